@@ -1,0 +1,222 @@
+"""Holdfast and its peers, behind the same few operations, each a list of command lines."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+
+SECRET = "a passphrase for the benchmark"
+
+
+class Run:
+    """What one operation took: seconds on the clock, seconds of processor, KiB at the peak."""
+
+    def __init__(self):
+        self.seconds = self.cpu_seconds = 0.0
+        self.peak_kib = 0
+
+    def add(self, seconds, report):
+        def field(name):
+            return float(re.search(re.escape(name) + r"[^:]*: ([0-9.]+)", report).group(1))
+
+        self.seconds += seconds
+        self.cpu_seconds += field("User time") + field("System time")
+        self.peak_kib = max(self.peak_kib, int(field("Maximum resident set size")))
+
+    def as_dict(self):
+        return {"seconds": round(self.seconds, 4), "cpu_seconds": round(self.cpu_seconds, 2),
+                "peak_kib": self.peak_kib}
+
+
+class Tool:
+    """A program with its own folder: repository, caches, home, log. Subclasses say what is typed."""
+
+    name = ""
+    # Exit codes of a run that did its work; borg's and Holdfast's warnings are in the log.
+    good = (0,)
+
+    def __init__(self, work, corpus, program=None):
+        self.folder = work / self.name
+        self.corpus = corpus
+        self.program = str(program or shutil.which(self.name) or "")
+        if not self.program:
+            raise SystemExit(f"bench: {self.name} is not installed; make bench installs it")
+        self.repository = self.folder / "repository"
+        self.target = self.folder / "restored"
+        self.log_ = self.folder / "log"
+        self.backups = 0
+
+    def environment(self):
+        home = self.folder / "home"
+        return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(home),
+                "XDG_CACHE_HOME": str(home / "cache"), "XDG_CONFIG_HOME": str(home / "config"),
+                "XDG_STATE_HOME": str(home / "state")}
+
+    def measure(self, commands, cwd=None):
+        """Runs the commands one after the other, on a file system with nothing left to write."""
+        os.sync()
+        run = Run()
+        for command in commands:
+            report = self.folder / "time"
+            with open(self.log_, "ab") as log:
+                log.write(("$ " + " ".join(command) + "\n").encode())
+                log.flush()
+                start = time.perf_counter()
+                code = subprocess.run(["/usr/bin/time", "-v", "-o", report, *command], stdout=log,
+                                      stderr=log, stdin=subprocess.DEVNULL, cwd=cwd or self.folder,
+                                      env=self.environment(), check=False).returncode
+                seconds = time.perf_counter() - start
+            if code not in self.good:
+                raise SystemExit(f"bench: '{' '.join(command)}' ended with {code}; see {self.log_}")
+            run.add(seconds, report.read_text())
+        return run
+
+    def fresh(self):
+        """An empty repository with nothing remembered from earlier rounds."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "home").mkdir(parents=True)
+        self.backups = 0
+        self.prepare()
+        self.measure([self.init()])
+
+    def prepare(self):
+        pass
+
+    def backup(self):
+        self.backups += 1
+        return self.measure([self.create()])
+
+    def restore(self):
+        shutil.rmtree(self.target, ignore_errors=True)
+        self.target.mkdir()
+        return self.measure([self.extract()], cwd=self.target)
+
+    def restored(self):
+        """Where the corpus is after restore()."""
+        return self.target / str(self.corpus).lstrip("/")
+
+    def check(self):
+        return self.measure([self.verify()])
+
+    def prune(self, keep):
+        return self.measure(self.forget(keep))
+
+    def size(self):
+        """Bytes that the repository takes on the disk."""
+        out = subprocess.run(["du", "-s", "-B1", self.repository], capture_output=True, check=True)
+        return int(out.stdout.split()[0])
+
+    def version(self):
+        out = subprocess.run([self.program, *self.version_arguments], capture_output=True, text=True,
+                             check=True, env={**os.environ, **self.environment()})
+        return out.stdout.strip().split("\n")[0]
+
+    version_arguments = ["version"]
+
+
+class Holdfast(Tool):
+    name = "holdfast"
+    good = (0, 3)
+
+    def prepare(self):
+        (self.folder / "holdfast.yaml").write_text(
+            f"vault: {self.repository}\nkey_file: {self.folder}/key\n"
+            f"state_dir: {self.folder}/state\ncache_dir: {self.folder}/cache\n"
+            f"sources:\n  - name: corpus\n    class: files\n    paths: [{self.corpus}]\n")
+
+    def command_(self, *words):
+        return [self.program, "--config", str(self.folder / "holdfast.yaml"), "--progress", "none",
+                *words]
+
+    def init(self):
+        return self.command_("init")
+
+    def create(self):
+        return self.command_("backup", "files", "corpus")
+
+    def extract(self):
+        return self.command_("restore", "latest:corpus", "--target", str(self.target))
+
+    def verify(self):
+        return self.command_("validate", "all", "--read-data")
+
+    def forget(self, keep):
+        return [self.command_("retention", "apply", "--keep-last", str(keep)),
+                self.command_("prune", "--grace", "0s")]
+
+
+class Restic(Tool):
+    name = "restic"
+
+    def environment(self):
+        return {**super().environment(), "RESTIC_REPOSITORY": str(self.repository),
+                "RESTIC_PASSWORD": SECRET}
+
+    def init(self):
+        return [self.program, "init"]
+
+    def create(self):
+        return [self.program, "backup", "--quiet", str(self.corpus)]
+
+    def extract(self):
+        return [self.program, "restore", "latest", "--target", str(self.target)]
+
+    def verify(self):
+        return [self.program, "check", "--read-data"]
+
+    def forget(self, keep):
+        return [[self.program, "forget", "--keep-last", str(keep), "--prune"]]
+
+
+class Borg(Tool):
+    name = "borg"
+    good = (0, 1)
+    version_arguments = ["--version"]
+
+    def environment(self):
+        return {**super().environment(), "BORG_REPO": str(self.repository),
+                "BORG_PASSPHRASE": SECRET, "BORG_BASE_DIR": str(self.folder / "home")}
+
+    def init(self):
+        return [self.program, "init", "--encryption", "repokey-blake2"]
+
+    def create(self):
+        return [self.program, "create", "--compression", "zstd,3", f"::backup-{self.backups}",
+                str(self.corpus)]
+
+    def extract(self):
+        return [self.program, "extract", f"::backup-{self.backups}"]
+
+    def verify(self):
+        return [self.program, "check", "--verify-data"]
+
+    def forget(self, keep):
+        return [[self.program, "prune", "--keep-last", str(keep)], [self.program, "compact"]]
+
+
+class Cp(Tool):
+    """cp -a of the tree: what a restore costs when there is nothing to decrypt."""
+
+    name = "cp"
+    version_arguments = ["--version"]
+
+    def fresh(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+
+    def extract(self):
+        return [self.program, "-a", str(self.corpus), str(self.target)]
+
+
+def same_tree(expected, found):
+    """Whether diff(1) finds the two trees equal."""
+    return subprocess.run(["diff", "-rq", "--no-dereference", expected, found],
+                          stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def make(work, corpus, program, names):
+    tools = {"holdfast": lambda: Holdfast(work, corpus, pathlib.Path(program).resolve()),
+             "restic": lambda: Restic(work, corpus), "borg": lambda: Borg(work, corpus)}
+    return [tools[name]() for name in names]

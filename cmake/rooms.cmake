@@ -1,0 +1,20 @@
+# holdfast_room(NAME SOURCES... [USES target...]): one static library for one room under src/.
+add_library(holdfast_flags INTERFACE)
+target_include_directories(holdfast_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                       -Werror -fno-plt)
+target_link_libraries(holdfast_flags INTERFACE Threads::Threads)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  target_compile_options(holdfast_flags INTERFACE -Wthread-safety)
+endif()
+if(HOLDFAST_SANITIZE)
+  target_compile_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE}
+                         -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE})
+endif()
+
+function(holdfast_room NAME)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;USES" ${ARGN})
+  add_library(holdfast_${NAME} STATIC ${ROOM_SOURCES})
+  target_link_libraries(holdfast_${NAME} PUBLIC holdfast_flags ${ROOM_USES})
+endfunction()

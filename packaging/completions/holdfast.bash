@@ -1,0 +1,90 @@
+# bash completion for holdfast(1). Static: it never opens a vault.
+
+_holdfast() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local commands="init backup list show diff find cat restore validate copy retention prune repair
+    stats key version help"
+  local global="--config --vault --key-file --json --quiet --progress --log-dir --help"
+  COMPREPLY=()
+
+  # The command is the first word that is neither an option nor an option's value.
+  local command="" subcommand="" index word skip=""
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    word=${COMP_WORDS[index]}
+    if [[ -n $skip ]]; then
+      skip=""
+    elif [[ $word == --@(config|vault|key-file|progress|log-dir|class|source|since|target|include|exclude|overwrite|strip-components|to|grace|keep-*) ]]; then
+      skip=yes
+    elif [[ $word == -* || $word == = ]]; then
+      :
+    elif [[ -z $command ]]; then
+      command=$word
+    elif [[ -z $subcommand ]]; then
+      subcommand=$word
+    fi
+  done
+
+  local words=""
+  case $previous in
+    --config | --key-file)
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
+    --vault | --to | --target | --log-dir)
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -d -- "$current")
+      return
+      ;;
+    --progress) words="auto plain json none" ;;
+    --overwrite) words="never if-changed always" ;;
+    --class) words="database files config" ;;
+    --role) words="restorer writer operator" ;;
+    --source | --since | --include | --exclude | --strip-components | --grace | --keep-* | --label)
+      return
+      ;;
+    *)
+      case $command in
+        "") words=$commands ;;
+        backup)
+          if [[ -z $subcommand ]]; then words="files config all"; fi
+          words+=" --dry-run"
+          ;;
+        list) words="--class --source --since" ;;
+        restore)
+          words="latest --target --include --exclude --overwrite --delete --strip-components
+            --dry-run"
+          ;;
+        validate) words="all latest --read-data" ;;
+        copy) words="--to --verify --dry-run" ;;
+        retention)
+          if [[ -z $subcommand ]]; then
+            words="show apply"
+          else
+            words="--dry-run --class --source --keep-last --keep-hourly --keep-daily --keep-weekly
+              --keep-monthly --keep-yearly --keep-within"
+          fi
+          ;;
+        prune) words="--dry-run --grace" ;;
+        repair) words="--dry-run" ;;
+        key)
+          if [[ -z $subcommand ]]; then
+            words="list add remove export recover-sheet"
+          fi
+          ;;
+        show | diff | find | cat) words="latest" ;;
+      esac
+      words+=" $global"
+      ;;
+  esac
+
+  # Paths can follow where sources, paths and files are arguments.
+  if [[ $command == backup && -n $subcommand && $current != -* ]]; then
+    compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    return
+  fi
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _holdfast holdfast

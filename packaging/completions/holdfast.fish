@@ -1,0 +1,68 @@
+# fish completion for holdfast(1). Static: it never opens a vault.
+
+complete -c holdfast -f
+
+complete -c holdfast -l config -r -F -d 'configuration file'
+complete -c holdfast -l vault -x -a '(__fish_complete_directories)' -d 'vault: a URL or a directory'
+complete -c holdfast -l key-file -r -F -d 'key file'
+complete -c holdfast -l json -d 'print JSON'
+complete -c holdfast -l quiet -d 'print only errors'
+complete -c holdfast -l progress -x -a 'auto plain json none' -d 'how to show progress'
+complete -c holdfast -l log-dir -x -a '(__fish_complete_directories)' -d 'directory of the logs'
+complete -c holdfast -l help -d 'show help'
+
+function __holdfast_needs_command
+    not __fish_seen_subcommand_from init backup list show diff find cat restore validate copy \
+        retention prune repair stats key version help
+end
+
+complete -c holdfast -n __holdfast_needs_command -a init -d 'create a vault'
+complete -c holdfast -n __holdfast_needs_command -a backup -d 'back up sources or paths'
+complete -c holdfast -n __holdfast_needs_command -a list -d 'list backups, newest last'
+complete -c holdfast -n __holdfast_needs_command -a show -d 'show what a backup contains'
+complete -c holdfast -n __holdfast_needs_command -a diff -d 'compare two backups'
+complete -c holdfast -n __holdfast_needs_command -a find -d 'search backups for a path'
+complete -c holdfast -n __holdfast_needs_command -a cat -d 'write one file to stdout'
+complete -c holdfast -n __holdfast_needs_command -a restore -d 'restore a backup'
+complete -c holdfast -n __holdfast_needs_command -a validate -d 'check backups or all data'
+complete -c holdfast -n __holdfast_needs_command -a copy -d 'copy the vault to a second store'
+complete -c holdfast -n __holdfast_needs_command -a retention -d 'show or apply retention'
+complete -c holdfast -n __holdfast_needs_command -a prune -d 'free space that no backup needs'
+complete -c holdfast -n __holdfast_needs_command -a repair -d 'mend a damaged vault'
+complete -c holdfast -n __holdfast_needs_command -a stats -d 'sizes and savings'
+complete -c holdfast -n __holdfast_needs_command -a key -d 'manage keys'
+complete -c holdfast -n __holdfast_needs_command -a version -d 'show the version'
+complete -c holdfast -n __holdfast_needs_command -a help -d 'show help'
+
+complete -c holdfast -n '__fish_seen_subcommand_from backup; and not __fish_seen_subcommand_from files config all' \
+    -a 'files config all'
+complete -c holdfast -n '__fish_seen_subcommand_from backup; and __fish_seen_subcommand_from files config' -F
+complete -c holdfast -n '__fish_seen_subcommand_from backup restore copy retention prune repair' \
+    -l dry-run -d 'show what would be done'
+
+complete -c holdfast -n '__fish_seen_subcommand_from list retention' -l class -x -a 'database files config'
+complete -c holdfast -n '__fish_seen_subcommand_from list retention' -l source -x -d 'one source'
+complete -c holdfast -n '__fish_seen_subcommand_from list' -l since -x -d 'a date, or a time ago: 7d'
+
+complete -c holdfast -n '__fish_seen_subcommand_from show diff find cat restore validate' -a latest
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l target -x -a '(__fish_complete_directories)' -d 'where to'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l include -x -d 'only these paths'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l exclude -x -d 'not these paths'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l overwrite -x -a 'never if-changed always'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l delete -d 'delete what the backup lacks'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l strip-components -x -d 'drop leading directories'
+
+complete -c holdfast -n '__fish_seen_subcommand_from validate' -a all
+complete -c holdfast -n '__fish_seen_subcommand_from validate' -l read-data -d 'read every byte, or PCT percent'
+complete -c holdfast -n '__fish_seen_subcommand_from copy' -l to -x -a '(__fish_complete_directories)' -d 'the second store'
+complete -c holdfast -n '__fish_seen_subcommand_from copy' -l verify -d 'read back what was copied'
+complete -c holdfast -n '__fish_seen_subcommand_from prune' -l grace -x -d 'how long to wait before removing'
+
+complete -c holdfast -n '__fish_seen_subcommand_from retention; and not __fish_seen_subcommand_from show apply' \
+    -a 'show apply'
+for rule in last hourly daily weekly monthly yearly within
+    complete -c holdfast -n '__fish_seen_subcommand_from retention' -l keep-$rule -x
+end
+
+complete -c holdfast -n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list add remove export recover-sheet' \
+    -a 'list add remove export recover-sheet'

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Installs the Debian 12 packages of the groups named (build, test, demo, bench, lint, fuzz).
+# Does nothing, and needs no rights and no network, when all of them are there.
+set -euo pipefail
+
+packages_of() {
+  case $1 in
+    build)
+      echo g++ cmake ninja-build pkg-config git ca-certificates libfmt-dev nlohmann-json3-dev \
+        libcli11-dev libyaml-cpp-dev libssl-dev libsodium-dev libzstd-dev
+      ;;
+    test) echo libgtest-dev libgmock-dev attr acl git ;;
+    demo) echo attr acl ;;
+    bench) echo restic borgbackup time python3 ;;
+    lint) echo clang clang-format clang-tidy python3 ;;
+    fuzz) echo clang libclang-rt-14-dev ;;
+    *)
+      echo "install-dependencies.sh: no group named '$1'" >&2
+      echo "The groups are: build test demo bench lint fuzz" >&2
+      return 2
+      ;;
+  esac
+}
+
+installed() {
+  [[ $(dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null) == *installed* ]]
+}
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "This is not Debian, so nothing can be installed from its packages." >&2
+  echo "Install what scripts/install-dependencies.sh names with your own package manager, then" >&2
+  echo "build with: cmake --preset release -DHOLDFAST_TESTS=OFF && cmake --build build/release" >&2
+  exit 1
+fi
+
+missing=()
+for group in "$@"; do
+  names=$(packages_of "$group")
+  for package in $names; do
+    installed "$package" || missing+=("$package")
+  done
+done
+((${#missing[@]})) || exit 0
+
+as_root=()
+if ((EUID != 0)); then
+  if ! command -v sudo >/dev/null; then
+    echo "These Debian packages are missing, and only root can install them (there is no sudo):" >&2
+    echo "  apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+
+echo "Installing from Debian's packages: ${missing[*]}"
+install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get)
+"${install[@]}" update -q
+if ! "${install[@]}" install -q -y --no-install-recommends "${missing[@]}"; then
+  echo "apt-get could not install: ${missing[*]}" >&2
+  echo "Holdfast is built for Debian 12 (bookworm); check its sources in /etc/apt and the network." >&2
+  exit 1
+fi

@@ -1,0 +1,380 @@
+#include "protect/backup.h"
+
+#include <algorithm>
+#include <future>
+#include <memory>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "base/path.h"
+#include "os/queue.h"
+#include "protect/file_cache.h"
+#include "protect/file_reader.h"
+#include "vault/tree.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kBatchItems = 256;
+constexpr std::uint64_t kBatchBytes = 4u << 20;
+constexpr std::size_t kWaitingBatches = 16;
+
+// One object on its way from the walker to the tree.
+struct Item {
+  std::string path;         // as the backup knows it
+  std::string file;         // where to read it, if that is not "/" + path
+  struct stat status {};
+  std::string hardlink_to;  // the first name of the same file
+  std::optional<CachedFile> cached;
+
+  // Filled by a worker.
+  bool present = false;
+  EntryType type = EntryType::kFile;
+  std::uint64_t size = 0;
+  std::optional<FileStamp> stamp;  // set when the next run may trust it
+  Bytes encoded;
+  std::vector<Ref> chunks;
+};
+
+// Objects that follow each other, processed by one worker.
+struct Batch {
+  std::vector<Item> items;
+  std::uint64_t bytes = 0;
+  std::promise<void> done;
+  std::future<void> finished = done.get_future();
+};
+using BatchPointer = std::shared_ptr<Batch>;
+
+std::vector<Ref> parse_refs(ByteView bytes) {
+  std::vector<Ref> refs;
+  refs.reserve(bytes.size() / kRefSize);
+  WireReader in(bytes);
+  while (!in.done()) refs.push_back(read_ref(in));
+  return refs;
+}
+
+std::string cache_file(const Vault& vault, const BackupJob& job) {
+  if (vault.cache_directory().empty()) return {};
+  return vault.cache_directory() + "/files/" + job.backup_class + "-" + job.source;
+}
+
+class Backup {
+ public:
+  Backup(const Vault& vault, const BackupJob& job, BackupProgress& progress, Warnings& warnings,
+         std::stop_token stop)
+      : vault_(vault),
+        job_(job),
+        progress_(progress),
+        warnings_(warnings),
+        outer_stop_(std::move(stop)),
+        link_(outer_stop_, [this] { stop_.request_stop(); }),
+        session_(vault, {job.level, job.threads, "backup"}),
+        tree_(session_),
+        old_cache_(job.read_everything ? "" : cache_file(vault, job), vault.parameters().id),
+        new_cache_(cache_file(vault, job), vault.parameters().id) {}
+
+  BackupResult run();
+
+ private:
+  void walk_all();
+  void found(Item item);
+  void found_placed_before(const std::string* path);
+  void send_batch();
+  void note_hardlink(Item& item);
+
+  void process_batches();
+  void process(FileReader& reader, Item& item);
+  bool reuse(Item& item) const;
+
+  void assemble();
+  void take(Item& item);
+  TreeRoots store();
+  void save_partial_work();
+  void commit(const TreeRoots& roots);
+
+  const Vault& vault_;
+  const BackupJob& job_;
+  BackupProgress& progress_;
+  Warnings& warnings_;
+  std::stop_token outer_stop_;
+  std::stop_source stop_;  // of this run: also requested when a part of it fails
+  std::stop_callback<std::function<void()>> link_;
+  WriteSession session_;
+  TreeWriter tree_;
+  FileCacheReader old_cache_;
+  FileCacheWriter new_cache_;
+
+  // Of the walking thread.
+  BatchPointer batch_ = std::make_shared<Batch>();
+  std::unordered_map<std::string, std::string> first_names_;
+  std::vector<PlacedFile> placed_;
+  std::size_t next_placed_ = 0;
+
+  BoundedQueue<BatchPointer> work_{kWaitingBatches};
+  BoundedQueue<BatchPointer> order_{2 * kWaitingBatches};
+
+  // Of the assembling thread.
+  std::unordered_set<std::string> missing_;
+  BackupResult result_;
+};
+
+void Backup::walk_all() {
+  placed_ = job_.placed;
+  std::sort(placed_.begin(), placed_.end(), [](const PlacedFile& a, const PlacedFile& b) {
+    return compare_paths(a.stored_path, b.stored_path) < 0;
+  });
+  const auto visit = [this](WalkItem&& walked) {
+    found_placed_before(&walked.path);
+    Item item;
+    item.path = std::move(walked.path);
+    item.status = walked.status;
+    found(std::move(item));
+  };
+  const auto warn = [this](const std::string& path, const Error& error) {
+    warnings_.add("/" + printable(path) + ": " + error.message());
+  };
+  walk(job_.walk, visit, warn, stop_.get_token());
+  found_placed_before(nullptr);
+  send_batch();
+  progress_.walked = true;
+}
+
+// Placed files take their turn in the order of the tree.
+void Backup::found_placed_before(const std::string* path) {
+  for (; next_placed_ < placed_.size(); ++next_placed_) {
+    const PlacedFile& placed = placed_[next_placed_];
+    if (path != nullptr && compare_paths(placed.stored_path, *path) > 0) return;
+    Item item;
+    item.path = placed.stored_path;
+    item.file = placed.file;
+    if (::lstat(placed.file.c_str(), &item.status) != 0) {
+      warnings_.add(placed.file + ": " + system_error(errno, "cannot stat").message());
+      continue;
+    }
+    found(std::move(item));
+  }
+}
+
+void Backup::note_hardlink(Item& item) {
+  if (!S_ISREG(item.status.st_mode) || item.status.st_nlink < 2) return;
+  const std::string key =
+      std::to_string(item.status.st_dev) + ":" + std::to_string(item.status.st_ino);
+  const auto [known, fresh] = first_names_.try_emplace(key, item.path);
+  if (!fresh) item.hardlink_to = known->second;
+}
+
+void Backup::found(Item item) {
+  note_hardlink(item);
+  item.cached = old_cache_.find(item.path);
+  if (S_ISREG(item.status.st_mode)) {
+    const auto size = static_cast<std::uint64_t>(item.status.st_size);
+    ++progress_.found_files;
+    progress_.found_bytes += size;
+    if (!item.cached) batch_->bytes += size;
+  }
+  batch_->items.push_back(std::move(item));
+  if (batch_->items.size() >= kBatchItems || batch_->bytes >= kBatchBytes) send_batch();
+}
+
+void Backup::send_batch() {
+  if (batch_->items.empty()) return;
+  const BatchPointer full = std::exchange(batch_, std::make_shared<Batch>());
+  // The assembler closes the order when it gives up. Whatever is in the order reaches the workers,
+  // who finish every batch, if only with an error: so nobody waits for ever.
+  if (!order_.push(full)) throw Error(Code::kCancelled, "interrupted");
+  work_.push(full);
+}
+
+// An unchanged file keeps its entry, if the vault still has all that it needs.
+bool Backup::reuse(Item& item) const {
+  if (!item.cached || item.cached->stamp != stamp_of(item.status)) return false;
+  std::vector<Ref> chunks = parse_refs(item.cached->refs);
+  for (const Ref& chunk : chunks) {
+    if (!session_.has(chunk.id)) return false;
+  }
+  item.encoded = to_bytes(item.cached->entry);
+  item.chunks = std::move(chunks);
+  item.stamp = item.cached->stamp;
+  item.size = item.stamp->size;
+  item.present = true;
+  return true;
+}
+
+void Backup::process(FileReader& reader, Item& item) {
+  const bool is_file = S_ISREG(item.status.st_mode);
+  if (!item.hardlink_to.empty()) {
+    OwnerNames names;
+    Entry entry = entry_of(item.path, item.status, names).value();
+    entry.type = item.type = EntryType::kHardlink;
+    entry.link_target = item.hardlink_to;
+    encode_entry(entry, 0, item.encoded);
+    item.present = true;
+    return;
+  }
+  if (is_file && reuse(item)) {
+    progress_.bytes += item.size;
+    ++progress_.files;
+    return;
+  }
+  const std::int64_t now = vault_.clock().now().time_since_epoch().count();
+  auto object = reader.read(item.file.empty() ? "/" + item.path : item.file, item.path, item.status);
+  if (!object) return;
+  encode_entry(object->entry, object->chunks.size(), item.encoded);
+  item.type = object->entry.type;
+  item.size = object->entry.size;
+  item.chunks = std::move(object->chunks);
+  item.present = true;
+  if (!is_file) return;
+  progress_.bytes += item.size;
+  ++progress_.files;
+  const FileStamp stamp = stamp_of(object->status);
+  if (!object->entry.unstable && stamp_is_settled(stamp, now)) item.stamp = stamp;
+}
+
+void Backup::process_batches() {
+  FileReader reader(session_, progress_, warnings_, stop_.get_token());
+  while (auto batch = work_.pop()) {
+    try {
+      for (Item& item : (*batch)->items) {
+        if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+        process(reader, item);
+      }
+      (*batch)->done.set_value();
+    } catch (...) {
+      (*batch)->done.set_exception(std::current_exception());
+    }
+  }
+  if (stop_.stop_requested()) return;
+  try {
+    reader.flush();
+  } catch (...) {
+    stop_.request_stop();  // finish() throws it again
+  }
+}
+
+void Backup::take(Item& item) {
+  ++progress_.entries;
+  if (!item.present) {
+    if (S_ISREG(item.status.st_mode)) missing_.insert(item.path);
+    return;
+  }
+  if (item.type == EntryType::kHardlink && missing_.contains(item.hardlink_to)) {
+    warnings_.add("/" + printable(item.path) + ": its first name could not be read");
+    return;
+  }
+  BackupSummary& summary = result_.summary;
+  if (item.type == EntryType::kFile) {
+    ++summary.files;
+    summary.bytes += item.size;
+    if (item.cached && item.stamp == item.cached->stamp) ++result_.unchanged_files;
+  } else if (item.type == EntryType::kDirectory) {
+    ++summary.directories;
+  } else {
+    ++summary.others;
+  }
+  if (item.stamp) new_cache_.add(*item.stamp, item.path, item.encoded, item.chunks);
+  tree_.add(item.path, item.encoded, item.chunks);
+}
+
+void Backup::assemble() {
+  while (auto batch = order_.pop()) {
+    (*batch)->finished.get();
+    for (Item& item : (*batch)->items) take(item);
+  }
+}
+
+TreeRoots Backup::store() {
+  const unsigned workers =
+      job_.threads > 0 ? job_.threads : std::max(1u, std::thread::hardware_concurrency());
+  std::exception_ptr walk_error;
+  std::vector<std::jthread> threads;
+  threads.emplace_back([&] {
+    try {
+      walk_all();
+    } catch (...) {
+      walk_error = std::current_exception();
+    }
+    work_.close();
+    order_.close();
+  });
+  for (unsigned i = 0; i < workers; ++i) threads.emplace_back([this] { process_batches(); });
+  std::exception_ptr error;
+  try {
+    assemble();
+  } catch (...) {
+    error = std::current_exception();
+    stop_.request_stop();
+    order_.close();
+  }
+  threads.clear();
+  if (!error) error = walk_error;
+  if (error) std::rethrow_exception(error);
+  return tree_.finish();
+}
+
+// What was stored so far is found again by the next run.
+void Backup::save_partial_work() {
+  try {
+    session_.finish();
+  } catch (const std::exception&) {
+    // The error that brought us here is the one to report.
+  }
+}
+
+void Backup::commit(const TreeRoots& roots) {
+  session_.finish();
+  result_.written = session_.stats();
+  BackupSummary& summary = result_.summary;
+  summary.warnings = warnings_.count();
+  summary.added_raw_bytes = result_.written.new_raw_bytes;
+  summary.added_bytes = result_.written.stored_bytes;
+  summary.reach = roots.reach;
+  summary.finished = vault_.clock().now();
+  BackupRoot root{roots.tree, job_.walk.roots, warnings_.first()};
+  session_.check_still_valid();
+  for (;;) {
+    const Bytes object = encode_backup(session_.session(), vault_.ring(), summary, root);
+    if (vault_.store().put_new(summary.name.key(), object)) break;
+    summary.name.time += std::chrono::seconds(1);  // another backup has this second
+  }
+  new_cache_.commit();
+}
+
+BackupResult Backup::run() {
+  const Timestamp started = vault_.clock().now();
+  const Duration begin = vault_.clock().monotonic();
+  BackupSummary& summary = result_.summary;
+  summary.name = {job_.backup_class, std::chrono::floor<std::chrono::seconds>(started),
+                  job_.source};
+  summary.host = host_name();
+  summary.program = std::string("holdfast ") + HOLDFAST_VERSION;
+  summary.started = started;
+  summary.consistent = started;
+  TreeRoots roots;
+  try {
+    roots = store();
+  } catch (const Error&) {
+    save_partial_work();
+    throw;
+  }
+  commit(roots);
+  result_.duration = vault_.clock().monotonic() - begin;
+  return result_;
+}
+
+}  // namespace
+
+BackupResult run_backup(const Vault& vault, const BackupJob& job, BackupProgress& progress,
+                        Warnings& warnings, std::stop_token stop) {
+  check_source_name(job.source);
+  if (!vault.ring().can_write()) {
+    throw Error(Code::kDenied, "an operator key cannot make backups", "use a writer or restorer key");
+  }
+  Backup backup(vault, job, progress, warnings, std::move(stop));
+  return backup.run();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,43 @@
+// A second copy of a vault: ciphertext, in commit order, consistent at every moment.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "store/object_store.h"
+
+namespace holdfast {
+
+struct CopyJob {
+  bool verify = false;   // read back what is there already and what was copied, and compare hashes
+  bool dry_run = false;
+  unsigned threads = 0;
+};
+
+struct CopyProgress {
+  std::atomic<std::uint64_t> total_objects{0};
+  std::atomic<std::uint64_t> total_bytes{0};
+  std::atomic<std::uint64_t> objects{0};
+  std::atomic<std::uint64_t> bytes{0};
+};
+
+struct CopyResult {
+  std::uint64_t objects = 0;          // copied
+  std::uint64_t bytes = 0;
+  std::uint64_t present = 0;          // there already
+  std::uint64_t backups = 0;          // backup objects copied
+  std::uint64_t verified_objects = 0;
+  std::uint64_t healed = 0;           // damaged at the destination, copied again
+  Duration duration{};
+};
+
+// Copies holdfast.json and keys, then packs, index segments, doom and at last backup objects, each
+// only when all that it needs is there. Needs no key. An interrupted copy goes on where it was.
+// Throws kConflict when the destination holds another vault or something else, kCorrupt when the
+// source gives an object whose bytes do not match its name.
+CopyResult copy_vault(ObjectStore& from, ObjectStore& to, const CopyJob& job,
+                      CopyProgress& progress, std::stop_token stop);
+
+}  // namespace holdfast

@@ -1,0 +1,400 @@
+#include "protect/restore.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "base/path.h"
+#include "protect/restore_window.h"
+#include "protect/selection.h"
+#include "vault/lease.h"
+#include "vault/tree.h"
+
+namespace holdfast {
+namespace {
+
+using Json = nlohmann::json;
+
+// Tells a restore that was interrupted from a directory that somebody else filled.
+constexpr const char* kMarker = ".holdfast-restore.json";
+constexpr std::uint64_t kBlock = 4096;
+
+bool is_empty_directory(const std::string& path) {
+  std::error_code ignored;
+  return !std::filesystem::exists(path, ignored) || std::filesystem::is_empty(path, ignored);
+}
+
+class Restore {
+ public:
+  Restore(const Vault& vault, const RestoreJob& job, RestoreProgress& progress, Warnings& warnings,
+          std::stop_token stop)
+      : vault_(vault),
+        job_(job),
+        progress_(progress),
+        warnings_(warnings),
+        stop_(std::move(stop)),
+        selection_(job.includes, job.excludes, job.strip_components),
+        reader_(vault),
+        backup_(read_backup(vault, job.backup)) {}
+
+  RestoreResult run();
+
+ private:
+  void measure();
+  void check_space(std::uint64_t needed);
+  void begin_marker(bool was_empty);
+  void end_marker();
+
+  void place(const Entry& entry, std::span<const Ref> chunks);
+  void place_directory(const Entry& entry, const std::string& path);
+  void place_file(const Entry& entry, const std::string& path, std::span<const Ref> chunks);
+  void place_other(const Entry& entry, const std::string& path);
+  void ensure_parents(const std::string& path);
+  bool skip_existing(const Entry& entry, const struct stat& status, const std::string& path);
+  void start_window();
+  void wait_for_window();
+
+  void finish_directories();
+  void remove_others();
+  void clean_directory(const std::string& path, const std::string& original);
+
+  bool replaces() const { return overwrite_ != Overwrite::kNever; }
+  void warn(const std::string& path, const Error& error) {
+    warnings_.add(printable(path) + ": " + error.message());
+  }
+
+  const Vault& vault_;
+  const RestoreJob& job_;
+  RestoreProgress& progress_;
+  Warnings& warnings_;
+  std::stop_token stop_;
+  Selection selection_;
+  ChunkReader reader_;
+  StoredBackup backup_;
+  Overwrite overwrite_ = Overwrite::kNever;
+  std::unique_ptr<Lease> lease_;
+  std::unique_ptr<Target> target_;
+  std::unique_ptr<RestoreContext> context_;
+  std::unique_ptr<RestoreWindow> window_;
+  std::future<void> running_;
+  std::unordered_set<std::string> made_parents_;
+  std::unordered_set<std::string> wanted_;  // for --delete only
+  RestoreResult result_;
+};
+
+// What is to come, for the progress and the check of free space.
+void Restore::measure() {
+  std::uint64_t needed = 0;
+  const bool compare = path_exists(job_.target);
+  for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref> chunks) {
+    if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+    const auto path = selection_.target_path(entry.path);
+    if (!path || path->empty() ||
+        !selection_.wants(entry.path, entry.type == EntryType::kDirectory)) {
+      return true;
+    }
+    std::uint64_t content = 0;
+    for (const Ref& ref : chunks) content += ref.length;
+    if (entry.type == EntryType::kFile) {
+      ++progress_.total_files;
+      progress_.total_bytes += content;
+    }
+    std::uint64_t blocks = (content + kBlock - 1) / kBlock * kBlock;
+    struct stat status {};
+    if (compare && ::lstat((job_.target + "/" + *path).c_str(), &status) == 0) {
+      blocks -= std::min(blocks, static_cast<std::uint64_t>(status.st_blocks) * 512);
+    }
+    needed += blocks;
+    return true;
+  });
+  if (progress_.total_files == 0 && !job_.includes.empty()) {
+    bool any = false;
+    for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
+      any = selection_.wants(entry.path, entry.type == EntryType::kDirectory);
+      return !any;
+    });
+    if (!any) {
+      throw Error(Code::kNotFound, "nothing in the backup fits what is to be included",
+                  "see what it holds: holdfast show " + job_.backup.id());
+    }
+  }
+  if (!job_.ignore_free_space) check_space(needed);
+}
+
+void Restore::check_space(std::uint64_t needed) {
+  std::filesystem::path directory = std::filesystem::absolute(job_.target);
+  while (!path_exists(directory.string())) directory = directory.parent_path();
+  const std::uint64_t available = free_space(directory.string());
+  if (needed <= available) return;
+  throw Error(Code::kExhausted,
+              fmt::format("the restore needs {} and {} has {} free", format_size(needed),
+                          job_.target, format_size(available)),
+              "free some space, restore to another volume with --target, or restore a part with "
+              "--include");
+}
+
+void Restore::begin_marker(bool was_empty) {
+  const std::string file = job_.target + "/" + kMarker;
+  if (path_exists(file)) {
+    const Bytes text = read_file(file);
+    const Json json = Json::parse(as_text(text), nullptr, false);
+    const std::string other = json.is_object() ? json.value("backup", "?") : "?";
+    if (other != job_.backup.id()) {
+      throw Error(Code::kConflict,
+                  fmt::format("{} holds an unfinished restore of {}", job_.target, other),
+                  "finish that one first, choose an empty target, or remove " + file);
+    }
+    result_.resumed = true;
+    const bool ours = json.value("target_was_empty", false);
+    if (ours && overwrite_ == Overwrite::kNever) overwrite_ = Overwrite::kIfChanged;
+    return;
+  }
+  const Json json{{"backup", job_.backup.id()}, {"target_was_empty", was_empty}};
+  write_file_atomic(file, as_bytes(json.dump() + "\n"), 0600);
+}
+
+void Restore::end_marker() { ::unlink((job_.target + "/" + kMarker).c_str()); }
+
+void Restore::ensure_parents(const std::string& path) {
+  const std::string parent(parent_path(path));
+  struct stat status {};
+  if (parent.empty() || target_->stat(parent, status)) return;
+  ensure_parents(parent);
+  target_->make_directory(parent, false);
+  made_parents_.insert(parent);
+}
+
+// With Overwrite::kNever: true, and counted, when something is in the way.
+bool Restore::skip_existing(const Entry& entry, const struct stat& status,
+                            const std::string& path) {
+  if (overwrite_ != Overwrite::kNever) return false;
+  ++result_.skipped;
+  const bool same = S_ISREG(status.st_mode) && entry.type == EntryType::kFile &&
+                    static_cast<std::uint64_t>(status.st_size) == entry.size &&
+                    std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 +
+                            status.st_mtim.tv_nsec ==
+                        entry.mtime_ns;
+  if (!same) {
+    warnings_.add(printable(path) + ": exists and was kept (see --overwrite)");
+  }
+  return true;
+}
+
+void Restore::place_directory(const Entry& entry, const std::string& path) {
+  static_cast<void>(entry);
+  ++result_.directories;
+  if (job_.dry_run || path.empty()) return;
+  ensure_parents(path);
+  target_->make_directory(path, replaces());
+}
+
+void Restore::place_file(const Entry& entry, const std::string& path,
+                         std::span<const Ref> chunks) {
+  struct stat status {};
+  const bool exists = target_ && target_->stat(path, status);
+  if (exists && skip_existing(entry, status, path)) {
+    for (const Ref& ref : chunks) progress_.bytes += ref.length;
+    ++progress_.files;
+    return;
+  }
+  ++result_.files;
+  for (const Ref& ref : chunks) result_.bytes += ref.length;
+  if (job_.dry_run) return;
+  ensure_parents(path);
+  auto file = std::make_unique<FileInMaking>();
+  file->entry = entry;
+  file->entry.path = path;
+  file->original_path = entry.path;
+  file->chunks.assign(chunks.begin(), chunks.end());
+  file->existed = exists && S_ISREG(status.st_mode) && overwrite_ == Overwrite::kIfChanged;
+  file->replace = exists;
+  window_->add(std::move(file));
+}
+
+void Restore::place_other(const Entry& entry, const std::string& path) {
+  struct stat status {};
+  if (target_ && target_->stat(path, status) && skip_existing(entry, status, path)) return;
+  Entry placed = entry;
+  placed.path = path;
+  if (entry.type == EntryType::kHardlink) {
+    const auto first = selection_.target_path(entry.link_target);
+    if (!selection_.wants(entry.link_target, false) || !first) {
+      warnings_.add(printable(entry.path) + ": is a further name of " +
+                    printable(entry.link_target) + ", which is not restored");
+      return;
+    }
+    placed.link_target = *first;
+  }
+  ++result_.others;
+  if (job_.dry_run) return;
+  ensure_parents(path);
+  if (entry.type == EntryType::kHardlink) {
+    window_->add_hardlink(std::move(placed), replaces());
+    return;
+  }
+  target_->make_special(placed, replaces());
+  const std::string trouble = target_->apply_metadata(placed, -1);
+  if (!trouble.empty()) warnings_.add(printable(path) + ": " + trouble);
+}
+
+void Restore::place(const Entry& entry, std::span<const Ref> chunks) {
+  if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  const bool is_directory = entry.type == EntryType::kDirectory;
+  if (!selection_.wants(entry.path, is_directory)) return;
+  const auto path = selection_.target_path(entry.path);
+  if (!path) return;
+  if (job_.remove_others) wanted_.insert(*path);
+  try {
+    if (is_directory) {
+      place_directory(entry, *path);
+    } else if (entry.type == EntryType::kFile) {
+      place_file(entry, *path, chunks);
+    } else {
+      place_other(entry, *path);
+    }
+  } catch (const Error& error) {
+    if (error.code() != Code::kConflict && error.code() != Code::kDenied &&
+        error.code() != Code::kInvalid && error.code() != Code::kNotFound) {
+      throw;
+    }
+    warn(*path, error);
+  }
+  if (window_ && window_->full()) start_window();
+}
+
+// Windows run while the next one is planned.
+void Restore::start_window() {
+  wait_for_window();
+  auto window = std::exchange(window_, std::make_unique<RestoreWindow>(*context_));
+  running_ = std::async(std::launch::async, [w = std::move(window)] { w->run(); });
+}
+
+void Restore::wait_for_window() {
+  if (running_.valid()) running_.get();
+}
+
+// Times and modes of directories, now that nothing changes in them any more.
+void Restore::finish_directories() {
+  for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
+    if (entry.type != EntryType::kDirectory) return true;
+    const auto path = selection_.target_path(entry.path);
+    if (!path || path->empty()) return true;
+    if (!selection_.wants(entry.path, true) && !made_parents_.contains(*path)) return true;
+    Entry placed = entry;
+    placed.path = *path;
+    try {
+      const std::string trouble = target_->apply_metadata(placed, -1);
+      if (!trouble.empty()) warnings_.add(printable(*path) + ": " + trouble);
+    } catch (const Error& error) {
+      warn(*path, error);
+    }
+    return true;
+  });
+}
+
+// Only below what the backup was asked to protect: never beside it.
+void Restore::remove_others() {
+  for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
+    if (entry.type != EntryType::kDirectory || !selection_.wants(entry.path, true)) return true;
+    const auto& roots = backup_.root->paths;
+    const bool own = std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
+      return is_within(entry.path, root);
+    });
+    const auto path = selection_.target_path(entry.path);
+    if (own && path) clean_directory(*path, entry.path);
+    return true;
+  });
+}
+
+void Restore::clean_directory(const std::string& path, const std::string& original) {
+  std::error_code ignored;
+  std::vector<std::string> names;
+  const std::string directory = path.empty() ? job_.target : job_.target + "/" + path;
+  struct stat status {};
+  if (!path.empty() && (!target_->stat(path, status) || !S_ISDIR(status.st_mode))) return;
+  for (const auto& child : std::filesystem::directory_iterator(directory, ignored)) {
+    names.push_back(child.path().filename().string());
+  }
+  for (const std::string& name : names) {
+    const std::string child = join_path(path, name);
+    if (child == kMarker || wanted_.contains(child)) continue;
+    // What --exclude spares is no business of ours.
+    if (!selection_.wants(join_path(original, name), false) ||
+        !selection_.wants(join_path(original, name), true)) {
+      continue;
+    }
+    ++result_.removed;
+    if (!job_.dry_run) target_->remove_tree(child);
+  }
+}
+
+RestoreResult Restore::run() {
+  if (!backup_.root) {
+    throw Error(Code::kDenied, "this key cannot read backups",
+                "use a restorer key: --key-file, or the recovery sheet");
+  }
+  const Duration begin = vault_.clock().monotonic();
+  overwrite_ = job_.overwrite;
+  const bool was_empty = is_empty_directory(job_.target);
+  if (!job_.dry_run) {
+    try {
+      // Keeps a prune from removing packs under our hands; without the right to write we read
+      // again from the new places.
+      lease_ = std::make_unique<Lease>(vault_.store(), vault_.clock(), "restore");
+    } catch (const Error& error) {
+      if (error.code() != Code::kDenied && error.code() != Code::kExhausted) throw;
+    }
+  }
+  measure();
+  if (!job_.dry_run || path_exists(job_.target)) {
+    target_ = std::make_unique<Target>(job_.target, !job_.dry_run, job_.rights);
+  }
+  if (!job_.dry_run) {
+    begin_marker(was_empty);
+    context_.reset(new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_});
+    context_->threads =
+        job_.threads > 0 ? job_.threads : std::max(1u, std::thread::hardware_concurrency());
+    window_ = std::make_unique<RestoreWindow>(*context_);
+  }
+  try {
+    for_each_entry(reader_, backup_.root->tree,
+                   [&](const Entry& entry, std::span<const Ref> chunks) {
+                     place(entry, chunks);
+                     return true;
+                   });
+    if (window_ && !window_->empty()) start_window();
+  } catch (...) {
+    if (running_.valid()) running_.wait();
+    throw;
+  }
+  wait_for_window();
+  if (job_.remove_others) remove_others();
+  if (!job_.dry_run) {
+    finish_directories();
+    end_marker();
+    result_.bytes_written = context_->bytes_written;
+    result_.bytes_kept = context_->bytes_kept;
+    result_.damaged = context_->damaged;
+  }
+  result_.duration = vault_.clock().monotonic() - begin;
+  return result_;
+}
+
+}  // namespace
+
+RestoreResult run_restore(const Vault& vault, const RestoreJob& job, RestoreProgress& progress,
+                          Warnings& warnings, std::stop_token stop) {
+  Restore restore(vault, job, progress, warnings, std::move(stop));
+  return restore.run();
+}
+
+}  // namespace holdfast

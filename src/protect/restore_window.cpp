@@ -1,0 +1,335 @@
+#include "protect/restore_window.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+#include <tuple>
+
+#include "base/error.h"
+#include "base/human.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int kMaxOpenFiles = 200;
+
+// What concerns one file only; everything else ends the restore.
+bool concerns_one_file(const Error& error) {
+  switch (error.code()) {
+    case Code::kCorrupt:
+    case Code::kConflict:
+    case Code::kDenied:
+    case Code::kInvalid:
+    case Code::kNotFound:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool matches(const Vault& vault, const Ref& ref, ByteView content) {
+  return content.size() == ref.length && vault.id_of(content) == ref.id;
+}
+
+}  // namespace
+
+void for_each_range(
+    const Entry& entry, std::uint64_t content_offset, std::uint64_t length,
+    const std::function<void(std::uint64_t, std::uint64_t, std::uint64_t)>& visit) {
+  if (!entry.sparse) {
+    visit(0, length, content_offset);
+    return;
+  }
+  std::uint64_t begin = 0;  // of the extent, in the content
+  std::uint64_t done = 0;
+  for (const Extent& extent : entry.extents) {
+    const std::uint64_t end = begin + extent.length;
+    const std::uint64_t from = content_offset + done;
+    if (done < length && from < end) {
+      const std::uint64_t part = std::min(length - done, end - from);
+      visit(done, part, extent.offset + (from - begin));
+      done += part;
+    }
+    begin = end;
+  }
+}
+
+void RestoreWindow::add(std::unique_ptr<FileInMaking> file) {
+  chunks_ += file->chunks.size();
+  files_.push_back(std::move(file));
+}
+
+void RestoreWindow::add_hardlink(Entry entry, bool replace) {
+  hardlinks_.emplace_back(std::move(entry), replace);
+}
+
+// Runs work(0..count-1) on the threads of the restore; the first error ends it.
+void RestoreWindow::in_parallel(std::size_t count, const std::function<void(std::size_t)>& work) {
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> failed{false};
+  Mutex mutex;
+  std::exception_ptr error;
+  const auto run = [&] {
+    for (std::size_t i = next++; i < count && !failed; i = next++) {
+      try {
+        if (context_.stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+        work(i);
+      } catch (...) {
+        failed = true;
+        MutexLock lock(mutex);
+        if (!error) error = std::current_exception();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (unsigned i = 1; i < context_.threads; ++i) threads.emplace_back(run);
+    run();
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+void RestoreWindow::run() {
+  frames_ = context_.reader.frames();
+  in_parallel(files_.size(), [&](std::size_t i) { plan_file(static_cast<std::uint32_t>(i)); });
+  make_tasks();
+  in_parallel(tasks_.size(), [&](std::size_t i) { run_task(tasks_[i]); });
+  make_hardlinks();
+}
+
+// Finds out what the file needs; one that needs nothing is finished at once.
+void RestoreWindow::plan_file(std::uint32_t index) {
+  FileInMaking& file = *files_[index];
+  try {
+    std::vector<bool> keep(file.chunks.size(), false);
+    if (file.existed) keep = compare(file);
+    lookup_pieces(index, keep);
+    MutexLock lock(file.mutex);
+    if (file.left > 0) return;
+    begin_file(file);
+    end_file(file);
+  } catch (const Error& error) {
+    if (!concerns_one_file(error)) throw;
+    MutexLock lock(file.mutex);
+    file.failed = true;
+    context_.warnings.add(printable(file.entry.path) + ": " + error.message());
+  }
+}
+
+// Which chunks are in place already.
+std::vector<bool> RestoreWindow::compare(FileInMaking& file) {
+  std::vector<bool> keep(file.chunks.size(), false);
+  const Fd fd = context_.target.open_existing(file.entry.path);
+  if (!fd.valid()) {
+    file.existed = false;  // not a plain file, or one with other names that must not change
+    file.replace = true;
+    return keep;
+  }
+  Bytes content;
+  std::uint64_t offset = 0;
+  for (std::size_t i = 0; i < file.chunks.size(); ++i) {
+    const Ref& ref = file.chunks[i];
+    content.resize(ref.length);
+    bool whole = true;
+    for_each_range(file.entry, offset, ref.length,
+                   [&](std::uint64_t from, std::uint64_t length, std::uint64_t at) {
+                     const MutableBytes part = MutableBytes(content).subspan(from, length);
+                     whole = whole && pread_full(fd.get(), part, at, file.entry.path) == length;
+                   });
+    keep[i] = whole && matches(context_.vault, ref, content);
+    if (keep[i]) {
+      context_.bytes_kept += ref.length;
+      context_.progress.bytes += ref.length;
+    }
+    offset += ref.length;
+  }
+  return keep;
+}
+
+void RestoreWindow::lookup_pieces(std::uint32_t index, const std::vector<bool>& keep) {
+  FileInMaking& file = *files_[index];
+  std::vector<Piece> found;
+  std::uint64_t offset = 0;
+  for (std::uint32_t i = 0; i < file.chunks.size(); ++i) {
+    const Ref& ref = file.chunks[i];
+    if (!keep[i]) {
+      Piece piece;
+      piece.frame = {0xffffffff, 0};  // unknown: read one by one, which says what is wrong
+      const auto places = frames_->index().find(ref.id);
+      if (!places.empty() && places[0].chunk.length == ref.length) {
+        piece.frame = {places[0].segment, places[0].chunk.frame};
+        piece.offset = places[0].chunk.offset;
+      }
+      piece.file = index;
+      piece.chunk = i;
+      piece.at = offset;
+      found.push_back(piece);
+    }
+    offset += ref.length;
+  }
+  {
+    MutexLock lock(file.mutex);
+    file.left = static_cast<std::uint32_t>(found.size());
+  }
+  MutexLock lock(pieces_mutex_);
+  pieces_.insert(pieces_.end(), found.begin(), found.end());
+}
+
+void RestoreWindow::make_tasks() {
+  std::sort(pieces_.begin(), pieces_.end(), [](const Piece& a, const Piece& b) {
+    return std::tie(a.frame, a.offset, a.file, a.at) < std::tie(b.frame, b.offset, b.file, b.at);
+  });
+  for (std::size_t begin = 0; begin < pieces_.size();) {
+    std::size_t end = begin + 1;
+    while (end < pieces_.size() && pieces_[end].frame == pieces_[begin].frame) ++end;
+    tasks_.push_back({begin, end});
+    begin = end;
+  }
+}
+
+void RestoreWindow::run_task(const Task& task) {
+  thread_local Bytes raw;
+  const FrameKey key = pieces_[task.begin].frame;
+  const Bytes* data = nullptr;
+  if (key.segment != 0xffffffff) {
+    try {
+      frames_->read(key, raw);
+      data = &raw;
+    } catch (const Error& error) {
+      // Damaged, or moved by a prune: every chunk is then looked for by itself.
+      if (error.code() != Code::kCorrupt && error.code() != Code::kNotFound) throw;
+    }
+  }
+  // Pieces of one file that follow each other are written under one lock.
+  for (std::size_t begin = task.begin; begin < task.end;) {
+    std::size_t end = begin + 1;
+    while (end < task.end && pieces_[end].file == pieces_[begin].file) ++end;
+    write_group(data, begin, end);
+    begin = end;
+    if (context_.stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  }
+}
+
+// A chunk by itself, from whatever copy can be read; empty, and `damaged`, when there is none.
+Bytes RestoreWindow::fetch(const Ref& ref, bool& damaged) {
+  try {
+    return context_.reader.read(ref);
+  } catch (const Error& error) {
+    if (error.code() != Code::kCorrupt) throw;
+    damaged = true;
+    return {};
+  }
+}
+
+void RestoreWindow::write_group(const Bytes* raw, std::size_t begin, std::size_t end) {
+  FileInMaking& file = *files_[pieces_[begin].file];
+  MutexLock lock(file.mutex);
+  if (file.failed) return;
+  try {
+    if (!file.fd.valid()) begin_file(file);
+    for (std::size_t i = begin; i < end; ++i) {
+      const Piece& piece = pieces_[i];
+      const Ref& ref = file.chunks[piece.chunk];
+      ByteView content;
+      if (raw != nullptr && std::size_t{piece.offset} + ref.length <= raw->size()) {
+        content = ByteView(*raw).subspan(piece.offset, ref.length);
+      }
+      Bytes fetched;
+      if (!matches(context_.vault, ref, content)) {
+        fetched = fetch(ref, file.damaged);
+        content = fetched;
+      }
+      if (!content.empty()) {
+        for_each_range(file.entry, piece.at, ref.length,
+                       [&](std::uint64_t from, std::uint64_t length, std::uint64_t at) {
+                         pwrite_full(file.fd.get(), content.subspan(from, length), at,
+                                     file.entry.path);
+                       });
+        context_.bytes_written += ref.length;
+      }
+      context_.progress.bytes += ref.length;
+      --file.left;
+    }
+    if (file.left == 0) {
+      end_file(file);
+    } else if (context_.open_files > kMaxOpenFiles) {
+      file.fd.reset();
+      --context_.open_files;
+    }
+  } catch (const Error& error) {
+    if (file.fd.valid()) {
+      file.fd.reset();
+      --context_.open_files;
+    }
+    if (!concerns_one_file(error)) throw;
+    file.failed = true;
+    context_.warnings.add(printable(file.entry.path) + ": " + error.message());
+  }
+}
+
+void RestoreWindow::begin_file(FileInMaking& file) {
+  if (file.begun || file.existed) {
+    file.fd = context_.target.open_existing(file.entry.path);
+    if (!file.fd.valid()) {
+      throw Error(Code::kConflict, "something took the file's place while it was restored");
+    }
+  } else {
+    file.fd = context_.target.create_file(file.entry.path, file.replace);
+  }
+  ++context_.open_files;
+  file.begun = true;
+}
+
+namespace {
+
+void punch_holes(int fd, const Entry& entry, const std::string& path) {
+  std::uint64_t at = 0;
+  const auto punch = [&](std::uint64_t end) {
+    if (end > at && ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                static_cast<off_t>(at), static_cast<off_t>(end - at)) != 0) {
+      throw system_error(errno, "cannot make a hole in " + path);
+    }
+  };
+  for (const Extent& extent : entry.extents) {
+    punch(extent.offset);
+    at = extent.offset + extent.length;
+  }
+  punch(entry.size);
+}
+
+}  // namespace
+
+void RestoreWindow::end_file(FileInMaking& file) {
+  const Entry& entry = file.entry;
+  const int fd = file.fd.get();
+  if (entry.sparse && file.existed) punch_holes(fd, entry, entry.path);
+  // Sets the end of a sparse file, and cuts what an existing file had beyond it.
+  if ((entry.sparse || file.existed) &&
+      ::ftruncate(fd, static_cast<off_t>(entry.size)) != 0) {
+    throw system_error(errno, "cannot set the size of " + entry.path);
+  }
+  const std::string trouble = context_.target.apply_metadata(entry, fd);
+  if (!trouble.empty()) context_.warnings.add(printable(entry.path) + ": " + trouble);
+  file.fd.reset();
+  --context_.open_files;
+  ++context_.progress.files;
+  if (file.damaged) {
+    ++context_.damaged;
+    context_.warnings.add(printable(entry.path) + ": damaged: a part of its content is lost");
+  }
+}
+
+void RestoreWindow::make_hardlinks() {
+  for (const auto& [entry, replace] : hardlinks_) {
+    try {
+      context_.target.make_special(entry, replace);
+    } catch (const Error& error) {
+      if (!concerns_one_file(error)) throw;
+      context_.warnings.add(printable(entry.path) + ": " + error.message());
+    }
+  }
+}
+
+}  // namespace holdfast

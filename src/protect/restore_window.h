@@ -1,0 +1,105 @@
+// A bounded number of files on their way back: planned in the order of the tree, written in the
+// order of the packs.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "os/mutex.h"
+#include "protect/restore.h"
+#include "vault/chunk_reader.h"
+
+namespace holdfast {
+
+// One file in the making. Its chunks may arrive in any order and from several threads.
+struct FileInMaking {
+  Entry entry;                // with the path below the target
+  std::string original_path;  // as the backup has it, for messages
+  std::vector<Ref> chunks;
+  bool existed = false;       // there is a file to compare with, and to change in place
+  bool replace = false;       // something may be in the way
+
+  Mutex mutex;
+  Fd fd GUARDED_BY(mutex);
+  std::uint32_t left GUARDED_BY(mutex) = 0;  // pieces still to be written
+  bool begun GUARDED_BY(mutex) = false;
+  bool damaged GUARDED_BY(mutex) = false;
+  bool failed GUARDED_BY(mutex) = false;
+};
+
+// What windows share during one restore.
+struct RestoreContext {
+  const Vault& vault;
+  const RestoreJob& job;
+  Target& target;
+  ChunkReader& reader;
+  RestoreProgress& progress;
+  Warnings& warnings;
+  std::stop_token stop;
+  unsigned threads = 1;
+  std::atomic<std::uint64_t> bytes_written{0};
+  std::atomic<std::uint64_t> bytes_kept{0};
+  std::atomic<std::uint64_t> damaged{0};
+  std::atomic<int> open_files{0};
+};
+
+class RestoreWindow {
+ public:
+  explicit RestoreWindow(RestoreContext& context) : context_(context) {}
+
+  void add(std::unique_ptr<FileInMaking> file);
+  // Made when all files of this window are there.
+  void add_hardlink(Entry entry, bool replace);
+  bool full() const { return files_.size() >= 16'384 || chunks_ >= 262'144; }
+  bool empty() const { return files_.empty() && hardlinks_.empty(); }
+
+  // Writes everything with context.threads threads. Throws what is no matter of a single file:
+  // a full disk, a store that is away, a stop.
+  void run();
+
+ private:
+  // One chunk's way into one file.
+  struct Piece {
+    FrameKey frame;
+    std::uint32_t offset = 0;  // in the raw frame
+    std::uint32_t file = 0;
+    std::uint32_t chunk = 0;   // index into the file's chunks
+    std::uint64_t at = 0;      // in the file's content (of a sparse file: its extents)
+  };
+  struct Task {
+    std::size_t begin = 0, end = 0;  // pieces of one frame
+  };
+
+  void plan_file(std::uint32_t index);
+  void lookup_pieces(std::uint32_t index, const std::vector<bool>& keep);
+  std::vector<bool> compare(FileInMaking& file);
+  void make_tasks();
+  void run_task(const Task& task);
+  void write_group(const Bytes* raw, std::size_t begin, std::size_t end);
+  Bytes fetch(const Ref& ref, bool& damaged);
+  void begin_file(FileInMaking& file) REQUIRES(file.mutex);
+  void end_file(FileInMaking& file) REQUIRES(file.mutex);
+  void in_parallel(std::size_t count, const std::function<void(std::size_t)>& work);
+  void make_hardlinks();
+
+  RestoreContext& context_;
+  std::vector<std::unique_ptr<FileInMaking>> files_;
+  std::vector<std::pair<Entry, bool>> hardlinks_;
+  std::uint64_t chunks_ = 0;
+  std::shared_ptr<FrameReader> frames_;
+  Mutex pieces_mutex_;
+  std::vector<Piece> pieces_;
+  std::vector<Task> tasks_;
+};
+
+// Where a part of a file's content lies in the file: once for a plain file, once per extent touched
+// for a sparse one. `visit(from, length, at)`: `from` is relative to the part.
+void for_each_range(const Entry& entry, std::uint64_t content_offset, std::uint64_t length,
+                    const std::function<void(std::uint64_t from, std::uint64_t length,
+                                             std::uint64_t at)>& visit);
+
+}  // namespace holdfast

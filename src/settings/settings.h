@@ -1,0 +1,110 @@
+// The configuration file as plain data. See docs/CONFIGURATION.md and
+// packaging/holdfast.schema.json.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+
+namespace holdfast {
+
+// Which backups to keep. A backup is kept when any rule keeps it. All unset: everything within
+// 90 days (the runbook's default).
+struct RetentionPolicy {
+  std::optional<unsigned> keep_last;
+  std::optional<unsigned> keep_hourly;
+  std::optional<unsigned> keep_daily;
+  std::optional<unsigned> keep_weekly;
+  std::optional<unsigned> keep_monthly;
+  std::optional<unsigned> keep_yearly;
+  std::optional<Duration> keep_within;
+  bool operator==(const RetentionPolicy&) const = default;
+};
+
+// A command run by /bin/sh around a backup, killed with its children after `timeout`.
+struct Hook {
+  std::string command;
+  Duration timeout = std::chrono::minutes{5};
+  bool operator==(const Hook&) const = default;
+};
+
+struct Hooks {
+  std::vector<Hook> before;      // a failing one fails the backup before it starts
+  std::vector<Hook> after;       // after success
+  std::vector<Hook> on_failure;  // after failure
+};
+
+// What a `config` source collects besides its plain paths.
+struct ConfigKinds {
+  bool etc = true;                          // /etc
+  std::vector<std::string> applications;    // application configuration: paths
+  std::vector<std::string> environment;     // environment files: paths, globs
+  std::vector<std::string> infrastructure;  // Terraform, CloudFormation: directories to search
+  std::vector<std::string> compose;         // directories to search for compose files
+  std::vector<std::string> repositories;    // git repositories, or directories to search for them
+};
+
+struct SourceSettings {
+  std::string name;          // [a-z0-9][a-z0-9-]{0,62}
+  std::string backup_class;  // "files", "config"; "database" comes with a later version
+  std::vector<std::string> paths;
+  std::vector<std::string> excludes;
+  bool one_file_system = true;
+  bool skip_cache_directories = false;
+  ConfigKinds config;    // class config only
+  std::string schedule;  // five-field cron, or "every 4h"; empty: by hand only
+  Duration rpo{};        // zero: the class default (database 1h, files 4h, config 24h)
+  std::optional<RetentionPolicy> retention;  // unset: that of the class, else the global one
+  Hooks hooks;
+};
+
+struct CopySettings {
+  std::string name;
+  std::string url;
+};
+
+struct Settings {
+  std::string file;   // where it was read from; empty: no configuration
+  std::string vault;  // URL; empty: must be given on the command line
+  std::vector<CopySettings> copies;
+  std::string key_file;
+  std::string state_directory;  // logs; default: /var/lib/holdfast as root, else
+                                // $XDG_STATE_HOME/holdfast or ~/.local/state/holdfast
+  std::string cache_directory;  // default: /var/cache/holdfast as root, else
+                                // $XDG_CACHE_HOME/holdfast or ~/.cache/holdfast
+  std::string log_directory;    // default: empty, which means the state directory
+  int compression = 0;          // zstd level 1..19; 0: the program's default
+  unsigned threads = 0;         // 0: one per processor
+  RetentionPolicy retention;    // the global default
+  std::map<std::string, RetentionPolicy> class_retention;
+  std::vector<SourceSettings> sources;
+};
+
+// Parses `text`; `file` is for messages. Strict: an unknown key, a duplicate key, a wrong type or a
+// bad value throws Error(kInvalid) "FILE:LINE: ..." and the hint says what was probably meant
+// (nearest known key) or what is allowed. "${NAME}" and "${NAME:-default}" in values are taken from
+// the environment; an unset one without default is an error. Hook commands are left alone, since
+// their shell expands variables. "~/" at the start of a path is the home directory. No other thread
+// may change the environment meanwhile.
+Settings parse_settings(const std::string& text, const std::string& file);
+
+// Reads `explicit_file` or, when it is empty, the first that exists of ./holdfast.yaml,
+// ~/.config/holdfast/holdfast.yaml (XDG_CONFIG_HOME is honoured), /etc/holdfast/holdfast.yaml.
+// None: defaults. An explicit file that does not exist is Error(kNotFound).
+Settings load_settings(const std::string& explicit_file);
+
+// The source of that name; Error(kNotFound) names the nearest one and lists all.
+const SourceSettings& find_source(const Settings& settings, const std::string& name);
+
+// The policy that applies to a source (or to a class and name that the settings do not know).
+RetentionPolicy retention_for(const Settings& settings, const std::string& backup_class,
+                              const std::string& source);
+
+// The class default of the runbook, or the source's own.
+Duration rpo_of(const SourceSettings& source);
+
+}  // namespace holdfast

@@ -1,0 +1,34 @@
+// Giving a restored object the owner, attributes, mode and times of its entry.
+#pragma once
+
+#include <sys/types.h>
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "source/files/target.h"
+#include "vault/entry.h"
+
+namespace holdfast {
+
+// User and group ids of names on this host, looked up once each. Thread-safe.
+class OwnerIds {
+ public:
+  // The id of `name`, or `fallback` when this host does not know the name.
+  uid_t user(const std::string& name, uid_t fallback);
+  gid_t group(const std::string& name, gid_t fallback);
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::string, std::optional<uid_t>> users_;
+  std::unordered_map<std::string, std::optional<gid_t>> groups_;
+};
+
+// Applies `entry` to the object behind `fd`, which must be of its type; `path_only` when the
+// descriptor was opened with O_PATH. What could not be set is returned as text, "" for nothing.
+std::string apply_attributes(const Entry& entry, int fd, bool path_only,
+                             const RestoreRights& rights, OwnerIds& ids);
+
+}  // namespace holdfast

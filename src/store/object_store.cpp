@@ -1,0 +1,42 @@
+#include "store/object_store.h"
+
+#include "base/error.h"
+#include "base/human.h"
+
+namespace holdfast {
+namespace {
+
+bool is_key_character(char c) {
+  constexpr std::string_view kOther = "._-+=@";
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+         kOther.find(c) != std::string_view::npos;
+}
+
+bool is_key_part(std::string_view part) {
+  if (part.empty() || part == "." || part == "..") return false;
+  for (const char c : part) {
+    if (!is_key_character(c)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void check_key(std::string_view key) {
+  for (std::size_t at = 0;;) {
+    const std::size_t slash = key.find('/', at);
+    if (!is_key_part(key.substr(at, slash - at))) {
+      throw Error(Code::kInvalid, "'" + printable(key) + "' is not an object key");
+    }
+    if (slash == std::string_view::npos) return;
+    at = slash + 1;
+  }
+}
+
+std::vector<ObjectInfo> list_objects(ObjectStore& store, std::string_view prefix) {
+  std::vector<ObjectInfo> objects;
+  store.list(prefix, [&](const ObjectInfo& info) { objects.push_back(info); });
+  return objects;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,89 @@
+// The one thing that must survive: a flat space of immutable objects, in a directory, a bucket or
+// memory. Everything the product keeps lives in one of these.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/time.h"
+
+namespace holdfast {
+
+struct ObjectInfo {
+  std::string key;
+  std::uint64_t size = 0;
+  Timestamp modified{};  // by the store's clock, never by ours
+  std::string etag;      // changes whenever the content is replaced; compare only for equality
+};
+
+// What a backend can do; asked for instead of testing types.
+struct StoreTraits {
+  std::string url;                  // for messages; never holds credentials
+  bool conditional_create = false;  // put_new is atomic against other writers
+  bool conditional_replace = false; // replace() honours the etag
+  bool can_remove = true;
+  unsigned parallelism = 2;         // requests at once that still pay
+};
+
+// An object in the making: bytes are appended, then committed under a key that may only be known
+// at the end (a pack is named by its hash). Destroyed without a commit, it leaves nothing behind.
+// One thread at a time.
+class StagedObject {
+ public:
+  virtual ~StagedObject() = default;
+  virtual void append(ByteView data) = 0;
+  // Makes the object durable and visible, whole or not at all. True when it was created, false
+  // when an object of that key existed (which stays as it is). To be called once.
+  virtual bool commit(std::string_view key) = 0;
+};
+
+// Keys are '/'-separated names of the characters A-Z a-z 0-9 . _ - + = @ ; no empty, "." or ".."
+// part. A key that breaks this is Error(kInvalid).
+//
+// Every backend owes:
+// - atomic visibility: a reader sees a whole object or none;
+// - durability: when put, replace or commit returns, the object survives a power cut;
+// - read after write, and list after write, for all readers;
+// - Errors: kNotFound (no such object), kConflict (condition failed), kDenied, kExhausted (full),
+//   kUnavailable (worth trying again), kCorrupt, with the key in the message;
+// - thread safety of every method.
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+
+  virtual StoreTraits traits() const = 0;
+
+  // Creates or replaces.
+  virtual void put(std::string_view key, ByteView data) = 0;
+  // Creates; true when it was created, false when the key existed (and nothing changed).
+  virtual bool put_new(std::string_view key, ByteView data) = 0;
+  // Replaces an object that still has `etag`; false when it has another one or is gone.
+  virtual bool replace(std::string_view key, ByteView data, std::string_view etag) = 0;
+  virtual std::unique_ptr<StagedObject> stage() = 0;
+
+  // The whole object. Objects read in this way are small (index segments at most).
+  virtual Bytes get(std::string_view key) = 0;
+  // Fills `out` from `offset`; an object that ends before is Error(kCorrupt).
+  virtual void read(std::string_view key, std::uint64_t offset, MutableBytes out) = 0;
+  virtual std::optional<ObjectInfo> stat(std::string_view key) = 0;
+  // Every object whose key starts with `prefix` (any string, not only a whole part), in ascending
+  // byte order of the keys.
+  virtual void list(std::string_view prefix,
+                    const std::function<void(const ObjectInfo&)>& visit) = 0;
+  // Absent objects are no error.
+  virtual void remove(std::string_view key) = 0;
+};
+
+// list() into a vector.
+std::vector<ObjectInfo> list_objects(ObjectStore& store, std::string_view prefix);
+
+// Throws Error(kInvalid) when `key` breaks the rules above.
+void check_key(std::string_view key);
+
+}  // namespace holdfast

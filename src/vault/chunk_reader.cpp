@@ -1,0 +1,107 @@
+#include "vault/chunk_reader.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace holdfast {
+
+FrameReader::FrameReader(const Vault& vault, std::shared_ptr<const Index> index)
+    : vault_(vault), index_(std::move(index)) {}
+
+const SessionKeys& FrameReader::keys(FrameKey key) {
+  const Segment& segment = index_->segments().at(key.segment);
+  const SessionBlock block = segment.session(segment.frame(key.frame).session);
+  SessionId id;
+  std::copy_n(block.begin(), id.size(), id.begin());
+  MutexLock lock(mutex_);
+  auto& slot = sessions_[id];
+  if (!slot) slot = std::make_unique<SessionKeys>(open_session(block, vault_.ring()));
+  return *slot;
+}
+
+void FrameReader::read(FrameKey key, Bytes& raw) {
+  thread_local Bytes sealed;
+  const Segment& segment = index_->segments().at(key.segment);
+  const FrameLocation frame = segment.frame(key.frame);
+  const SegmentPack pack = segment.pack(frame.pack);
+  sealed.resize(frame.sealed_length);
+  vault_.store().read(pack_key(pack.pack_class, pack.name), frame.offset, sealed);
+  open(key, sealed, raw);
+}
+
+void FrameReader::open(FrameKey key, ByteView sealed, Bytes& raw) {
+  const FrameLocation frame = index_->segments().at(key.segment).frame(key.frame);
+  open_frame(keys(key), vault_.parameters().id, frame.header, sealed, raw);
+}
+
+ChunkReader::ChunkReader(const Vault& vault, std::size_t cached_frames)
+    : vault_(vault),
+      limit_(cached_frames),
+      frames_(std::make_shared<FrameReader>(vault, vault.load_index())) {}
+
+std::shared_ptr<FrameReader> ChunkReader::frames() const {
+  MutexLock lock(mutex_);
+  return frames_;
+}
+
+void ChunkReader::refresh() {
+  auto fresh = std::make_shared<FrameReader>(vault_, vault_.load_index());
+  MutexLock lock(mutex_);
+  frames_ = std::move(fresh);
+  cache_.clear();
+}
+
+FrameData ChunkReader::frame(FrameReader& frames, FrameKey key) {
+  {
+    MutexLock lock(mutex_);
+    const auto found =
+        std::find_if(cache_.begin(), cache_.end(), [&](const auto& e) { return e.first == key; });
+    if (found != cache_.end() && frames_.get() == &frames) {
+      cache_.splice(cache_.begin(), cache_, found);
+      return found->second;
+    }
+  }
+  auto data = std::make_shared<Bytes>();
+  frames.read(key, *data);
+  MutexLock lock(mutex_);
+  if (frames_.get() == &frames) {
+    cache_.emplace_front(key, data);
+    if (cache_.size() > limit_) cache_.pop_back();
+  }
+  return data;
+}
+
+std::optional<Bytes> ChunkReader::try_copies(FrameReader& frames, const Ref& ref,
+                                             std::string& trouble) {
+  for (const ChunkPlace& place : frames.index().find(ref.id)) {
+    try {
+      const FrameData data = frame(frames, {place.segment, place.chunk.frame});
+      if (place.chunk.length != ref.length ||
+          std::size_t{place.chunk.offset} + place.chunk.length > data->size()) {
+        throw Error(Code::kCorrupt, "the index gives a chunk a wrong place");
+      }
+      const ByteView content = ByteView(*data).subspan(place.chunk.offset, place.chunk.length);
+      if (vault_.ring().id && vault_.id_of(content) != ref.id) {
+        throw Error(Code::kCorrupt, "a chunk has other content than its id says");
+      }
+      return to_bytes(content);
+    } catch (const Error& error) {
+      if (error.code() != Code::kCorrupt && error.code() != Code::kNotFound) throw;
+      trouble = error.message();
+    }
+  }
+  return std::nullopt;
+}
+
+Bytes ChunkReader::read(const Ref& ref) {
+  std::string trouble = "the index does not know it";
+  if (auto content = try_copies(*frames(), ref, trouble)) return std::move(*content);
+  refresh();
+  if (auto content = try_copies(*frames(), ref, trouble)) return std::move(*content);
+  throw Error(Code::kCorrupt, "chunk " + to_hex(ref.id.bytes) + " cannot be read: " + trouble,
+              "run 'holdfast validate all --read-data' to see what is affected, and "
+              "'holdfast repair --from URL' to bring it back from another copy of the vault");
+}
+
+}  // namespace holdfast

@@ -1,0 +1,74 @@
+// Reading chunks back: finds, fetches, opens and verifies, and tries every copy before giving up.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "os/mutex.h"
+#include "vault/vault.h"
+
+namespace holdfast {
+
+// A frame of the vault, by its place in one Index.
+struct FrameKey {
+  std::uint32_t segment = 0;
+  std::uint32_t frame = 0;
+  auto operator<=>(const FrameKey&) const = default;
+};
+
+using FrameData = std::shared_ptr<const Bytes>;
+
+// Opens frames: keeps the unsealed session keys. Thread-safe.
+class FrameReader {
+ public:
+  FrameReader(const Vault& vault, std::shared_ptr<const Index> index);
+
+  const Index& index() const { return *index_; }
+  std::shared_ptr<const Index> shared_index() const { return index_; }
+  // The keys of a frame's session.
+  const SessionKeys& keys(FrameKey key);
+  // Reads and opens into `raw`. Throws kNotFound (the pack is gone), kCorrupt, kDenied.
+  void read(FrameKey key, Bytes& raw);
+  // Opens a frame whose sealed bytes were read already.
+  void open(FrameKey key, ByteView sealed, Bytes& raw);
+
+ private:
+  struct KeyHash {
+    std::size_t operator()(const SessionId& id) const { return id[0] | id[1] << 8 | id[2] << 16; }
+  };
+
+  const Vault& vault_;
+  std::shared_ptr<const Index> index_;
+  Mutex mutex_;
+  std::unordered_map<SessionId, std::unique_ptr<SessionKeys>, KeyHash> sessions_
+      GUARDED_BY(mutex_);
+};
+
+// Chunks one by one, with a small cache of opened frames: for trees, `cat`, and the hard cases of a
+// restore. Thread-safe.
+class ChunkReader {
+ public:
+  explicit ChunkReader(const Vault& vault, std::size_t cached_frames = 8);
+
+  // The content of a chunk, verified against its id where the ring has the id key. When a pack is
+  // gone or damaged, other copies are tried, then the index is read again once. Throws
+  // Error(kCorrupt) when no copy can be read, Error(kDenied) without the right key.
+  Bytes read(const Ref& ref);
+  // Reads the index again: after a prune moved things.
+  void refresh();
+  std::shared_ptr<FrameReader> frames() const;
+
+ private:
+  std::optional<Bytes> try_copies(FrameReader& frames, const Ref& ref, std::string& trouble);
+  FrameData frame(FrameReader& frames, FrameKey key);
+
+  const Vault& vault_;
+  const std::size_t limit_;
+  mutable Mutex mutex_;
+  std::shared_ptr<FrameReader> frames_ GUARDED_BY(mutex_);
+  std::list<std::pair<FrameKey, FrameData>> cache_ GUARDED_BY(mutex_);  // newest first
+};
+
+}  // namespace holdfast

@@ -1,0 +1,89 @@
+#include "vault/doom.h"
+
+#include "base/error.h"
+#include "codec/compress.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view kMagic = "HFDOOM1\n";
+constexpr std::size_t kMaxBody = 1u << 30;
+
+Bytes associated(const KeyRing& ring, std::string_view name) {
+  Bytes data = to_bytes(as_bytes("HFD1"));
+  append(data, ring.vault);
+  append(data, as_bytes(name));
+  return data;
+}
+
+Bytes encode(const Doom& doom) {
+  Bytes body;
+  WireWriter out(body);
+  out.fixed(static_cast<std::uint8_t>(doom.reason));
+  out.varint(doom.packs.size());
+  for (const PackName& name : doom.packs) out.raw(name);
+  out.varint(doom.chunks.size());
+  for (const ChunkId& id : doom.chunks) out.raw(id.bytes);
+  return body;
+}
+
+}  // namespace
+
+std::string write_doom(ObjectStore& store, const KeyRing& ring, const Doom& doom) {
+  const std::string name = to_hex(random_array<16>());
+  Bytes packed;
+  compress(encode(doom), 1, packed);
+  const auto salt = random_array<32>();
+  Bytes object = to_bytes(as_bytes(kMagic));
+  append(object, salt);
+  seal(hkdf(ring.shared, salt, "holdfast doom 1"), counter_nonce(0), associated(ring, name), packed,
+       object);
+  const std::string key = "doom/" + name;
+  store.put_new(key, object);
+  return key;
+}
+
+Doom parse_doom(ByteView object, const KeyRing& ring, std::string_view name) {
+  if (object.size() < kMagic.size() + 32 + kTagSize || as_text(object.first(8)) != kMagic) {
+    throw Error(Code::kCorrupt, "a doom object is damaged");
+  }
+  const Bytes packed = open(hkdf(ring.shared, object.subspan(8, 32), "holdfast doom 1"),
+                            counter_nonce(0), associated(ring, name), object.subspan(40),
+                            "a doom object");
+  const Bytes body = decompress(packed, kMaxBody);
+  WireReader in(body);
+  Doom doom;
+  const auto reason = in.fixed<std::uint8_t>();
+  if (reason > 1) throw Error(Code::kCorrupt, "a doom object has an unknown reason");
+  doom.reason = static_cast<DoomReason>(reason);
+  for (std::uint64_t left = in.varint(); left > 0; --left) {
+    doom.packs.push_back(to_array<32>(in.raw(32)));
+  }
+  for (std::uint64_t left = in.varint(); left > 0; --left) {
+    doom.chunks.push_back({to_array<24>(in.raw(24))});
+  }
+  return doom;
+}
+
+std::vector<StoredDoom> read_dooms(ObjectStore& store, const KeyRing& ring) {
+  std::vector<StoredDoom> dooms;
+  for (const ObjectInfo& info : list_objects(store, "doom/")) {
+    try {
+      const std::string_view name = std::string_view(info.key).substr(5);
+      dooms.push_back({info.key, info.modified, parse_doom(store.get(info.key), ring, name)});
+    } catch (Error& error) {
+      if (error.code() == Code::kNotFound) continue;
+      throw error.add_context(info.key);
+    }
+  }
+  return dooms;
+}
+
+DoomSet::DoomSet(const std::vector<StoredDoom>& dooms) {
+  for (const StoredDoom& stored : dooms) {
+    packs_.insert(stored.doom.packs.begin(), stored.doom.packs.end());
+    chunks_.insert(stored.doom.chunks.begin(), stored.doom.chunks.end());
+  }
+}
+
+}  // namespace holdfast

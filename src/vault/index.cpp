@@ -1,0 +1,176 @@
+#include "vault/index.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <unordered_set>
+
+#include "base/error.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::uint64_t kLargeSegment = 4'000'000;
+
+using NameSet = std::unordered_set<SegmentName, DigestHash>;
+
+std::optional<SegmentName> parse_segment_name(std::string_view hex) {
+  if (hex.size() != 64) return std::nullopt;
+  try {
+    return to_array<32>(from_hex(hex));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+std::vector<SegmentName> list_segments(ObjectStore& store) {
+  std::vector<ObjectInfo> infos = list_objects(store, "index/");
+  std::stable_sort(infos.begin(), infos.end(), [](const ObjectInfo& a, const ObjectInfo& b) {
+    return a.modified > b.modified;
+  });
+  std::vector<SegmentName> names;
+  for (const ObjectInfo& info : infos) {
+    const auto name = parse_segment_name(std::string_view(info.key).substr(6));
+    if (name) names.push_back(*name);
+  }
+  return names;
+}
+
+// A cached body was checked and synced before it got its name, so that what has the name is whole.
+std::optional<Segment> from_cache(const SegmentName& name, const std::string& path) {
+  try {
+    return Segment::from_file(name, path);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+Segment fetch(ObjectStore& store, const KeyRing& ring, const SegmentName& name,
+              const std::string& cache_path) {
+  Segment segment = Segment::from_memory(name, read_segment(store, ring, name));
+  segment.check();
+  if (cache_path.empty()) return segment;
+  try {
+    write_file_atomic(cache_path, segment.body(), 0600);
+    return Segment::from_file(name, cache_path);
+  } catch (const Error&) {
+    return segment;  // a cache that cannot be written costs memory, not correctness
+  }
+}
+
+void forget_others(const std::string& directory, const NameSet& present) {
+  std::error_code ignored;
+  for (const auto& file : std::filesystem::directory_iterator(directory, ignored)) {
+    const auto name = parse_segment_name(file.path().filename().string());
+    if (name && !present.contains(*name)) std::filesystem::remove(file.path(), ignored);
+  }
+}
+
+void drop_covered(std::vector<Segment>& segments) {
+  NameSet covered;
+  for (const Segment& segment : segments) {
+    for (std::uint32_t i = 0; i < segment.covers(); ++i) covered.insert(segment.covered(i));
+  }
+  std::erase_if(segments, [&](const Segment& s) { return covered.contains(s.name()); });
+}
+
+}  // namespace
+
+std::shared_ptr<const Index> Index::load(ObjectStore& store, const KeyRing& ring,
+                                         const std::string& cache_directory) {
+  std::string directory = cache_directory.empty() ? "" : cache_directory + "/index";
+  try {
+    if (!directory.empty()) make_directories(directory, 0700);
+  } catch (const Error&) {
+    directory.clear();
+  }
+  constexpr int kAttempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    auto index = std::make_shared<Index>();
+    const std::vector<SegmentName> names = list_segments(store);
+    bool vanished = false;
+    for (const SegmentName& name : names) {
+      const std::string path = directory.empty() ? "" : directory + "/" + to_hex(name);
+      try {
+        auto cached = path.empty() ? std::nullopt : from_cache(name, path);
+        index->segments_.push_back(cached ? std::move(*cached) : fetch(store, ring, name, path));
+      } catch (const Error& error) {
+        if (error.code() == Code::kNotFound) {
+          vanished = true;  // merged or pruned meanwhile: list again
+        } else if (error.code() == Code::kCorrupt) {
+          index->problems_.push_back(segment_key(name) + ": " + error.message());
+        } else {
+          throw;
+        }
+      }
+    }
+    if (vanished && attempt < kAttempts) continue;
+    if (vanished) throw Error(Code::kUnavailable, "the index kept changing while it was read");
+    if (!directory.empty()) forget_others(directory, NameSet(names.begin(), names.end()));
+    drop_covered(index->segments_);
+    return index;
+  }
+}
+
+std::shared_ptr<const Index> Index::of(std::vector<Segment> segments) {
+  auto index = std::make_shared<Index>();
+  index->segments_ = std::move(segments);
+  return index;
+}
+
+std::uint64_t Index::chunks() const {
+  std::uint64_t count = 0;
+  for (const Segment& segment : segments_) count += segment.chunks();
+  return count;
+}
+
+std::vector<ChunkPlace> Index::find(const ChunkId& id) const {
+  std::vector<ChunkPlace> places;
+  for (std::uint32_t s = 0; s < segments_.size(); ++s) {
+    const Segment& segment = segments_[s];
+    for (std::uint64_t i = segment.lower_bound(id); i < segment.chunks(); ++i) {
+      const ChunkLocation chunk = segment.chunk(i);
+      if (chunk.id != id) break;
+      places.push_back({s, chunk});
+    }
+  }
+  return places;
+}
+
+bool Index::contains(const ChunkId& id, const DoomSet& doom) const {
+  if (!doom.empty() && doom.has(id)) return false;
+  for (const Segment& segment : segments_) {
+    for (std::uint64_t i = segment.lower_bound(id); i < segment.chunks(); ++i) {
+      const ChunkLocation chunk = segment.chunk(i);
+      if (chunk.id != id) break;
+      if (doom.empty() || !doom.has(segment.pack(segment.frame(chunk.frame).pack).name)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+void compact_index(ObjectStore& store, const KeyRing& ring, const Index& index,
+                   std::size_t limit) {
+  std::vector<const Segment*> small;
+  for (const Segment& segment : index.segments()) {
+    if (segment.chunks() < kLargeSegment / 2) small.push_back(&segment);
+  }
+  if (small.size() <= limit) return;
+  std::sort(small.begin(), small.end(), [](const Segment* a, const Segment* b) {
+    return a->chunks() < b->chunks();
+  });
+  SegmentBuilder builder;
+  std::vector<SegmentName> merged;
+  for (const Segment* segment : small) {
+    if (builder.chunks() + segment->chunks() > kLargeSegment) break;
+    builder.add(*segment, true);
+    merged.push_back(segment->name());
+  }
+  if (merged.size() < 2) return;
+  write_segment(store, ring, builder.build());
+  if (!store.traits().can_remove) return;
+  for (const SegmentName& name : merged) store.remove(segment_key(name));
+}
+
+}  // namespace holdfast

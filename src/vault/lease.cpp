@@ -1,0 +1,140 @@
+#include "vault/lease.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "codec/kdf.h"
+
+namespace holdfast {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string describe(const Json& json) {
+  return fmt::format("{} on host {} (pid {}) since {}", json.value("kind", "work"),
+                     json.value("host", "?"), json.value("pid", 0), json.value("started", "?"));
+}
+
+}  // namespace
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
+  return name.data();
+}
+
+Timestamp store_now(ObjectStore& store) {
+  const std::string key = "lease/clock-" + to_hex(random_array<8>());
+  store.put(key, as_bytes("{}"));
+  const auto info = store.stat(key);
+  store.remove(key);
+  if (!info) throw Error(Code::kUnavailable, "the store lost an object right after it was written");
+  return info->modified;
+}
+
+Lease::Lease(ObjectStore& store, Clock& clock, std::string_view kind, bool exclusive)
+    : store_(store), clock_(clock), kind_(kind) {
+  const std::string id = to_hex(random_array<16>());
+  key_ = exclusive ? fmt::format("lease/{}.json", kind) : fmt::format("lease/{}.json", id);
+  body_ = Json{{"id", id},
+               {"kind", kind},
+               {"host", host_name()},
+               {"pid", ::getpid()},
+               {"started", format_rfc3339(clock.now())}}
+              .dump();
+  create(exclusive);
+  const auto info = store_.stat(key_);
+  if (!info) throw Error(Code::kUnavailable, "the store lost a lease right after it was written");
+  started_ = info->modified;
+  // The body says when the lease began by the store's clock; the refreshes keep saying so.
+  Json json = Json::parse(body_);
+  json["began"] = format_rfc3339(started_, true);
+  body_ = json.dump();
+  {
+    MutexLock lock(mutex_);
+    last_refresh_ = clock_.monotonic();
+  }
+  refresher_ = std::jthread([this](std::stop_token stop) {
+    while (clock_.sleep_for(kLeaseRefresh, stop)) refresh();
+  });
+}
+
+void Lease::create(bool exclusive) {
+  if (!exclusive) {
+    store_.put(key_, as_bytes(body_));
+    return;
+  }
+  for (int attempt = 0; attempt < 5; ++attempt) {
+    if (store_.put_new(key_, as_bytes(body_))) return;
+    const auto held = store_.stat(key_);
+    if (!held) continue;
+    if (store_now(store_) - held->modified < kLeaseLife) {
+      const Bytes holder = store_.get(key_);
+      const Json json = Json::parse(as_text(holder), nullptr, false);
+      throw Error(Code::kConflict,
+                  fmt::format("another {} is at work: {}", kind_,
+                              json.is_object() ? describe(json) : held->key),
+                  fmt::format("wait until it ends; if it died, its lease ends by itself {} after "
+                              "its last sign of life",
+                              format_duration(kLeaseLife)));
+    }
+    if (store_.replace(key_, as_bytes(body_), held->etag)) return;
+  }
+  throw Error(Code::kConflict, "several programs want the lease '" + kind_ + "' at once");
+}
+
+void Lease::refresh() {
+  const Duration now = clock_.monotonic();
+  bool failed = false;
+  try {
+    store_.put(key_, as_bytes(body_));
+  } catch (const Error&) {
+    failed = true;  // tried again at the next turn; unbroken() tells when that is too late
+  }
+  MutexLock lock(mutex_);
+  if (now - last_refresh_ >= kLeaseLife) broken_ = true;
+  if (!failed) last_refresh_ = clock_.monotonic();
+}
+
+bool Lease::unbroken() const {
+  MutexLock lock(mutex_);
+  return !broken_ && clock_.monotonic() - last_refresh_ < kLeaseLife;
+}
+
+Lease::~Lease() {
+  refresher_.request_stop();
+  if (refresher_.joinable()) refresher_.join();
+  try {
+    store_.remove(key_);
+  } catch (const std::exception&) {
+    // It ends by itself when it is old; nothing depends on its removal.
+  }
+}
+
+std::vector<LeaseInfo> live_leases(ObjectStore& store, Timestamp now) {
+  std::vector<LeaseInfo> leases;
+  for (const ObjectInfo& info : list_objects(store, "lease/")) {
+    if (!info.key.ends_with(".json") || now - info.modified >= kLeaseLife) continue;
+    LeaseInfo lease{info.key, info.modified, info.modified, info.key};
+    try {
+      const Bytes body = store.get(info.key);
+      const Json json = Json::parse(as_text(body));
+      lease.holder = describe(json);
+      // Until the first refresh there is no "began": then `modified` is when it was created.
+      if (json.contains("began")) lease.created = parse_rfc3339(json["began"].get<std::string>());
+    } catch (const Error& error) {
+      if (error.code() == Code::kNotFound) continue;  // ended meanwhile
+      throw;
+    } catch (const Json::exception&) {
+      lease.created = Timestamp{};  // unreadable: taken as old as can be, which is the safe side
+    }
+    leases.push_back(std::move(lease));
+  }
+  return leases;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,64 @@
+// Who is at work on a vault. A prune never removes what a lease that is alive may still need.
+#pragma once
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "os/clock.h"
+#include "os/mutex.h"
+#include "store/object_store.h"
+
+namespace holdfast {
+
+inline constexpr Duration kLeaseLife = std::chrono::minutes{10};
+inline constexpr Duration kLeaseRefresh = std::chrono::minutes{2};
+
+// A lease of our own: created by the constructor, refreshed by a thread, removed at the end. When
+// `exclusive`, it has the one name "lease/KIND.json": Error(kConflict) names the holder while
+// another one is alive, a dead one is taken over.
+class Lease {
+ public:
+  Lease(ObjectStore& store, Clock& clock, std::string_view kind, bool exclusive = false);
+  ~Lease();
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  const std::string& key() const { return key_; }
+  // The store's clock at the start.
+  Timestamp started() const { return started_; }
+  // True while no refresh failed or came so late that others may have taken the lease for dead.
+  bool unbroken() const;
+
+ private:
+  void create(bool exclusive);
+  void refresh();
+
+  ObjectStore& store_;
+  Clock& clock_;
+  std::string kind_;
+  std::string key_;
+  std::string body_;
+  Timestamp started_{};
+  mutable Mutex mutex_;
+  Duration last_refresh_ GUARDED_BY(mutex_){};
+  bool broken_ GUARDED_BY(mutex_) = false;
+  std::jthread refresher_;  // last: stops before the rest goes
+};
+
+struct LeaseInfo {
+  std::string key;
+  Timestamp created{};   // by the store's clock; what the holder read when it began
+  Timestamp modified{};
+  std::string holder;    // "backup on host db1 (pid 123) since 2025-11-10T12:00:00Z"
+};
+
+// The leases that are alive at `now` of the store's clock.
+std::vector<LeaseInfo> live_leases(ObjectStore& store, Timestamp now);
+
+// The store's clock: writes and reads a small object.
+Timestamp store_now(ObjectStore& store);
+
+std::string host_name();
+
+}  // namespace holdfast

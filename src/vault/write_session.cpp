@@ -1,0 +1,297 @@
+#include "vault/write_session.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int kDefaultLevel = 2;
+constexpr std::uint64_t kChunksPerSegment = 500'000;
+constexpr std::size_t kManySegments = 48;
+constexpr std::size_t kFewSegments = 12;
+constexpr std::size_t kWaitingPacks = 2;
+
+unsigned thread_count(unsigned wanted) {
+  return wanted > 0 ? wanted : std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+struct WriteSession::Frame {
+  ChunkKind kind;
+  Bytes raw;
+  std::vector<ChunkEntry> chunks;
+};
+
+// The pack of one class that is being filled.
+struct WriteSession::Lane {
+  Mutex mutex;
+  std::unique_ptr<PackWriter> pack GUARDED_BY(mutex);
+};
+
+WriteSession::WriteSession(const Vault& vault, const WriteOptions& options)
+    : vault_(vault),
+      options_(options),
+      session_(new_session(vault.ring())),
+      lease_(vault.store(), vault.clock(), options.kind) {
+  // The order matters: first the lease, then doom and index. See docs/FORMAT.md, "Prune".
+  doom_ = DoomSet(read_dooms(vault.store(), vault.ring()));
+  index_ = vault.load_index();
+  for (auto& lane : lanes_) lane = std::make_unique<Lane>();
+  sealer_count_ = thread_count(options.threads);
+  for (std::size_t i = 0; i < sealer_count_; ++i) {
+    sealers_.emplace_back([this] { seal_frames(); });
+  }
+  committer_ = std::jthread([this] { commit_packs(); });
+}
+
+WriteSession::~WriteSession() { stop_threads(); }
+
+void WriteSession::stop_threads() {
+  {
+    MutexLock lock(mutex_);
+    closing_ = true;
+    if (!finished_ && !error_) {
+      error_ = std::make_exception_ptr(Error(Code::kCancelled, "the session was abandoned"));
+    }
+  }
+  changed_.notify_all();
+  sealers_.clear();
+  if (committer_.joinable()) committer_.join();
+}
+
+bool WriteSession::has(const ChunkId& id) const {
+  return seen_.contains(id) || index_->contains(id, doom_);
+}
+
+bool WriteSession::claim(const ChunkId& id) {
+  return !index_->contains(id, doom_) && seen_.insert(id);
+}
+
+void WriteSession::rethrow() {
+  if (error_) std::rethrow_exception(error_);
+}
+
+void WriteSession::fail(std::exception_ptr error) {
+  {
+    MutexLock lock(mutex_);
+    if (!error_) error_ = std::move(error);
+  }
+  changed_.notify_all();
+}
+
+Bytes WriteSession::take_buffer() {
+  {
+    MutexLock lock(mutex_);
+    if (!spare_.empty()) {
+      Bytes buffer = std::move(spare_.back());
+      spare_.pop_back();
+      return buffer;
+    }
+  }
+  Bytes buffer;
+  buffer.reserve(vault_.parameters().frame_bytes + vault_.parameters().chunks.maximum);
+  return buffer;
+}
+
+void WriteSession::submit(ChunkKind kind, Bytes raw, std::vector<ChunkEntry> chunks) {
+  {
+    MutexLock lock(mutex_);
+    while (!error_ && queue_.size() >= sealer_count_) lock.wait(changed_);
+    rethrow();
+    queue_.push_back({kind, std::move(raw), std::move(chunks)});
+  }
+  changed_.notify_all();
+}
+
+void WriteSession::seal_frames() {
+  for (;;) {
+    Frame frame;
+    {
+      MutexLock lock(mutex_);
+      while (!error_ && !closing_ && queue_.empty()) lock.wait(changed_);
+      if (error_ || queue_.empty()) return;
+      frame = std::move(queue_.front());
+      queue_.pop_front();
+      ++busy_;
+    }
+    changed_.notify_all();
+    try {
+      seal_one(frame);
+    } catch (...) {
+      fail(std::current_exception());
+    }
+    {
+      MutexLock lock(mutex_);
+      --busy_;
+      frame.raw.clear();
+      if (spare_.size() < 2 * sealer_count_) spare_.push_back(std::move(frame.raw));
+    }
+    changed_.notify_all();
+  }
+}
+
+void WriteSession::seal_one(Frame& frame) {
+  thread_local Bytes sealed;
+  FrameHeader header;
+  header.number = next_frame_++;
+  header.kind = frame.kind;
+  const int level = options_.level != 0 ? options_.level : kDefaultLevel;
+  seal_frame(session_.keys, vault_.parameters().id, header, frame.raw, level, sealed);
+  {
+    MutexLock lock(mutex_);
+    stats_.new_chunks += frame.chunks.size();
+    stats_.new_raw_bytes += frame.raw.size();
+  }
+  const PackClass pack_class =
+      frame.kind == ChunkKind::kData ? PackClass::kData : PackClass::kMeta;
+  append(pack_class, header, sealed, std::move(frame.chunks));
+}
+
+void WriteSession::append(PackClass pack_class, const FrameHeader& header, ByteView sealed,
+                          std::vector<ChunkEntry> chunks) {
+  Lane& lane = *lanes_[static_cast<std::size_t>(pack_class)];
+  std::unique_ptr<PackWriter> full;
+  {
+    MutexLock lock(lane.mutex);
+    if (!lane.pack) {
+      lane.pack = std::make_unique<PackWriter>(vault_.store(), pack_class, vault_.ring());
+    }
+    lane.pack->append(session_.block, header, sealed, std::move(chunks));
+    if (lane.pack->size() >= vault_.parameters().pack_bytes) full = std::move(lane.pack);
+  }
+  if (full) hand_over(std::move(full));
+}
+
+void WriteSession::hand_over(std::unique_ptr<PackWriter> pack) {
+  {
+    MutexLock lock(mutex_);
+    while (!error_ && full_packs_.size() >= kWaitingPacks) lock.wait(changed_);
+    if (error_) return;
+    full_packs_.push_back(std::move(pack));
+  }
+  changed_.notify_all();
+}
+
+// One thread waits for the disk, so that the others keep sealing.
+void WriteSession::commit_packs() {
+  for (;;) {
+    std::unique_ptr<PackWriter> pack;
+    {
+      MutexLock lock(mutex_);
+      while (!error_ && !closing_ && full_packs_.empty()) lock.wait(changed_);
+      if (error_ || full_packs_.empty()) return;
+      pack = std::move(full_packs_.front());
+      full_packs_.pop_front();
+      ++busy_;
+    }
+    changed_.notify_all();
+    try {
+      commit(*pack);
+    } catch (...) {
+      fail(std::current_exception());
+    }
+    {
+      MutexLock lock(mutex_);
+      --busy_;
+    }
+    changed_.notify_all();
+  }
+}
+
+void WriteSession::commit(PackWriter& pack) {
+  const PackContents contents = pack.finish();
+  SegmentBuilder single;
+  single.add(contents);
+  const SegmentName name = write_segment(vault_.store(), vault_.ring(), single.build());
+  {
+    MutexLock lock(mutex_);
+    ++stats_.packs;
+    stats_.stored_bytes += contents.size;
+  }
+  pending_.add(contents);
+  small_.push_back(name);
+  if (pending_.chunks() >= kChunksPerSegment) merge_segments();
+}
+
+// One segment that covers those written pack by pack.
+void WriteSession::merge_segments() {
+  if (small_.size() > 1) {
+    for (const SegmentName& name : small_) pending_.cover(name);
+    write_segment(vault_.store(), vault_.ring(), pending_.build());
+    if (vault_.store().traits().can_remove) {
+      for (const SegmentName& name : small_) vault_.store().remove(segment_key(name));
+    }
+  }
+  pending_ = SegmentBuilder();
+  small_.clear();
+}
+
+void WriteSession::drain() {
+  MutexLock lock(mutex_);
+  while (!error_ && (!queue_.empty() || !full_packs_.empty() || busy_ > 0)) lock.wait(changed_);
+  rethrow();
+}
+
+void WriteSession::finish() {
+  drain();
+  for (auto& lane : lanes_) {
+    std::unique_ptr<PackWriter> last;
+    {
+      MutexLock lock(lane->mutex);
+      last = std::move(lane->pack);
+    }
+    if (last && !last->empty()) hand_over(std::move(last));
+  }
+  drain();
+  {
+    MutexLock lock(mutex_);
+    finished_ = true;
+  }
+  stop_threads();
+  merge_segments();
+  if (index_->segments().size() > kManySegments) {
+    compact_index(vault_.store(), vault_.ring(), *vault_.load_index(), kFewSegments);
+  }
+}
+
+void WriteSession::check_still_valid() {
+  if (lease_.unbroken()) return;
+  throw Error(Code::kConflict,
+              "the backup was out of touch with the store for so long that a prune may have removed "
+              "what it relies on",
+              "run it again: what it stored is found again, so that it will be quick");
+}
+
+bool WriteSession::failed() const {
+  MutexLock lock(mutex_);
+  return error_ != nullptr;
+}
+
+WriteStats WriteSession::stats() const {
+  MutexLock lock(mutex_);
+  return stats_;
+}
+
+ChunkWriter::ChunkWriter(WriteSession& session, ChunkKind kind) : session_(session), kind_(kind) {}
+
+Ref ChunkWriter::add(ByteView content) {
+  const Ref ref{session_.vault().id_of(content), static_cast<std::uint32_t>(content.size()), kind_};
+  if (!session_.claim(ref.id)) return ref;
+  if (raw_.capacity() == 0) raw_ = session_.take_buffer();
+  append(raw_, content);
+  chunks_.push_back({ref.id, ref.length});
+  if (raw_.size() >= session_.vault().parameters().frame_bytes) flush();
+  return ref;
+}
+
+void ChunkWriter::flush() {
+  if (chunks_.empty()) return;
+  session_.submit(kind_, std::move(raw_), std::move(chunks_));
+  raw_ = Bytes();
+  chunks_.clear();
+}
+
+}  // namespace holdfast

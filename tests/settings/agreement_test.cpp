@@ -1,0 +1,134 @@
+// The schema and the parser accept the same files.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "json_schema.h"
+#include "packaging.h"
+#include "settings/settings.h"
+#include "test_support.h"
+#include "yaml_to_json.h"
+
+namespace holdfast {
+namespace {
+
+// Values for one place of a file, which "@" marks.
+struct Place {
+  const char* file;
+  std::vector<const char*> good;
+  std::vector<const char*> bad;
+};
+
+const std::vector<const char*> kNoText = {"5", "1.5", "true", "", "~", "[]", "{}", "''"};
+
+std::vector<const char*> and_no_text(std::vector<const char*> bad) {
+  bad.insert(bad.end(), kNoText.begin(), kNoText.end());
+  return bad;
+}
+
+const Place kPlaces[] = {
+    {"@", {"", "{}", "# x", "vault: /v"}, {"[]", "x", "5", "unknown: 1", "Vault: /v"}},
+    {"vault: @", {"/v", "~/v", "s3://b/p", "'${X:-/y}/v'", "file:///v"}, and_no_text({"v", "~"})},
+    {"copies: @",
+     {"[]", "[{name: a, url: /a}]"},
+     {"", "x", "{}", "[a]", "[{name: a}]", "[{url: /a}]", "[{name: a, url: /a, x: 1}]"}},
+    {"copies: [{name: a, url: @}]", {"/a", "x://y"}, {"a", "''", "5"}},
+    {"key_file: @", {"/k", "~/k", "${HOME}"}, and_no_text({"k", "k/l", "./k"})},
+    {"state_dir: @", {"/k", "~/k"}, and_no_text({"k"})},
+    {"cache_dir: @", {"/k", "~/k"}, and_no_text({"k"})},
+    {"log_dir: @", {"/k", "~/k"}, and_no_text({"k"})},
+    {"compression: @",
+     {"0", "1", "19", "${X:-3}", "'${X:-3}'"},
+     {"20", "-1", "'3'", "x", "", "1.5", "true", "[]"}},
+    {"threads: @", {"0", "1024", "${X:-3}"}, {"1025", "-1", "'3'", "x", "", "true"}},
+    {"retention: @",
+     {"{}", "{default: {}}", "{files: {}, config: {}, database: {}}"},
+     {"", "[]", "x", "{keep_last: 1}", "{default: }", "{file: {}}"}},
+    {"retention: {default: @}",
+     {"{}", "{keep_last: 1, keep_within: 1d}"},
+     {"[]", "x", "{keep: 1}", "{keep_lst: 1}"}},
+    {"retention: {default: {keep_last: @}}",
+     {"1", "100000", "'${X:-1}'"},
+     {"0", "100001", "-1", "'1'", "x", "", "[]", "1.5"}},
+    {"retention: {default: {keep_yearly: @}}", {"1", "100000"}, {"0", "x"}},
+    {"retention: {default: {keep_within: @}}",
+     {"90d", "1h30m", "2w", "1y", "5s", "250ms", "0d1h", "'${X:-1d}'"},
+     and_no_text({"0d", "0h0m", "90", "d", "1 d", "-1d", "1D", "1d ago"})},
+    {"sources: @", {"[]"}, {"", "x", "{}", "[x]", "[{}]", "[[]]"}},
+    {"sources: [{name: @, class: config}]",
+     {"a", "0a", "a-b", "'${X:-a}'",
+      "a23456789-123456789-123456789-123456789-123456789-123456789-12"},
+     and_no_text({"A", "-a", "a_b", "a.b", "ä",
+                  "a23456789-123456789-123456789-123456789-123456789-123456789-1234"})},
+    {"sources: [{name: a, class: @}]", {"config"}, and_no_text({"files", "database", "Config"})},
+    {"sources: [{name: a, class: @, paths: [/a]}]",
+     {"config", "files", "'${X:-files}'"},
+     and_no_text({"database", "tape"})},
+    {"sources: [{class: config, name: a, @}]",
+     {"etc: true", "exclude: []", "paths: []"},
+     {"keep_last: 1", "path: [/a]", "name: b"}},
+    {"sources: [{name: a, class: files, @}]",
+     {"paths: [/a]", "paths: [/a, ~/b]", "paths: [/a], exclude: [x, '*.y']"},
+     {"paths: []", "paths: /a", "paths: [a]", "paths: ['']", "paths: [5]", "paths: ", "schedule: x",
+      "paths: [/a], etc: true", "paths: [/a], applications: []", "paths: [/a], environment: [/a]",
+      "paths: [/a], infrastructure: [/a]", "paths: [/a], compose: [/a]",
+      "paths: [/a], repositories: [/a]", "paths: [/a], exclude: x", "paths: [/a], exclude: [5]",
+      "paths: [/a], exclude: ['']"}},
+    {"sources: [{name: a, class: config, etc: false, @}]",
+     {"paths: [/a]", "applications: [/a]", "environment: [/a]", "infrastructure: [/a]",
+      "compose: [/a]", "repositories: [/a]", "paths: [], compose: [/a]"},
+     {"paths: []", "exclude: [x]", "applications: [], environment: []"}},
+    {"sources: [{name: a, class: config, etc: @}]",
+     {"true", "True", "TRUE", "'${X:-true}'"},
+     {"yes", "no", "'true'", "1", "", "[]", "tRUE"}},
+    {"sources: [{name: a, class: config, one_file_system: @}]", {"true", "false"}, {"yes", "0"}},
+    {"sources: [{name: a, class: config, skip_cache_directories: @}]", {"true", "False"}, {"x"}},
+    {"sources: [{name: a, class: config, rpo: @}]", {"1h", "'${X:-1h}'"}, and_no_text({"0s", "x"})},
+    {"sources: [{name: a, class: config, schedule: @}]",
+     {"'0 3 * * *'", "' */5  * * * mon-fri '", "'@daily'", "'@Weekly'", "every 4h", "Every 1H30M",
+      "'${X:-@daily}'"},
+     and_no_text({"'* * * *'", "'* * * * * *'", "'@reboot'", "every", "every day", "daily"})},
+    {"sources: [{name: a, class: config, retention: @}]",
+     {"{}", "{keep_daily: 1}"},
+     {"", "[]", "{default: {}}", "{keep_daily: 0}"}},
+    {"sources: [{name: a, class: config, hooks: @}]",
+     {"{}", "{before: [], after: [x], on_failure: [x, {command: y}]}"},
+     {"", "[]", "x", "{befor: []}", "{before: x}", "{before: {command: x}}"}},
+    {"sources: [{name: a, class: config, hooks: {before: [@]}}]",
+     {"x", "'echo ${UNSET_HERE}'", "{command: x}", "{command: x, timeout: 5m}"},
+     {"5", "true", "''", "{}", "{timeout: 5m}", "{command: ''}", "{command: x, timeout: 5}",
+      "{command: x, timeout: 0s}", "{command: x, time: 5m}", "[x]"}},
+};
+
+bool parser_accepts(const std::string& text) {
+  const auto error = error_of([&] { parse_settings(text, "f.yaml"); });
+  EXPECT_TRUE(!error || error->code() == Code::kInvalid) << text;
+  return !error;
+}
+
+// A parse error is a refusal by whoever reads the file for the schema.
+bool schema_accepts_text(const nlohmann::json& schema, const std::string& text) {
+  nlohmann::json value;
+  if (error_of([&] { value = to_json(parse_document(text, "f.yaml")); })) return false;
+  return schema_accepts(schema, schema, value);
+}
+
+TEST(Agreement, SchemaAndParserAcceptTheSame) {
+  const ScopedVariable home("HOME", "/home/me");
+  const ScopedVariable unset("X", nullptr);
+  const nlohmann::json schema = packaged_schema();
+  for (const Place& place : kPlaces) {
+    const std::string file = place.file;
+    const auto check = [&](const char* value, bool expected) {
+      std::string text = file;
+      text.replace(file.find('@'), 1, value);
+      EXPECT_EQ(parser_accepts(text), expected) << text;
+      EXPECT_EQ(schema_accepts_text(schema, text), expected) << text;
+    };
+    for (const char* value : place.good) check(value, true);
+    for (const char* value : place.bad) check(value, false);
+  }
+}
+
+}  // namespace
+}  // namespace holdfast
