@@ -122,6 +122,6 @@ class Corpus:
                 saved = pathlib.Path(directory, name)
                 path = self.path / saved.relative_to(self.originals_)
                 if not saved.name.endswith(".part"):
-                    path.unlink(missing_ok=True)
-                    shutil.copy2(saved, path)
+                    path.chmod(0o600)
+                    shutil.copy2(saved, path)  # in place: the directory's own time stays
         shutil.rmtree(self.originals_, ignore_errors=True)

@@ -101,6 +101,7 @@ def page(results):
     corpus, rounds = results["corpus"], results["round_count"]
     machine = "\n".join(f"- {key}: {value}" for key, value in results["machine"].items())
     versions = "\n".join(f"- {version}" for version in results["versions"].values())
+    versions += f"\n- Holdfast's commit: {results['commit']}"
     small = "\n**A short trial on a small corpus: says nothing about speed.**\n" if results[
         "small"] else ""
     return f"""# Benchmark of {results["date"]}
@@ -124,8 +125,8 @@ each round; in the warm-up each restored tree was compared with the corpus.
 {versions}
 - Holdfast with a key file and its defaults; restic with its defaults; borg with repokey-blake2 and
   `--compression zstd,3`. Checks: `validate all --read-data`, `check --read-data`,
-  `check --verify-data`. Prune: the oldest three of six backups, `retention apply --keep-last 3` and
-  `prune --grace 0s`; `forget --keep-last 3 --prune`; `prune --keep-last 3` and `compact`.
+  `check --verify-data`. Prune: the oldest three of six backups, `retention apply` with
+  `keep_last: 3` and `prune --grace 0s`; `forget --keep-last 3 --prune`; `prune --keep-last 3` and `compact`.
 
 ## To repeat
 

@@ -12,12 +12,14 @@ import pathlib
 import shutil
 import sys
 
+sys.dont_write_bytecode = True  # leave nothing beside the sources
+
 import report
 import tools
 from corpus import Corpus
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BACKUPS = 6  # of which half are pruned
+BACKUPS = 2 * tools.KEEP  # half of them are pruned
 
 
 def rotated(items, by):
@@ -60,7 +62,7 @@ def one_round(participants, copy, corpus, verify):
             tool.backup()
     for tool in participants:
         sizes[tool.name]["six"] = tool.size()
-    each("prune", lambda tool: tool.prune(BACKUPS // 2))
+    each("prune", lambda tool: tool.prune())
     for tool in participants:
         sizes[tool.name]["pruned"] = tool.size()
     corpus.reset()

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 SECRET = "a passphrase for the benchmark"
+KEEP = 3  # backups that a prune leaves
 
 
 class Run:
@@ -100,8 +101,8 @@ class Tool:
     def check(self):
         return self.measure([self.verify()])
 
-    def prune(self, keep):
-        return self.measure(self.forget(keep))
+    def prune(self):
+        return self.measure(self.forget())
 
     def size(self):
         """Bytes that the repository takes on the disk."""
@@ -124,6 +125,7 @@ class Holdfast(Tool):
         (self.folder / "holdfast.yaml").write_text(
             f"vault: {self.repository}\nkey_file: {self.folder}/key\n"
             f"state_dir: {self.folder}/state\ncache_dir: {self.folder}/cache\n"
+            f"retention:\n  default: {{keep_last: {KEEP}}}\n"
             f"sources:\n  - name: corpus\n    class: files\n    paths: [{self.corpus}]\n")
 
     def command_(self, *words):
@@ -142,8 +144,8 @@ class Holdfast(Tool):
     def verify(self):
         return self.command_("validate", "all", "--read-data")
 
-    def forget(self, keep):
-        return [self.command_("retention", "apply", "--keep-last", str(keep)),
+    def forget(self):
+        return [self.command_("retention", "apply"),
                 self.command_("prune", "--grace", "0s")]
 
 
@@ -166,8 +168,8 @@ class Restic(Tool):
     def verify(self):
         return [self.program, "check", "--read-data"]
 
-    def forget(self, keep):
-        return [[self.program, "forget", "--keep-last", str(keep), "--prune"]]
+    def forget(self):
+        return [[self.program, "forget", "--keep-last", str(KEEP), "--prune"]]
 
 
 class Borg(Tool):
@@ -192,8 +194,8 @@ class Borg(Tool):
     def verify(self):
         return [self.program, "check", "--verify-data"]
 
-    def forget(self, keep):
-        return [[self.program, "prune", "--keep-last", str(keep)], [self.program, "compact"]]
+    def forget(self):
+        return [[self.program, "prune", "--keep-last", str(KEEP)], [self.program, "compact"]]
 
 
 class Cp(Tool):

@@ -14,6 +14,6 @@ install(FILES ${packaging}/completions/_holdfast
 install(FILES ${packaging}/completions/holdfast.fish
         DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 
-install(FILES ${packaging}/examples/holdfast.yaml
+install(FILES ${packaging}/holdfast.example.yaml RENAME holdfast.yaml
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/holdfast/examples)
 install(FILES ${packaging}/holdfast.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/holdfast)

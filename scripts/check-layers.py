@@ -30,9 +30,11 @@ LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 
 # (pattern, the path prefix that may, why)
 BANNED = [
-    (r"\bsleep_(for|until)\s*\(|\b(u|nano)?sleep\s*\(|\bclock_nanosleep\s*\(", "os/",
+    # clock.sleep_for(...) of a Clock is what is wanted; so is a member called sleep.
+    (r"(?<![.>\w])(sleep_(for|until)|usleep|nanosleep|clock_nanosleep|sleep)\s*\(", "os/",
      "only src/os sleeps; take a Clock"),
-    (r"\b(system|steady)_clock::now\b|\bclock_gettime\s*\(|\bgettimeofday\s*\(|\btime\s*\(\s*(nullptr|NULL|0)\s*\)",
+    (r"\b(system|steady)_clock::now\b|\b(clock_gettime|gettimeofday)\s*\("
+     r"|\btime\s*\(\s*(nullptr|NULL|0)\s*\)",
      "os/clock.cpp", "only src/os/clock.cpp reads the real clock; take a Clock"),
     (r"\.detach\s*\(\s*\)", None, "no detached threads; join them in scope"),
 ]
@@ -113,6 +115,7 @@ PLANTED = [  # path, content, the line that must be named, or None for what must
     ("vault/f.cpp", "auto t = std::chrono::system_clock::now();\n", 1),
     ("vault/g.cpp", "std::thread([] {}).detach();\n", 1),
     ("vault/h.cpp", '// sleep_for(1)\nlog("sleep(1)");  /* .detach() */\n', None),
+    ("vault/i.cpp", "while (clock_.sleep_for(kRefresh, stop)) clock->sleep_for(1, stop);\n", None),
     ("os/a.cpp", "std::this_thread::sleep_for(1s);\n", None),
     ("os/b.cpp", "auto t = std::chrono::system_clock::now();\n", 1),
     ("os/clock.cpp", "auto t = std::chrono::system_clock::now();\n", None),

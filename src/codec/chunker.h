@@ -10,7 +10,7 @@
 namespace holdfast {
 
 struct ChunkSizes {
-  std::uint32_t minimum = 64u << 10;
+  std::uint32_t minimum = 128u << 10;
   std::uint32_t average = 256u << 10;  // a power of two
   std::uint32_t maximum = 1u << 20;
   bool operator==(const ChunkSizes&) const = default;
@@ -29,6 +29,9 @@ class Chunker {
   std::size_t cut(ByteView data) const;
 
  private:
+  std::size_t scan(const std::uint8_t* bytes, std::size_t at, std::size_t end, std::uint64_t mask,
+                   std::uint64_t& hash) const;
+
   std::array<std::uint64_t, 256> table_;
   ChunkSizes sizes_;
   std::uint64_t mask_early_;

@@ -5,9 +5,10 @@
 
 namespace holdfast {
 
-// Replaces `out` by the compressed form and returns true; false when that would save less than one
-// part in 64 (then `out` is unspecified). Thread-safe; keeps a working set per thread.
-bool compress(ByteView plain, int level, Bytes& out);
+// The compressed form of `plain`, in a buffer of the calling thread that its next call overwrites.
+// Always one frame that states its content size, even where that is larger than `plain`.
+// Thread-safe.
+ByteView compress(ByteView plain, int level);
 
 // Decompresses into exactly `out.size()` bytes; throws Error(kCorrupt) on anything else.
 void decompress_into(ByteView compressed, MutableBytes out);

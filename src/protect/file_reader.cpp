@@ -1,29 +1,19 @@
 #include "protect/file_reader.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/human.h"
 #include "protect/file_cache.h"
+#include "source/files/open_source.h"
 
 namespace holdfast {
 namespace {
 
 constexpr int kAttempts = 3;
 constexpr std::uint64_t kToTheEnd = ~std::uint64_t{0};
-
-// Without O_NOATIME every backup would write to every inode; only the owner and root may ask for it.
-// O_NONBLOCK keeps a fifo that took the file's place from blocking us.
-Fd open_content(const std::string& file) {
-  constexpr int kFlags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-  const int fd = ::open(file.c_str(), kFlags | O_NOATIME | O_CLOEXEC);
-  if (fd >= 0) return Fd(fd);
-  if (errno != EPERM) throw system_error(errno, "cannot open");
-  return open_file(file, kFlags);
-}
 
 struct stat status_of(int fd, const std::string& file) {
   struct stat status {};
@@ -91,7 +81,7 @@ std::optional<ReadObject> FileReader::read(const std::string& file, const std::s
 
 bool FileReader::read_content(const std::string& file, ReadObject& object) {
   for (int attempt = 1;; ++attempt) {
-    const Fd fd = open_content(file);
+    const Fd fd = open_source(file.substr(1), O_RDONLY | O_NOCTTY);
     const struct stat before = status_of(fd.get(), file);
     if (!S_ISREG(before.st_mode)) {
       warnings_.add(printable(file) + ": is no longer a file");

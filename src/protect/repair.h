@@ -23,7 +23,8 @@ struct RepairResult {
   Duration duration{};
 };
 
-// Finds damaged and missing objects by reading everything; replaces them from `other`; writes index
+// Finds damaged and missing objects by reading everything; replaces them from `other`, and brings
+// back the backups that `other` has and this vault lacks; writes index
 // entries for packs that no good segment knows; lifts the quarantine of chunks that are good again.
 // Never removes a pack that could hold something.
 RepairResult repair(const Vault& vault, const RepairJob& job, std::stop_token stop);

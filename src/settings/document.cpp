@@ -167,7 +167,8 @@ void refuse_what_is_not_text(std::string_view text, const std::string& file) {
   }
 }
 
-[[noreturn]] void fail_syntax(const std::string& file, const YAML::Exception& error) {
+[[noreturn]] void fail_syntax(std::string_view text, const std::string& file,
+                              const YAML::Exception& error) {
   namespace Message = YAML::ErrorMsg;
   std::string hint = "the structure of YAML is its indentation: spaces, the same for siblings";
   for (const char* about_quotes :
@@ -176,9 +177,12 @@ void refuse_what_is_not_text(std::string_view text, const std::string& file) {
         Message::CHAR_IN_TAG_HANDLE, Message::TAG_WITH_NO_SUFFIX, Message::ALIAS_CONTENT}) {
     if (error.msg == about_quotes) hint = kQuoteHint;
   }
+  if (error.msg == Message::EOF_IN_SCALAR) hint = "a quote is opened above and never closed";
   const std::string message = "not valid YAML: " + error.msg;
   if (error.mark.is_null()) throw Error(Code::kInvalid, file + ": " + message, hint);
-  fail_at(file, line_of(error.mark), message, hint);
+  const auto last =
+      static_cast<int>(std::count(text.begin(), text.end(), '\n')) + (text.ends_with('\n') ? 0 : 1);
+  fail_at(file, std::min(line_of(error.mark), last), message, hint);
 }
 
 }  // namespace
@@ -199,7 +203,7 @@ Node parse_document(std::string_view text, const std::string& file) {
     parser.HandleNextDocument(builder);
     return builder.take();
   } catch (const YAML::Exception& error) {
-    fail_syntax(file, error);
+    fail_syntax(text, file, error);
   }
 }
 

@@ -31,8 +31,7 @@ Bytes encode(const Doom& doom) {
 
 std::string write_doom(ObjectStore& store, const KeyRing& ring, const Doom& doom) {
   const std::string name = to_hex(random_array<16>());
-  Bytes packed;
-  compress(encode(doom), 1, packed);
+  const ByteView packed = compress(encode(doom), 1);
   const auto salt = random_array<32>();
   Bytes object = to_bytes(as_bytes(kMagic));
   append(object, salt);
@@ -79,11 +78,34 @@ std::vector<StoredDoom> read_dooms(ObjectStore& store, const KeyRing& ring) {
   return dooms;
 }
 
+namespace {
+
+std::string damaged_key(const PackName& pack, const ChunkId& chunk) {
+  std::string key(as_text(pack));
+  key += as_text(chunk.bytes);
+  return key;
+}
+
+}  // namespace
+
 DoomSet::DoomSet(const std::vector<StoredDoom>& dooms) {
   for (const StoredDoom& stored : dooms) {
-    packs_.insert(stored.doom.packs.begin(), stored.doom.packs.end());
-    chunks_.insert(stored.doom.chunks.begin(), stored.doom.chunks.end());
+    const Doom& doom = stored.doom;
+    if (doom.reason == DoomReason::kPrune) {
+      packs_.insert(doom.packs.begin(), doom.packs.end());
+      chunks_.insert(doom.chunks.begin(), doom.chunks.end());
+      continue;
+    }
+    for (const PackName& pack : doom.packs) {
+      if (doom.chunks.empty()) packs_.insert(pack);
+      for (const ChunkId& chunk : doom.chunks) damaged_.insert(damaged_key(pack, chunk));
+    }
   }
+}
+
+bool DoomSet::has(const PackName& pack, const ChunkId& chunk) const {
+  return packs_.contains(pack) ||
+         (!damaged_.empty() && damaged_.contains(damaged_key(pack, chunk)));
 }
 
 }  // namespace holdfast

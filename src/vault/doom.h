@@ -14,6 +14,8 @@ namespace holdfast {
 
 enum class DoomReason : std::uint8_t { kPrune = 0, kDamaged = 1 };
 
+// kPrune: the packs and the chunks are about to go. kDamaged: the copies of the chunks that lie in
+// the packs cannot be read (no chunks listed: none of the packs' chunks can).
 struct Doom {
   DoomReason reason = DoomReason::kPrune;
   std::vector<PackName> packs;
@@ -38,13 +40,16 @@ class DoomSet {
  public:
   DoomSet() = default;
   explicit DoomSet(const std::vector<StoredDoom>& dooms);
-  bool empty() const { return packs_.empty() && chunks_.empty(); }
-  bool has(const PackName& pack) const { return packs_.contains(pack); }
+  bool empty() const { return packs_.empty() && chunks_.empty() && damaged_.empty(); }
+  // The chunk is about to go, wherever it lies.
   bool has(const ChunkId& chunk) const { return chunks_.contains(chunk); }
+  // The copy of the chunk in this pack is about to go, or damaged.
+  bool has(const PackName& pack, const ChunkId& chunk) const;
 
  private:
   std::unordered_set<PackName, DigestHash> packs_;
   std::unordered_set<ChunkId, ChunkIdHash> chunks_;
+  std::unordered_set<std::string> damaged_;  // pack name, then chunk id
 };
 
 }  // namespace holdfast

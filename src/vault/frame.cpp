@@ -68,13 +68,14 @@ SessionKeys open_session(const SessionBlock& block, const KeyRing& ring) {
 
 void seal_frame(const SessionKeys& keys, const VaultId& vault, FrameHeader& header, ByteView raw,
                 int level, Bytes& sealed) {
-  thread_local Bytes compressed;
   header.raw_length = static_cast<std::uint32_t>(raw.size());
-  const bool smaller = compress(raw, level, compressed);
+  const ByteView compressed = compress(raw, level);
+  // What saves less than one part in 64 is not worth the time to decompress it.
+  const bool smaller = compressed.size() + raw.size() / 64 < raw.size();
   header.method = smaller ? FrameMethod::kZstd : FrameMethod::kStored;
   sealed.clear();
   seal(frame_key(keys, header.kind), counter_nonce(header.number),
-       associated_data(keys.id, vault, header), smaller ? ByteView(compressed) : raw, sealed);
+       associated_data(keys.id, vault, header), smaller ? compressed : raw, sealed);
 }
 
 void open_frame(const SessionKeys& keys, const VaultId& vault, const FrameHeader& header,

@@ -13,15 +13,6 @@ constexpr std::uint64_t kLargeSegment = 4'000'000;
 
 using NameSet = std::unordered_set<SegmentName, DigestHash>;
 
-std::optional<SegmentName> parse_segment_name(std::string_view hex) {
-  if (hex.size() != 64) return std::nullopt;
-  try {
-    return to_array<32>(from_hex(hex));
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
 std::vector<SegmentName> list_segments(ObjectStore& store) {
   std::vector<ObjectInfo> infos = list_objects(store, "index/");
   std::stable_sort(infos.begin(), infos.end(), [](const ObjectInfo& a, const ObjectInfo& b) {
@@ -29,7 +20,7 @@ std::vector<SegmentName> list_segments(ObjectStore& store) {
   });
   std::vector<SegmentName> names;
   for (const ObjectInfo& info : infos) {
-    const auto name = parse_segment_name(std::string_view(info.key).substr(6));
+    const auto name = parse_segment_key(info.key);
     if (name) names.push_back(*name);
   }
   return names;
@@ -60,7 +51,7 @@ Segment fetch(ObjectStore& store, const KeyRing& ring, const SegmentName& name,
 void forget_others(const std::string& directory, const NameSet& present) {
   std::error_code ignored;
   for (const auto& file : std::filesystem::directory_iterator(directory, ignored)) {
-    const auto name = parse_segment_name(file.path().filename().string());
+    const auto name = parse_segment_key("index/" + file.path().filename().string());
     if (name && !present.contains(*name)) std::filesystem::remove(file.path(), ignored);
   }
 }
@@ -142,7 +133,7 @@ bool Index::contains(const ChunkId& id, const DoomSet& doom) const {
     for (std::uint64_t i = segment.lower_bound(id); i < segment.chunks(); ++i) {
       const ChunkLocation chunk = segment.chunk(i);
       if (chunk.id != id) break;
-      if (doom.empty() || !doom.has(segment.pack(segment.frame(chunk.frame).pack).name)) {
+      if (doom.empty() || !doom.has(segment.pack(segment.frame(chunk.frame).pack).name, id)) {
         return true;
       }
     }
@@ -171,6 +162,28 @@ void compact_index(ObjectStore& store, const KeyRing& ring, const Index& index,
   write_segment(store, ring, builder.build());
   if (!store.traits().can_remove) return;
   for (const SegmentName& name : merged) store.remove(segment_key(name));
+}
+
+void drop_from_index(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone) {
+  if (gone.empty()) return;
+  std::vector<SegmentName> obsolete;
+  SegmentBuilder builder;
+  const auto flush = [&] {
+    if (!builder.empty()) write_segment(store, ring, builder.build());
+    builder = SegmentBuilder();
+  };
+  const auto keep = [&](const SegmentPack& pack) { return !gone.contains(pack.name); };
+  for (const SegmentName& name : list_segments(store)) {
+    const Segment segment = Segment::from_memory(name, read_segment(store, ring, name));
+    bool affected = false;
+    for (std::uint32_t p = 0; p < segment.packs(); ++p) affected |= !keep(segment.pack(p));
+    if (!affected) continue;
+    builder.add(segment, false, keep);
+    obsolete.push_back(name);
+    if (builder.chunks() >= kLargeSegment / 2) flush();
+  }
+  flush();
+  for (const SegmentName& name : obsolete) store.remove(segment_key(name));
 }
 
 }  // namespace holdfast

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,5 +46,10 @@ class Index {
 // Merges small segments into one that covers them when there are more than `limit`, and removes the
 // covered ones where the store allows it. Keeps single segments below about 4 million chunks.
 void compact_index(ObjectStore& store, const KeyRing& ring, const Index& index, std::size_t limit);
+
+// Writes the segments that name a pack of `gone` again without these packs and removes the old ones:
+// after it, no segment in the store names them. Reads all segments, those that others cover
+// included.
+void drop_from_index(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone);
 
 }  // namespace holdfast

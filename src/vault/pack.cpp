@@ -143,8 +143,7 @@ PackContents PackWriter::finish() {
   const std::uint64_t trailer_offset = contents_.size;
   const Bytes body = encode_trailer(contents_);
   // Ids do not compress and lengths hardly; the frame is there for its exact size.
-  Bytes packed;
-  compress(body, 1, packed);
+  const ByteView packed = compress(body, 1);
   const auto salt = random_array<32>();
   const Bytes trailer =
       seal(trailer_key(ring_, salt), counter_nonce(0), trailer_associated(ring_.vault), packed);

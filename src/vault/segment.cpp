@@ -44,6 +44,15 @@ std::uint64_t prefix_of(const std::uint8_t* id) {
 
 std::string segment_key(const SegmentName& name) { return "index/" + to_hex(name); }
 
+std::optional<SegmentName> parse_segment_key(std::string_view key) {
+  if (key.size() != 6 + 64 || !key.starts_with("index/")) return std::nullopt;
+  try {
+    return to_array<32>(from_hex(key.substr(6)));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 Segment Segment::from_memory(const SegmentName& name, Bytes body) {
   Segment segment;
   segment.name_ = name;

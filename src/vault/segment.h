@@ -14,6 +14,8 @@ namespace holdfast {
 using SegmentName = Digest;  // SHA-256 of the whole object
 
 std::string segment_key(const SegmentName& name);
+// The inverse; nothing when `key` is no segment.
+std::optional<SegmentName> parse_segment_key(std::string_view key);
 
 // A frame as a segment knows it.
 struct FrameLocation {

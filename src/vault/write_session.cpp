@@ -7,7 +7,7 @@
 namespace holdfast {
 namespace {
 
-constexpr int kDefaultLevel = 2;
+constexpr int kDefaultLevel = 1;
 constexpr std::uint64_t kChunksPerSegment = 500'000;
 constexpr std::size_t kManySegments = 48;
 constexpr std::size_t kFewSegments = 12;

@@ -90,7 +90,7 @@ constexpr Bad kBad[] = {
     {"a:\n  b: 1\n c: 2\n", "f.yaml:3: not valid YAML: "},
     {"a: [1, 2\n", "not valid YAML: "},
     {"a: 'x\n", "f.yaml:1: not valid YAML: "},
-    {"a: 1\nb: \"x\nc: 1\n\n", "f.yaml:2: not valid YAML: "},
+    {"a: 1\nb: \"x\nc: 1\n\n", "f.yaml:4: not valid YAML: "},
     {"a: b: c\n", "f.yaml:1: not valid YAML: "},
     {"a: 1\n---\nb: 2\n", "f.yaml:2: a second YAML document"},
     {"- a\nb: 1\n", "f.yaml:2: a second YAML document"},

@@ -65,7 +65,7 @@ TEST(Schedule, SaysWhatIsWrong) {
       {"every soon", "'soon' is not a duration"},
   };
   for (const auto& [text, message] : cases) {
-    const auto error = error_of([&] { parse_schedule(text); });
+    const auto error = error_of([&given = text] { parse_schedule(given); });
     ASSERT_TRUE(error) << text;
     EXPECT_EQ(error->code(), Code::kInvalid);
     EXPECT_THAT(error->message(), testing::HasSubstr(message)) << text;

@@ -43,8 +43,7 @@ TEST(Detect, CloudFormation) {
       "Resources:\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties: !Ref x\n",
       "Resources:\r\n  Bucket:\r\n    Type: 'AWS::S3::Bucket'\r\n",
       "{\"Resources\": {\"B\": {\"Type\": \"AWS::S3::Bucket\"}}}",
-      "Transform: AWS::Serverless-2016-10-31\nResources:\n  F:\n    Type: "
-      "AWS::Serverless::Function",
+      "Transform: AWS::Serverless-2016-10-31\nResources:\n  F:\n    Type: AWS::Lambda::Url\n",
   };
   for (const char* text : templates) EXPECT_TRUE(is_cloudformation(text)) << text;
 }

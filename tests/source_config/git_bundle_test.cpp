@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
@@ -331,7 +332,34 @@ TEST_F(GitBundleTest, ADamagedBundleLeavesTheMetadata) {
     EXPECT_EQ(error->code(), Code::kCorrupt) << size << error->message();
     EXPECT_EQ(read(target + "/.git/config"), read("rich/.git/config")) << size;
     EXPECT_EQ(read(target + "/.git/HEAD"), read("rich/.git/HEAD")) << size;
+    restore_bundle(at("out.bundle"), at(target));
+    EXPECT_EQ(references(at(target)), references(path));
+    EXPECT_EQ(head(at(target)), head(path));
   }
+}
+
+TEST_F(GitBundleTest, AFailureWithoutMetadataLeavesNoRepository) {
+  const std::string path = make_rich_repository();
+  bundle(path);
+  const std::string whole = read("out.bundle");
+  write("damaged", whole.substr(0, whole.size() - 30));
+  write("back/file", "third\n");
+  EXPECT_TRUE(error_of([&] { restore_bundle(at("damaged"), at("back")); }));
+  EXPECT_FALSE(exists("back/.git"));
+  EXPECT_EQ(read("back/file"), "third\n");
+}
+
+TEST_F(GitBundleTest, WithoutGit) {
+  const std::string path = make_repository("a");
+  const std::string before = std::getenv("PATH");
+  fs::create_directories(at("bin"));
+  fs::create_symlink("/usr/bin/env", at("bin/env"));
+  ::setenv("PATH", at("bin").c_str(), 1);
+  const auto error = error_of([&] { bundle(path); });
+  ::setenv("PATH", before.c_str(), 1);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), Code::kUnsupported);
+  EXPECT_THAT(error->hint(), HasSubstr("install git"));
 }
 
 TEST_F(GitBundleTest, AMissingBundle) {

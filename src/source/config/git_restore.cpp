@@ -84,6 +84,28 @@ class SetAside {
   bool done_ = false;
 };
 
+// Removes what was made unless it is kept, so that the restore can be tried again.
+class Unfinished {
+ public:
+  explicit Unfinished(std::string git_directory)
+      : git_directory_(std::move(git_directory)), existed_(path_exists(git_directory_)) {}
+  Unfinished(const Unfinished&) = delete;
+  Unfinished& operator=(const Unfinished&) = delete;
+  ~Unfinished() {
+    std::error_code ignored;  // the next restore will say what is in its way
+    if (!kept_ && !existed_) fs::remove_all(git_directory_, ignored);
+    for (const char* name : {"objects", "refs", "packed-refs", "index", "config", "HEAD"}) {
+      if (!kept_ && existed_) fs::remove_all(git_directory_ + "/" + name, ignored);
+    }
+  }
+  void keep() { kept_ = true; }
+
+ private:
+  std::string git_directory_;
+  bool existed_;
+  bool kept_ = false;
+};
+
 void make_repository(const Layout& layout, const BundleHeader& header, std::stop_token stop) {
   std::vector<std::string> arguments = {"init", "--quiet", "--template=", "--initial-branch=main",
                                         "--object-format=" + header.object_format};
@@ -172,8 +194,10 @@ void restore(const std::string& bundle, const Layout& layout, std::stop_token st
   refuse_existing(layout);
   make_directories(layout.directory);
   const bool keep_files = !layout.bare && has_files(layout);
+  // In this order: on the way out the metadata takes the places that were cleared before.
   SetAside config(layout.git_directory + "/config");
   SetAside head(layout.git_directory + "/HEAD");
+  Unfinished unfinished(layout.git_directory);
   make_repository(layout, header, stop);
   fetch_all(layout, bundle, header, stop);
   set_head(layout, head.content(), header, stop);
@@ -181,6 +205,7 @@ void restore(const std::string& bundle, const Layout& layout, std::stop_token st
     require_git({layout.git_dir(), "update-ref", "-d", kHeadReference}, "cannot set HEAD", stop);
   }
   fill_work_tree(layout, keep_files, stop);
+  unfinished.keep();
   head.discard();
   config.put_back();
   give_to_owner_of(layout.directory);

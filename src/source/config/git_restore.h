@@ -18,7 +18,8 @@ namespace holdfast {
 // `directory`.
 //
 // Throws Error: kConflict when there is a repository with objects already; kCorrupt for a damaged
-// bundle; kUnsupported without git; kCancelled. The metadata is back in its place after an error.
+// bundle; kUnsupported without git; kCancelled. After an error the metadata
+// is back in its place and the restore can be tried again.
 void restore_bundle(const std::string& bundle, const std::string& directory,
                     std::stop_token stop = {});
 

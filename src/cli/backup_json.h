@@ -1,0 +1,21 @@
+// Backups as JSON and as text, the same in every command.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/output.h"
+#include "vault/backup_object.h"
+
+namespace holdfast {
+
+// id, class, source, time.
+Json name_json(const BackupName& name);
+// The same and what the summary knows.
+Json summary_json(const BackupSummary& summary);
+// "3 files, 2 directories, 1 other, 1.5 GiB".
+std::string content_text(const BackupSummary& summary);
+// RFC 3339, seconds.
+std::string iso_time(Timestamp time);
+
+}  // namespace holdfast

@@ -1,0 +1,183 @@
+#include "cli/backup_sources.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <set>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "base/path.h"
+#include "vault/backup_object.h"
+
+namespace holdfast {
+namespace {
+
+bool exists(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+const SourceSettings* named(const Settings& settings, const std::string& word) {
+  for (const SourceSettings& source : settings.sources) {
+    if (source.name == word) return &source;
+  }
+  return nullptr;
+}
+
+SourceSettings source_of_paths(const std::string& backup_class, const std::string& name,
+                               std::vector<std::string> paths) {
+  SourceSettings source;
+  source.name = name;
+  source.backup_class = backup_class;
+  source.paths = std::move(paths);
+  source.config.etc = false;
+  return source;
+}
+
+std::vector<SourceSettings> all_of_class(const Settings& settings,
+                                         const std::string& backup_class) {
+  std::vector<SourceSettings> chosen;
+  for (const std::string_view one : kBackupClasses) {
+    if (backup_class != "all" && backup_class != one) continue;
+    for (const SourceSettings& source : settings.sources) {
+      if (source.backup_class == one) chosen.push_back(source);
+    }
+  }
+  if (!chosen.empty()) return chosen;
+  const std::string where = settings.file.empty() ? "there is no configuration"
+                                                  : settings.file + " has no such source";
+  throw Error(Code::kUsage,
+              backup_class == "all" ? "there are no sources to back up: " + where
+                                    : fmt::format("there is no source of class '{}': {}",
+                                                  backup_class, where),
+              fmt::format("name a path: holdfast backup {} /PATH, or add a source to the "
+                          "configuration",
+                          backup_class == "all" ? "files" : backup_class));
+}
+
+SourceSettings configured(const SourceSettings& source, const BackupChoice& choice) {
+  if (choice.backup_class == "all" || choice.backup_class == source.backup_class) return source;
+  throw Error(Code::kUsage,
+              fmt::format("source '{}' has class {}", source.name, source.backup_class),
+              fmt::format("use: holdfast backup {} {}", source.backup_class, source.name));
+}
+
+void refuse_duplicates(const std::vector<SourceSettings>& chosen) {
+  std::set<std::string> names;
+  for (const SourceSettings& source : chosen) {
+    if (names.insert(source.backup_class + "/" + source.name).second) continue;
+    throw Error(Code::kUsage, fmt::format("two backups would have the name '{}'", source.name),
+                "give --name NAME to put the paths into one backup, or back them up one by one");
+  }
+}
+
+std::string canonical(const std::string& path) {
+  std::error_code failed;
+  const auto resolved = std::filesystem::weakly_canonical(path, failed);
+  const auto result = failed ? std::filesystem::absolute(path) : resolved;
+  return stored_path(result.string());
+}
+
+std::string escaped(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    if (std::string_view("*?[]\\ ").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string source_name_of(const std::string& path) {
+  std::string name;
+  const std::string stored = stored_path(path);
+  for (const char c : base_name(stored)) {
+    const char low = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const bool plain = (low >= 'a' && low <= 'z') || (low >= '0' && low <= '9');
+    if (plain || (!name.empty() && (c == '.' || c == '_'))) {
+      name += low;
+    } else if (!name.empty() && name.back() != '-') {
+      name += '-';
+    }
+  }
+  name.resize(std::min<std::size_t>(name.size(), 63));
+  while (!name.empty() && name.back() == '-') name.pop_back();
+  return name.empty() ? "root" : name;
+}
+
+std::vector<SourceSettings> choose_sources(const Settings& settings, const BackupChoice& choice) {
+  if (choice.words.empty()) return all_of_class(settings, choice.backup_class);
+  std::vector<SourceSettings> chosen;
+  std::vector<std::string> paths;
+  for (const std::string& word : choice.words) {
+    if (const SourceSettings* source = named(settings, word); source != nullptr) {
+      chosen.push_back(configured(*source, choice));
+    } else if (word.find('/') != std::string::npos || exists(word)) {
+      if (!exists(word)) {
+        throw Error(Code::kNotFound, "there is no " + printable(word),
+                    "check the path; relative ones are taken from the current directory");
+      }
+      paths.push_back(word);
+    } else {
+      find_source(settings, word);  // throws, with the names that there are
+    }
+  }
+  if (!paths.empty() && choice.backup_class == "all") {
+    throw Error(Code::kUsage, "'backup all' takes names of sources, not paths",
+                "use: holdfast backup files " + printable(paths.front()));
+  }
+  if (!choice.name.empty()) {
+    if (paths.empty()) {
+      throw Error(Code::kUsage, "--name is for paths; sources have their names already");
+    }
+    check_source_name(choice.name);
+    chosen.push_back(source_of_paths(choice.backup_class, choice.name, paths));
+  } else {
+    for (const std::string& path : paths) {
+      chosen.push_back(source_of_paths(choice.backup_class, source_name_of(path), {path}));
+    }
+  }
+  refuse_duplicates(chosen);
+  return chosen;
+}
+
+BackupJob files_job(const SourceSettings& source) {
+  BackupJob job;
+  job.backup_class = source.backup_class;
+  job.source = source.name;
+  for (const std::string& path : source.paths) job.walk.roots.push_back(stored_path(path));
+  for (const std::string& pattern : source.excludes) job.walk.excludes.add(pattern);
+  job.walk.one_file_system = source.one_file_system;
+  job.walk.skip_cache_directories = source.skip_cache_directories;
+  return job;
+}
+
+std::vector<std::string> leave_out(BackupJob& job, const std::vector<std::string>& directories,
+                                   const std::string& vault_directory) {
+  std::vector<std::string> left_out;
+  const std::string vault = vault_directory.empty() ? "" : canonical(vault_directory);
+  for (const std::string& root : job.walk.roots) {
+    const std::string real_root = canonical("/" + root);
+    if (!vault.empty() && is_within(real_root, vault)) {
+      throw Error(Code::kUsage, "/" + printable(root) + " lies in the vault itself",
+                  "a vault is copied, not backed up: holdfast copy --to URL");
+    }
+    for (const std::string& directory : directories) {
+      const std::string real = canonical(directory);
+      if (directory.empty() || real == real_root || !is_within(real, real_root)) continue;
+      const std::string below = real_root.empty() ? real : real.substr(real_root.size() + 1);
+      job.walk.excludes.add("/" + escaped(join_path(root, below)) + "/");
+      left_out.push_back(directory);
+    }
+  }
+  std::sort(left_out.begin(), left_out.end());
+  left_out.erase(std::unique(left_out.begin(), left_out.end()), left_out.end());
+  return left_out;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,26 @@
+// All commands, one file each.
+#pragma once
+
+#include "cli/command.h"
+
+namespace holdfast {
+
+void add_init_command(Command& root);
+void add_backup_command(Command& root);
+void add_list_command(Command& root);
+void add_show_command(Command& root);
+void add_diff_command(Command& root);
+void add_find_command(Command& root);
+void add_cat_command(Command& root);
+void add_restore_command(Command& root);
+void add_validate_command(Command& root);
+void add_copy_command(Command& root);
+void add_retention_command(Command& root);
+void add_forget_command(Command& root);
+void add_prune_command(Command& root);
+void add_repair_command(Command& root);
+void add_stats_command(Command& root);
+void add_key_command(Command& root);
+void add_version_command(Command& root);
+
+}  // namespace holdfast

@@ -1,0 +1,113 @@
+// holdfast list: the backups of a vault.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "cli/backup_json.h"
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/session.h"
+#include "cli/summaries.h"
+#include "protect/validate.h"
+
+namespace holdfast {
+namespace {
+
+struct ListOptions {
+  std::string backup_class;
+  std::vector<std::string> sources;
+  std::string since;
+  std::string until;
+};
+
+std::vector<BackupName> chosen(Context& context, const ListOptions& options,
+                               std::vector<BackupName> names) {
+  const Timestamp now = context.clock.now();
+  const auto since = options.since.empty() ? Timestamp::min() : parse_moment(options.since, now);
+  const auto until = options.until.empty() ? Timestamp::max() : parse_moment(options.until, now);
+  std::erase_if(names, [&](const BackupName& name) {
+    const bool other_source =
+        !options.sources.empty() && std::find(options.sources.begin(), options.sources.end(),
+                                              name.source) == options.sources.end();
+    return other_source || name.time < since || name.time > until ||
+           (!options.backup_class.empty() && name.backup_class != options.backup_class);
+  });
+  return names;
+}
+
+Json row_json(const BackupName& name, const ReadSummary& read, const VerifiedTimes& verified) {
+  Json row = read.summary ? summary_json(*read.summary) : name_json(name);
+  row["damaged"] = !read.summary.has_value();
+  if (!read.summary) row["problem"] = read.problem;
+  const auto found = verified.find(name.id());
+  row["verified"] = found == verified.end() ? Json() : Json(iso_time(found->second));
+  return row;
+}
+
+std::vector<std::string> row_cells(const BackupName& name, const ReadSummary& read,
+                                   const VerifiedTimes& verified) {
+  const auto found = verified.find(name.id());
+  std::vector<std::string> cells{name.id(), name.backup_class, name.source, minute_text(name.time)};
+  if (!read.summary) {
+    cells.insert(cells.end(), {"damaged", "", "", ""});
+    return cells;
+  }
+  cells.push_back(format_size(read.summary->bytes));
+  cells.push_back(format_size(read.summary->added_bytes));
+  cells.push_back(format_duration(read.summary->finished - read.summary->started));
+  cells.push_back(found == verified.end() ? "never" : format_date(found->second));
+  return cells;
+}
+
+int run_list(Context& context, const ListOptions& options) {
+  const OpenedVault opened = open_vault(context, Access::kRead);
+  const auto names = chosen(context, options, list_backups(*opened.store));
+  const auto summaries = read_summaries(*opened.vault, names, context.stop);
+  const VerifiedTimes verified = verified_by_id(*opened.store);
+  Table table({"ID", "CLASS", "SOURCE", "TIME (UTC)", ">SIZE", ">ADDED", ">TOOK", "VERIFIED"});
+  Json rows = Json::array();
+  std::uint64_t damaged = 0;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    rows.push_back(row_json(names[i], summaries[i], verified));
+    table.add(row_cells(names[i], summaries[i], verified));
+    if (summaries[i].summary) continue;
+    ++damaged;
+    context.output.warning(fmt::format("{}: {}", names[i].id(), summaries[i].problem));
+  }
+  if (names.empty()) {
+    context.output.note("no backups\n");
+  } else {
+    context.output.print(table.text());
+  }
+  context.output.document(Json{{"backups", rows}});
+  if (damaged == 0) return kExitSuccess;
+  context.output.message(fmt::format(
+      "holdfast: {} damaged\n  see what can be done with: holdfast repair --from URL-OF-A-COPY",
+      damaged == 1 ? "1 backup is" : format_count(damaged) + " backups are"));
+  return exit_code(Code::kCorrupt);
+}
+
+}  // namespace
+
+void add_list_command(Command& root) {
+  const auto options = std::make_shared<ListOptions>();
+  root.subcommand("list", "List backups, the newest last")
+      .choice("--class", options->backup_class, {"database", "files", "config"},
+              "Only this class: database, files, config")
+      .texts("--source", options->sources, "Only this source (may be repeated)")
+      .text("--since", options->since, "Only from then: 7d, 2025-11-10, or RFC 3339")
+      .text("--until", options->until, "Only up to then")
+      .examples({"holdfast list", "holdfast list --class files --since 7d",
+                 "holdfast list --source web --json"})
+      .run([options](Context& context) { return run_list(context, *options); });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,161 @@
+#include "cli/output.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "base/human.h"
+#include "os/file.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kShownWarnings = 20;
+constexpr std::string_view kClearLine = "\r\x1b[K";
+
+// Somebody who closes the pipe (head, less) has read enough: then we end like any other filter.
+void write_stdout(ByteView data) {
+  while (!data.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, data.data(), data.size());
+    if (written >= 0) {
+      data = data.subspan(static_cast<std::size_t>(written));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EPIPE) {
+      std::signal(SIGPIPE, SIG_DFL);
+      std::raise(SIGPIPE);
+    }
+    throw system_error(errno, "cannot write to the standard output");
+  }
+}
+
+void write_stderr(const std::string& text) {
+  try {
+    write_full(STDERR_FILENO, as_bytes(text), "the standard error");
+  } catch (const Error&) {
+    // There is nobody left to be told.
+  }
+}
+
+bool is_utf8(std::string_view text) {
+  try {
+    static_cast<void>(Json(text).dump());
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+
+// Columns that the text takes on a terminal, near enough: one for each code point.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+}  // namespace
+
+void Output::print(std::string_view text) {
+  if (!json_) write_stdout(as_bytes(text));
+}
+
+void Output::note(std::string_view text) {
+  if (!quiet_) print(text);
+}
+
+void Output::document(const Json& document) {
+  if (json_) write_stdout(as_bytes(json_text(document) + "\n"));
+}
+
+void Output::raw(ByteView bytes) { write_stdout(bytes); }
+
+void Output::message(std::string_view text) {
+  MutexLock lock(mutex_);
+  const std::string_view clear = bar_.empty() ? "" : kClearLine;
+  write_stderr(fmt::format("{}{}\n{}", clear, text, bar_));
+}
+
+void Output::warning(std::string_view text) { message("warning: " + std::string(text)); }
+
+void Output::error(const Error& error) {
+  std::string text = "holdfast: " + error.message();
+  if (!error.hint().empty()) text += "\n  " + error.hint();
+  message(text);
+}
+
+void Output::bar(const std::string& line) {
+  MutexLock lock(mutex_);
+  if (bar_.empty() && line.empty()) return;
+  bar_ = line;
+  write_stderr(std::string(kClearLine) + bar_);
+}
+
+Json error_json(const Error& error) {
+  return {{"code", code_name(error.code())},
+          {"exit_code", exit_code(error.code())},
+          {"message", error.message()},
+          {"hint", error.hint()}};
+}
+
+std::string json_text(const Json& document, int indent) {
+  return document.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+void set_path(Json& object, const std::string& name, std::string_view path) {
+  if (is_utf8(path)) {
+    object[name] = path;
+    return;
+  }
+  object[name] = printable(path);
+  object[name + "_base64"] = to_base64(as_bytes(path));
+}
+
+void print_warnings(Output& output, const std::vector<std::string>& first, std::uint64_t count,
+                    const std::string& log_file) {
+  const std::size_t shown = std::min(first.size(), kShownWarnings);
+  for (std::size_t i = 0; i < shown; ++i) output.warning(first[i]);
+  if (count <= shown) return;
+  output.message(fmt::format("... and {} more{}", plural(count - shown, "warning"),
+                             log_file.empty() ? "" : "; all of them are in " + log_file));
+}
+
+Table::Table(std::vector<std::string> headings) {
+  for (std::string& heading : headings) {
+    right_.push_back(heading.starts_with('>'));
+    if (right_.back()) heading.erase(0, 1);
+  }
+  rows_.push_back(std::move(headings));
+}
+
+void Table::add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+
+std::string Table::text() const {
+  std::vector<std::size_t> widths(right_.size());
+  for (const auto& row : rows_) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+  }
+  std::string text;
+  for (const auto& row : rows_) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string padding(widths[i] - width_of(row[i]), ' ');
+      if (i > 0) line += "  ";
+      line += right_[i] ? padding + row[i] : row[i] + padding;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::string minute_text(Timestamp time) {
+  std::string text = format_rfc3339(time).substr(0, 16);
+  text[10] = ' ';
+  return text;
+}
+
+}  // namespace holdfast

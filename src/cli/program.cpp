@@ -1,0 +1,220 @@
+#include "cli/program.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <new>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/global_options.h"
+#include "cli/output.h"
+#include "os/signals.h"
+
+namespace holdfast {
+namespace {
+
+constexpr const char* kDescription =
+    "Holdfast keeps encrypted, deduplicated backups of files and configuration and brings them\n"
+    "back. See holdfast(1), or: holdfast COMMAND --help";
+
+// With --json errors are a document too, even when the rest of the line could not be understood.
+bool asks_for_json(const std::vector<std::string>& arguments) {
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  return std::find(arguments.begin(), end, "--json") != end;
+}
+
+int report(const Error& error, bool json) {
+  Output output(json, false);
+  output.error(error);
+  try {
+    if (json) output.document(Json{{"error", error_json(error)}});
+  } catch (const Error&) {
+    // Standard output is gone; the exit code still tells.
+  }
+  return exit_code(error.code());
+}
+
+std::vector<std::string> names_of_commands(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  return names;
+}
+
+void add_option_names(const CLI::App& app, std::vector<std::string>& names) {
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+}
+
+// The innermost command that was typed.
+const CLI::App& typed_command(const CLI::App& app) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().back();
+  return *at;
+}
+
+std::string help_command(const CLI::App& command) {
+  std::string path = command.get_name();
+  for (const CLI::App* at = command.get_parent(); at != nullptr; at = at->get_parent()) {
+    path = at->get_name() + " " + path;
+  }
+  return path + " --help";
+}
+
+// What is meant by a word that nobody expected.
+Error unexpected(const CLI::App& app, const std::string& word) {
+  const CLI::App& command = typed_command(app);
+  const bool option = word.starts_with('-');
+  const bool in_command = !command.get_subcommands({}).empty();
+  std::vector<std::string> known;
+  if (option) {
+    for (const CLI::App* at = &command; at != nullptr; at = at->get_parent()) {
+      add_option_names(*at, known);
+    }
+  } else {
+    known = names_of_commands(command);
+  }
+  const std::string near = nearest(word.substr(0, word.find('=')), known);
+  std::string hint = near.empty() ? "see: " + help_command(command) : "did you mean '" + near + "'?";
+  if (near.empty() && !option && in_command) {
+    hint = "the commands are: " + CLI::detail::join(known, ", ");
+  }
+  return {Code::kUsage,
+          "unknown " + std::string(option       ? "option"
+                                   : in_command ? "command"
+                                                : "argument") +
+              " '" + printable(word) + "'",
+          hint};
+}
+
+Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> rest = app.remaining(true);
+  if (!rest.empty()) return unexpected(app, rest.front());
+  const CLI::App& command = typed_command(app);
+  if (!command.get_subcommands({}).empty()) {
+    return {Code::kUsage, "a command is missing",
+            "the commands are: " + CLI::detail::join(names_of_commands(command), ", ")};
+  }
+  return {Code::kUsage, error.what(), "see: " + help_command(command)};
+}
+
+// "--read-data" takes a value behind '=' only, so that a backup can follow it.
+void complete_read_data(std::vector<std::string>& arguments) {
+  for (std::string& argument : arguments) {
+    if (argument == "--") return;
+    if (argument == "--read-data") argument = "--read-data=100";
+  }
+}
+
+class Program {
+ public:
+  Program();
+  int run(std::vector<std::string> arguments);
+
+ private:
+  int parse(std::vector<std::string> arguments);
+  int act();
+
+  CLI::App app_{kDescription, "holdfast"};
+  GlobalOptions options_;
+  Action action_;
+  bool show_version_ = false;
+  std::vector<std::string> help_for_;
+};
+
+Program::Program() {
+  // Global options may stand behind the command as well; every command inherits this.
+  app_.fallthrough();
+  app_.require_subcommand(0, 1);
+  app_.get_formatter()->column_width(34);
+  Command root(app_, action_);
+  add_global_options(root, options_);
+  root.flag("-V,--version", show_version_, "Print the version");
+  add_init_command(root);
+  add_backup_command(root);
+  add_list_command(root);
+  add_show_command(root);
+  add_diff_command(root);
+  add_find_command(root);
+  add_cat_command(root);
+  add_restore_command(root);
+  add_validate_command(root);
+  add_copy_command(root);
+  add_retention_command(root);
+  add_forget_command(root);
+  add_prune_command(root);
+  add_repair_command(root);
+  add_stats_command(root);
+  add_key_command(root);
+  add_version_command(root);
+  Command help = root.subcommand("help", "Help for a command");
+  help.arguments("COMMAND", help_for_, false, "The command");
+  help.run([](Context&) { return kExitSuccess; });
+  root.examples({"holdfast init --vault /srv/vault --key-file ~/vault.key",
+                 "holdfast backup files /srv/www --vault /srv/vault --key-file ~/vault.key",
+                 "holdfast list", "holdfast restore latest --target /tmp/back",
+                 "holdfast validate --read-data"});
+}
+
+int Program::parse(std::vector<std::string> arguments) {
+  complete_read_data(arguments);
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+  try {
+    app_.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    Output(false, false).print(app_.help());
+    return kExitSuccess;
+  } catch (const CLI::ParseError& error) {
+    throw usage_error(app_, error);
+  }
+  return -1;
+}
+
+int Program::act() {
+  const SignalStop stop;
+  ignore_sigpipe();
+  Output output(options_.json, options_.quiet);
+  Context context(options_, output, system_clock(), stop.token());
+  return action_(context);
+}
+
+int Program::run(std::vector<std::string> arguments) {
+  const bool no_arguments = arguments.empty();
+  if (const int code = parse(std::move(arguments)); code >= 0) return code;
+  if (app_.got_subcommand("help")) {
+    help_for_.push_back("--help");
+    return Program().run(help_for_);
+  }
+  if (show_version_) return Program().run(options_.json ? std::vector<std::string>{"version", "--json"}
+                                                        : std::vector<std::string>{"version"});
+  if (!action_) {
+    if (no_arguments) Output(false, false).message(app_.help());
+    throw Error(Code::kUsage, "a command is missing",
+                "the commands are: " + CLI::detail::join(names_of_commands(app_), ", "));
+  }
+  return act();
+}
+
+}  // namespace
+
+int run_program(std::vector<std::string> arguments) {
+  const bool json = asks_for_json(arguments);
+  try {
+    return Program().run(std::move(arguments));
+  } catch (const Error& error) {
+    return report(error, json);
+  } catch (const std::bad_alloc&) {
+    return report(Error(Code::kInternal, "out of memory",
+                        "close other programs, or give --threads 1 where the command has it"),
+                  json);
+  } catch (const std::exception& error) {
+    return report(Error(Code::kInternal, error.what(),
+                        "this is a defect of holdfast: please report it with the command line"),
+                  json);
+  }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,35 @@
+// From options and configuration to an open vault.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "cli/context.h"
+#include "store/object_store.h"
+#include "vault/vault.h"
+
+namespace holdfast {
+
+enum class Access {
+  kRead,             // the store stays exactly as it is
+  kWrite,
+  kWriteIfPossible,  // else for reading: a restore from a read-only copy works
+  kDryRun,           // everything seems to happen, nothing does
+};
+
+// --vault, else $HOLDFAST_VAULT, else the configuration. Throws Error(kUsage) without any.
+std::string vault_url(Context& context);
+
+std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string& url,
+                                            Access access);
+
+struct OpenedVault {
+  std::unique_ptr<ObjectStore> store;
+  std::unique_ptr<Vault> vault;
+};
+// The vault of the context with the user's key.
+OpenedVault open_vault(Context& context, Access access);
+// Its store alone, for what needs no key; Error(kNotFound) when it holds no vault.
+std::unique_ptr<ObjectStore> open_vault_store(Context& context, Access access);
+
+}  // namespace holdfast

@@ -1,0 +1,265 @@
+#include "protect/copy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "codec/hash.h"
+#include "os/clock.h"
+#include "os/mutex.h"
+#include "vault/lease.h"
+#include "vault/vault.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kPart = 4u << 20;
+constexpr int kRounds = 5;
+
+using Sizes = std::map<std::string, std::uint64_t>;
+
+Sizes sizes_below(ObjectStore& store, std::string_view prefix) {
+  Sizes sizes;
+  store.list(prefix, [&](const ObjectInfo& info) { sizes[info.key] = info.size; });
+  return sizes;
+}
+
+// The hash that the name of a pack or segment stands for; nothing for other objects.
+std::optional<Digest> hash_in_name(const std::string& key) {
+  if (const auto pack = parse_pack_key(key)) return pack->second;
+  return parse_segment_key(key);
+}
+
+class Copy {
+ public:
+  Copy(ObjectStore& from, ObjectStore& to, const CopyJob& job, CopyProgress& progress,
+       std::stop_token stop)
+      : from_(from), to_(to), job_(job), progress_(progress), stop_(std::move(stop)) {}
+
+  CopyResult run();
+
+ private:
+  struct Stage {
+    std::string name;
+    std::vector<std::string> keys;
+  };
+  void check_destination();
+  std::vector<Stage> plan();
+  bool needs_copy(const std::string& key, std::uint64_t size, const Sizes& present);
+  bool run_stage(const Stage& stage);
+  void copy_one(const std::string& key);
+  Digest stream(ObjectStore& store, const std::string& key, std::uint64_t size,
+                StagedObject* into);
+
+  ObjectStore& from_;
+  ObjectStore& to_;
+  const CopyJob& job_;
+  CopyProgress& progress_;
+  std::stop_token stop_;
+  Sizes wanted_;
+  Sizes present_;
+  Mutex mutex_;
+  bool vanished_ GUARDED_BY(mutex_) = false;
+  CopyResult result_ GUARDED_BY(mutex_);
+};
+
+void Copy::check_destination() {
+  const auto source = vault_id_of(from_);
+  if (!source) {
+    throw Error(Code::kNotFound, "there is no vault in " + from_.traits().url);
+  }
+  const auto destination = vault_id_of(to_);
+  if (destination) {
+    if (*destination == *source) return;
+    throw Error(Code::kConflict, to_.traits().url + " holds another vault",
+                "choose an empty place for the copy");
+  }
+  // An interrupted first copy has keys and packs, but no holdfast.json yet only for a moment.
+  std::string foreign;
+  to_.list("", [&](const ObjectInfo& info) {
+    const bool ours = info.key.starts_with("keys/") || info.key.starts_with("lease/");
+    if (foreign.empty() && !ours) foreign = info.key;
+  });
+  if (!foreign.empty()) {
+    throw Error(Code::kConflict,
+                fmt::format("{} is not empty (it holds '{}')", to_.traits().url, foreign),
+                "choose an empty place for the copy");
+  }
+}
+
+// Read in the reverse of the commit order: whatever the listed backups need is listed after them.
+std::vector<Copy::Stage> Copy::plan() {
+  wanted_.clear();
+  present_ = sizes_below(to_, "");
+  Stage backups{"backups", {}};
+  for (const BackupName& name : list_backups(from_)) backups.keys.push_back(name.key());
+  std::vector<Stage> stages;
+  const auto list = [&](const char* name, std::vector<std::string> prefixes) {
+    Stage stage{name, {}};
+    for (const std::string& prefix : prefixes) {
+      for (const auto& [key, size] : sizes_below(from_, prefix)) {
+        stage.keys.push_back(key);
+        wanted_[key] = size;
+      }
+    }
+    return stage;
+  };
+  Stage results = list("results", {"run/", "doom/"});
+  Stage index = list("index", {"index/"});
+  Stage packs = list("packs", {"meta/", "data/"});
+  Stage keys = list("keys", {"holdfast.json", "keys/"});
+  for (const std::string& key : backups.keys) {
+    if (const auto info = from_.stat(key)) wanted_[key] = info->size;
+  }
+  for (Stage* stage : {&keys, &packs, &index, &results, &backups}) {
+    std::erase_if(stage->keys, [&](const std::string& key) {
+      const auto size = wanted_.find(key);
+      return size == wanted_.end() || !needs_copy(key, size->second, present_);
+    });
+    for (const std::string& key : stage->keys) {
+      ++progress_.total_objects;
+      progress_.total_bytes += wanted_[key];
+    }
+    stages.push_back(std::move(*stage));
+  }
+  return stages;
+}
+
+bool Copy::needs_copy(const std::string& key, std::uint64_t size, const Sizes& present) {
+  const auto there = present.find(key);
+  if (there == present.end() || there->second != size) return true;
+  {
+    MutexLock lock(mutex_);
+    ++result_.present;
+  }
+  if (!job_.verify) return false;
+  const auto expected = hash_in_name(key);
+  const Digest found = stream(to_, key, size, nullptr);
+  const bool good = expected ? found == *expected : found == stream(from_, key, size, nullptr);
+  MutexLock lock(mutex_);
+  ++result_.verified_objects;
+  if (!good) ++result_.healed;
+  return !good;
+}
+
+Digest Copy::stream(ObjectStore& store, const std::string& key, std::uint64_t size,
+                    StagedObject* into) {
+  thread_local Bytes part;
+  Sha256 hash;
+  for (std::uint64_t at = 0; at < size; at += part.size()) {
+    if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+    part.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPart, size - at)));
+    store.read(key, at, part);
+    hash.update(part);
+    if (into != nullptr) {
+      into->append(part);
+      progress_.bytes += part.size();
+    }
+  }
+  return hash.finish();
+}
+
+void Copy::copy_one(const std::string& key) {
+  const std::uint64_t size = wanted_.at(key);
+  const auto object = to_.stage();
+  const Digest digest = stream(from_, key, size, object.get());
+  const auto expected = hash_in_name(key);
+  if (expected && digest != *expected) {
+    throw Error(Code::kCorrupt, fmt::format("{} in {} is damaged", key, from_.traits().url),
+                "repair the source first: holdfast repair --from URL (of this copy, if it has it)");
+  }
+  if (!object->commit(key)) {
+    // Something of another size or content is in the way: a torn copy, or a damaged one.
+    to_.remove(key);
+    const auto again = to_.stage();
+    stream(from_, key, size, again.get());
+    again->commit(key);
+  }
+  if (job_.verify && stream(to_, key, size, nullptr) != digest) {
+    throw Error(Code::kCorrupt,
+                fmt::format("{} came back from {} with other bytes than were sent", key,
+                            to_.traits().url),
+                "the destination cannot be trusted: check its disk or service");
+  }
+  ++progress_.objects;
+  MutexLock lock(mutex_);
+  ++result_.objects;
+  result_.bytes += size;
+  if (job_.verify) ++result_.verified_objects;
+  if (parse_backup_key(key)) ++result_.backups;
+}
+
+// False when an object vanished from the source: a prune is at work there.
+bool Copy::run_stage(const Stage& stage) {
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> ended{false};
+  std::exception_ptr error;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < stage.keys.size() && !ended; i = next++) {
+      try {
+        if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+        copy_one(stage.keys[i]);
+      } catch (const Error& failure) {
+        MutexLock lock(mutex_);
+        ended = true;
+        if (failure.code() == Code::kNotFound) {
+          vanished_ = true;
+        } else if (!error) {
+          error = std::current_exception();
+        }
+      } catch (...) {
+        MutexLock lock(mutex_);
+        ended = true;
+        if (!error) error = std::current_exception();
+      }
+    }
+  };
+  {
+    const unsigned count = job_.threads > 0 ? job_.threads : to_.traits().parallelism;
+    std::vector<std::jthread> threads;
+    for (unsigned i = 1; i < count; ++i) threads.emplace_back(work);
+    work();
+  }
+  if (error) std::rethrow_exception(error);
+  MutexLock lock(mutex_);
+  return !std::exchange(vanished_, false);
+}
+
+CopyResult Copy::run() {
+  const Duration begin = system_clock().monotonic();
+  check_destination();
+  for (int round = 1;; ++round) {
+    bool complete = true;
+    const std::vector<Stage> stages = plan();
+    for (const Stage& stage : stages) {
+      if (job_.dry_run) break;
+      complete = complete && run_stage(stage);
+    }
+    if (complete) break;
+    if (round == kRounds) {
+      throw Error(Code::kUnavailable, "the source kept changing while it was copied",
+                  "run the copy again when the prune there has ended");
+    }
+  }
+  MutexLock lock(mutex_);
+  if (job_.dry_run) {
+    result_.objects = progress_.total_objects;
+    result_.bytes = progress_.total_bytes;
+  }
+  result_.duration = system_clock().monotonic() - begin;
+  return result_;
+}
+
+}  // namespace
+
+CopyResult copy_vault(ObjectStore& from, ObjectStore& to, const CopyJob& job,
+                      CopyProgress& progress, std::stop_token stop) {
+  Copy copy(from, to, job, progress, std::move(stop));
+  return copy.run();
+}
+
+}  // namespace holdfast

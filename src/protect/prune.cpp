@@ -1,0 +1,233 @@
+#include "protect/prune.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "protect/prune_plan.h"
+#include "protect/reachability.h"
+#include "protect/repack.h"
+#include "vault/lease.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int kDefaultLevel = 1;
+
+std::map<PackName, SegmentPack> stored_packs(ObjectStore& store) {
+  std::map<PackName, SegmentPack> packs;
+  for (const char* prefix : {"data/", "meta/"}) {
+    store.list(prefix, [&](const ObjectInfo& info) {
+      const auto named = parse_pack_key(info.key);
+      if (named) packs[named->second] = {named->second, info.size, named->first};
+    });
+  }
+  return packs;
+}
+
+class Prune {
+ public:
+  Prune(const Vault& vault, const PruneJob& job, std::stop_token stop)
+      : vault_(vault), store_(vault.store()), job_(job), stop_(std::move(stop)) {}
+
+  PruneResult run();
+
+ private:
+  void mark();
+  bool is_ripe(const StoredDoom& stored, Timestamp now, const std::vector<LeaseInfo>& leases);
+  void sweep();
+  void rewrite(const LiveSet& live, const std::set<PackName>& packs,
+               const std::set<ChunkId>& doomed);
+  void remove_packs(const std::set<PackName>& gone);
+  std::shared_ptr<const Index> sound_index();
+  void stop_if_asked() const {
+    if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  }
+
+  const Vault& vault_;
+  ObjectStore& store_;
+  const PruneJob& job_;
+  std::stop_token stop_;
+  std::string own_lease_;
+  std::map<PackName, SegmentPack> stored_;
+  std::uint64_t rewritten_bytes_ = 0;
+  PruneResult result_;
+};
+
+std::shared_ptr<const Index> Prune::sound_index() {
+  auto index = vault_.load_index();
+  if (index->problems().empty()) return index;
+  throw Error(Code::kCorrupt, "the index is damaged, so nothing can be pruned: " +
+                                  index->problems()[0],
+              "run 'holdfast repair' first");
+}
+
+void Prune::mark() {
+  const std::vector<StoredDoom> dooms = read_dooms(store_, vault_.ring());
+  const DoomSet doomed(dooms);
+  const LiveSet live = reachable_now(vault_, sound_index(), doomed, stop_);
+  const auto use = pack_use(live, !vault_.ring().can_read());
+  PrunePlan plan = plan_prune(use, stored_, job_.max_unused_percent);
+  result_.live_chunks = live.count();
+  result_.live_bytes = plan.live_bytes;
+  result_.dead_bytes = plan.dead_bytes;
+  std::set<PackName> known;
+  std::set<ChunkId> known_chunks;
+  for (const StoredDoom& stored : dooms) {
+    if (stored.doom.reason != DoomReason::kPrune) continue;
+    known.insert(stored.doom.packs.begin(), stored.doom.packs.end());
+    known_chunks.insert(stored.doom.chunks.begin(), stored.doom.chunks.end());
+  }
+  Doom doom;
+  for (const auto* names : {&plan.dead_packs, &plan.orphans}) {
+    for (const PackName& name : *names) {
+      if (!known.contains(name)) doom.packs.push_back(name);
+    }
+  }
+  for (const ChunkId& id : plan.dead_chunks) {
+    if (!known_chunks.contains(id)) doom.chunks.push_back(id);
+  }
+  result_.marked_packs = doom.packs.size();
+  result_.waiting_bytes = plan.dead_bytes;
+  if (job_.dry_run || (doom.packs.empty() && doom.chunks.empty())) return;
+  write_doom(store_, vault_.ring(), doom);
+}
+
+// Old enough, and nobody is at work who may not have seen the mark.
+bool Prune::is_ripe(const StoredDoom& stored, Timestamp now,
+                    const std::vector<LeaseInfo>& leases) {
+  if (stored.doom.reason != DoomReason::kPrune) return false;
+  if (now - stored.modified < job_.grace) {
+    result_.waiting_for.push_back(
+        fmt::format("{} is in its grace period for another {}", stored.key,
+                    format_duration(job_.grace - (now - stored.modified))));
+    return false;
+  }
+  for (const LeaseInfo& lease : leases) {
+    if (lease.key == own_lease_ || lease.created > stored.modified) continue;
+    result_.waiting_for.push_back(lease.holder);
+    return false;
+  }
+  return true;
+}
+
+void Prune::sweep() {
+  const std::vector<StoredDoom> dooms = read_dooms(store_, vault_.ring());
+  const Timestamp now = store_now(store_);
+  const std::vector<LeaseInfo> leases = live_leases(store_, now);
+  std::set<PackName> packs;
+  std::set<ChunkId> chunks;
+  std::vector<std::string> ripe;
+  for (const StoredDoom& stored : dooms) {
+    if (!is_ripe(stored, now, leases)) continue;
+    packs.insert(stored.doom.packs.begin(), stored.doom.packs.end());
+    chunks.insert(stored.doom.chunks.begin(), stored.doom.chunks.end());
+    ripe.push_back(stored.key);
+  }
+  if (ripe.empty()) return;
+  // Backups that were committed since the mark, by those who had a lease then, are read here: after
+  // the leases.
+  const auto index = sound_index();
+  const LiveSet live = reachable_now(vault_, index, DoomSet(dooms), stop_);
+  stored_ = stored_packs(store_);
+  const auto use = pack_use(live, !vault_.ring().can_read());
+  std::set<PackName> gone;
+  for (const PackName& name : packs) {
+    const auto found = use.find(name);
+    const bool revived = found != use.end() && found->second.live_chunks > 0;
+    if (stored_.contains(name) && !revived) gone.insert(name);
+  }
+  std::set<PackName> wasteful;
+  const PrunePlan plan = plan_prune(use, stored_, job_.max_unused_percent);
+  for (const PackName& name : plan.wasteful_packs) {
+    const auto& dead = use.at(name).dead_chunks;
+    // Only what is doomed may go: somebody may have begun to rely on the rest.
+    const bool ready = std::any_of(dead.begin(), dead.end(),
+                                   [&](const ChunkId& id) { return chunks.contains(id); });
+    if (ready) wasteful.insert(name);
+  }
+  stop_if_asked();
+  rewrite(live, wasteful, chunks);
+  result_.rewritten_packs = wasteful.size();
+  result_.removed_packs = gone.size();
+  gone.insert(wasteful.begin(), wasteful.end());
+  drop_from_index(store_, vault_.ring(), gone);
+  remove_packs(gone);
+  for (const std::string& key : ripe) store_.remove(key);
+}
+
+void Prune::rewrite(const LiveSet& live, const std::set<PackName>& packs,
+                    const std::set<ChunkId>& doomed) {
+  if (packs.empty()) return;
+  FrameReader frames(vault_, std::shared_ptr<const Index>(std::shared_ptr<void>(), &live.index()));
+  Repacker repacker(vault_, frames, job_.level != 0 ? job_.level : kDefaultLevel);
+  const auto keep = [&](const ChunkId& id) { return !doomed.contains(id) || live.is_live(id); };
+  std::set<PackName> done;
+  for (std::uint32_t s = 0; s < live.index().segments().size(); ++s) {
+    const Segment& segment = live.index().segments()[s];
+    // The chunks of each frame in question, in the order in which they lie in it.
+    std::unordered_map<std::uint32_t, std::vector<ChunkLocation>> chunks;
+    std::vector<bool> wanted(segment.packs());
+    for (std::uint32_t p = 0; p < segment.packs(); ++p) {
+      const PackName name = segment.pack(p).name;
+      wanted[p] = packs.contains(name) && done.insert(name).second;
+    }
+    for (std::uint64_t i = 0; i < segment.chunks(); ++i) {
+      const ChunkLocation chunk = segment.chunk(i);
+      if (wanted[segment.frame(chunk.frame).pack]) chunks[chunk.frame].push_back(chunk);
+    }
+    for (std::uint32_t f = 0; f < segment.frames(); ++f) {
+      const auto found = chunks.find(f);
+      if (found == chunks.end()) continue;
+      stop_if_asked();
+      std::sort(found->second.begin(), found->second.end(),
+                [](const ChunkLocation& a, const ChunkLocation& b) { return a.offset < b.offset; });
+      std::vector<ChunkEntry> entries;
+      for (const ChunkLocation& chunk : found->second) entries.push_back({chunk.id, chunk.length});
+      repacker.move({s, f}, entries, keep);
+    }
+  }
+  SegmentBuilder index = repacker.finish();
+  rewritten_bytes_ = repacker.bytes_written();
+  if (!index.empty()) write_segment(store_, vault_.ring(), index.build());
+}
+
+void Prune::remove_packs(const std::set<PackName>& gone) {
+  std::uint64_t bytes = 0;
+  for (const PackName& name : gone) {
+    const SegmentPack& pack = stored_.at(name);
+    store_.remove(pack_key(pack.pack_class, name));
+    bytes += pack.size;
+  }
+  result_.freed_bytes += bytes > rewritten_bytes_ ? bytes - rewritten_bytes_ : 0;
+  result_.waiting_bytes -= std::min(result_.waiting_bytes, bytes);
+}
+
+PruneResult Prune::run() {
+  const Duration begin = vault_.clock().monotonic();
+  if (!store_.traits().can_remove && !job_.dry_run) {
+    throw Error(Code::kDenied, store_.traits().url + " does not let us remove anything");
+  }
+  std::optional<Lease> lease;
+  if (!job_.dry_run) {
+    lease.emplace(store_, vault_.clock(), "prune", true);
+    own_lease_ = lease->key();
+  }
+  stored_ = stored_packs(store_);
+  mark();
+  if (!job_.dry_run) sweep();
+  result_.duration = vault_.clock().monotonic() - begin;
+  return result_;
+}
+
+}  // namespace
+
+PruneResult prune(const Vault& vault, const PruneJob& job, std::stop_token stop) {
+  Prune run(vault, job, std::move(stop));
+  return run.run();
+}
+
+}  // namespace holdfast

@@ -1,0 +1,286 @@
+#include "protect/repair.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "protect/pack_check.h"
+#include "protect/reachability.h"
+#include "vault/doom.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kPart = 4u << 20;
+
+bool is_damage(const Error& error) {
+  return error.code() == Code::kCorrupt || error.code() == Code::kNotFound;
+}
+
+class Repair {
+ public:
+  Repair(const Vault& vault, const RepairJob& job, std::stop_token stop)
+      : vault_(vault), store_(vault.store()), job_(job), stop_(std::move(stop)) {}
+
+  RepairResult run();
+
+ private:
+  bool everything_is_reachable();
+  void fetch_missing();
+  void list_packs_and_index(std::vector<std::string>& keys);
+  void check_backups();
+  void check_packs();
+  void check_segments();
+  void index_unknown_packs();
+  void drop_lost_packs();
+  void lift_doom();
+  bool fetch(const std::string& key);
+  bool is_sound_pack(const std::string& key, std::uint64_t size);
+  void stop_if_asked() const {
+    if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  }
+  void did(std::string what) { result_.actions.push_back(std::move(what)); }
+  void left(std::string what) { result_.unrepaired.push_back(std::move(what)); }
+
+  const Vault& vault_;
+  ObjectStore& store_;
+  const RepairJob& job_;
+  std::stop_token stop_;
+  std::shared_ptr<const Index> index_;
+  std::set<PackName> sound_;  // read from end to end
+  RepairResult result_;
+};
+
+// Replaces an object by the other copy's, whose bytes must be those of its name. False when there is
+// no good one.
+bool Repair::fetch(const std::string& key) {
+  if (job_.other == nullptr) return false;
+  const auto info = job_.other->stat(key);
+  if (!info) return false;
+  const auto pack = parse_pack_key(key);
+  const auto segment = parse_segment_key(key);
+  const auto object = store_.stage();
+  Sha256 hash;
+  Bytes part;
+  for (std::uint64_t at = 0; at < info->size; at += part.size()) {
+    stop_if_asked();
+    part.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPart, info->size - at)));
+    job_.other->read(key, at, part);
+    hash.update(part);
+    object->append(part);
+  }
+  const Digest digest = hash.finish();
+  if ((pack && pack->second != digest) || (segment && *segment != digest)) return false;
+  if (const auto backup = parse_backup_key(key)) {
+    decode_backup(job_.other->get(key), vault_.ring(), *backup);  // throws when it is no better
+  }
+  ++result_.restored_objects;
+  did((job_.dry_run ? "would take from the other copy: " : "taken from the other copy: ") + key);
+  if (job_.dry_run) return true;
+  store_.remove(key);
+  object->commit(key);
+  return true;
+}
+
+bool Repair::everything_is_reachable() {
+  try {
+    reachable_now(vault_, vault_.load_index(), {}, stop_);
+    return true;
+  } catch (const Error& error) {
+    if (!is_damage(error)) throw;
+    return false;
+  }
+}
+
+// Only when a backup misses something: the other copy may keep more than this one, for longer.
+void Repair::fetch_missing() {
+  if (job_.other == nullptr) return;
+  std::vector<std::string> keys;
+  job_.other->list("keys/", [&](const ObjectInfo& info) { keys.push_back(info.key); });
+  if (!everything_is_reachable()) list_packs_and_index(keys);
+  for (const std::string& key : keys) {
+    stop_if_asked();
+    if (!store_.stat(key)) fetch(key);
+  }
+}
+
+void Repair::list_packs_and_index(std::vector<std::string>& keys) {
+  std::vector<std::string> all;
+  for (const char* prefix : {"data/", "meta/", "index/"}) {
+    job_.other->list(prefix, [&](const ObjectInfo& info) { all.push_back(info.key); });
+  }
+  const auto index = Index::load(*job_.other, vault_.ring(), "");
+  std::set<std::string> named;
+  for (const Segment& segment : index->segments()) {
+    for (std::uint32_t i = 0; i < segment.packs(); ++i) {
+      const SegmentPack pack = segment.pack(i);
+      named.insert(pack_key(pack.pack_class, pack.name));
+    }
+  }
+  for (const std::string& key : all) {
+    // Packs that are waste over there are not brought back.
+    if (!parse_pack_key(key) || named.contains(key)) keys.push_back(key);
+  }
+}
+
+void Repair::check_segments() {
+  for (const ObjectInfo& info : list_objects(store_, "index/")) {
+    stop_if_asked();
+    const auto name = parse_segment_key(info.key);
+    if (!name) continue;
+    try {
+      Segment::from_memory(*name, read_segment(store_, vault_.ring(), *name)).check();
+    } catch (const Error& error) {
+      if (!is_damage(error)) throw;
+      if (fetch(info.key)) continue;
+      // Nothing is lost with it: every pack has its own table of contents.
+      did(fmt::format("{}: {}; its packs are indexed again", info.key, error.message()));
+      ++result_.removed_segments;
+      if (!job_.dry_run) store_.remove(info.key);
+    }
+  }
+}
+
+bool Repair::is_sound_pack(const std::string& key, std::uint64_t size) {
+  const Index empty;
+  PackCheck check = check_pack(vault_, index_ ? *index_ : empty, key, size, stop_);
+  return !check.whole_pack_lost && check.bad_chunks.empty() &&
+         (check.content_checked || check.problem.empty());
+}
+
+void Repair::check_packs() {
+  index_ = vault_.load_index();
+  std::map<PackName, std::uint64_t> sizes;
+  for (const Segment& segment : index_->segments()) {
+    for (std::uint32_t i = 0; i < segment.packs(); ++i) {
+      sizes[segment.pack(i).name] = segment.pack(i).size;
+    }
+  }
+  for (const char* prefix : {"data/", "meta/"}) {
+    for (const ObjectInfo& info : list_objects(store_, prefix)) {
+      const auto named = parse_pack_key(info.key);
+      if (!named) continue;
+      stop_if_asked();
+      if (is_sound_pack(info.key, info.size)) {
+        sound_.insert(named->second);
+      } else if (fetch(info.key)) {
+        sound_.insert(named->second);
+      } else {
+        left(info.key + " is damaged; what it held comes back with the next backup that has it");
+      }
+    }
+  }
+}
+
+void Repair::index_unknown_packs() {
+  if (!job_.dry_run) index_ = vault_.load_index();
+  std::set<PackName> known;
+  for (const Segment& segment : index_->segments()) {
+    for (std::uint32_t i = 0; i < segment.packs(); ++i) known.insert(segment.pack(i).name);
+  }
+  SegmentBuilder builder;
+  for (const char* prefix : {"data/", "meta/"}) {
+    for (const ObjectInfo& info : list_objects(store_, prefix)) {
+      const auto named = parse_pack_key(info.key);
+      if (!named || known.contains(named->second)) continue;
+      try {
+        builder.add(read_pack_contents(store_, info.key, info.size, vault_.ring()));
+        ++result_.reindexed_packs;
+      } catch (const Error& error) {
+        if (!is_damage(error)) throw;
+        left(info.key + " is in no index and cannot be read: " + error.message());
+      }
+    }
+  }
+  if (result_.reindexed_packs == 0) return;
+  did(fmt::format("{} that no index knew {}", result_.reindexed_packs,
+                  job_.dry_run ? "would be indexed" : "are indexed again"));
+  if (!job_.dry_run) write_segment(store_, vault_.ring(), builder.build());
+}
+
+// What the index promises and no store has: without these entries the next backup stores it anew.
+void Repair::drop_lost_packs() {
+  std::set<PackName> lost;
+  for (const Segment& segment : index_->segments()) {
+    for (std::uint32_t i = 0; i < segment.packs(); ++i) {
+      const SegmentPack pack = segment.pack(i);
+      const std::string key = pack_key(pack.pack_class, pack.name);
+      if (lost.contains(pack.name) || store_.stat(key)) continue;
+      if (fetch(key)) continue;
+      lost.insert(pack.name);
+      left(key + " is lost; what it held comes back with the next backup that has it");
+    }
+  }
+  if (!lost.empty() && !job_.dry_run) drop_from_index(store_, vault_.ring(), lost);
+}
+
+void Repair::check_backups() {
+  std::set<std::string> keys;
+  for (const BackupName& name : list_backups(store_)) keys.insert(name.key());
+  if (job_.other != nullptr) {
+    for (const BackupName& name : list_backups(*job_.other)) keys.insert(name.key());
+  }
+  for (const std::string& key : keys) {
+    stop_if_asked();
+    try {
+      read_backup(vault_, parse_backup_key(key).value());
+    } catch (const Error& error) {
+      if (!is_damage(error)) throw;
+      bool fetched = false;
+      try {
+        fetched = fetch(key);
+      } catch (const Error& other) {
+        if (!is_damage(other)) throw;
+      }
+      if (!fetched) left(key + ": " + error.message());
+    }
+  }
+}
+
+// Damage that is no more.
+void Repair::lift_doom() {
+  for (const StoredDoom& stored : read_dooms(store_, vault_.ring())) {
+    if (stored.doom.reason != DoomReason::kDamaged) continue;
+    const auto& packs = stored.doom.packs;
+    const bool good = std::all_of(packs.begin(), packs.end(), [&](const PackName& pack) {
+      return sound_.contains(pack) ||
+             (!store_.stat(pack_key(PackClass::kData, pack)) &&
+              !store_.stat(pack_key(PackClass::kMeta, pack)));
+    });
+    if (!good) continue;
+    did(stored.key + ": the damage that it noted is no more");
+    if (!job_.dry_run) store_.remove(stored.key);
+  }
+}
+
+RepairResult Repair::run() {
+  const Duration begin = vault_.clock().monotonic();
+  check_segments();
+  check_backups();
+  fetch_missing();
+  check_packs();
+  index_unknown_packs();
+  if (!job_.dry_run) index_ = vault_.load_index();
+  drop_lost_packs();
+  lift_doom();
+  result_.duration = vault_.clock().monotonic() - begin;
+  return result_;
+}
+
+}  // namespace
+
+RepairResult repair(const Vault& vault, const RepairJob& job, std::stop_token stop) {
+  if (job.other != nullptr) {
+    const auto id = vault_id_of(*job.other);
+    if (!id || *id != vault.parameters().id) {
+      throw Error(Code::kConflict, job.other->traits().url + " is not a copy of this vault");
+    }
+  }
+  Repair repair(vault, job, std::move(stop));
+  return repair.run();
+}
+
+}  // namespace holdfast
