@@ -2,7 +2,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -148,8 +147,7 @@ void add_backup_command(Command& root) {
       .examples({"holdfast backup files                 # every source of class files",
                  "holdfast backup files web             # one source of the configuration",
                  "holdfast backup files /srv/www --exclude '*.tmp'",
-                 "holdfast backup files /srv/a /srv/b --name site",
-                 "holdfast backup all --verify"})
+                 "holdfast backup files /srv/a /srv/b --name site", "holdfast backup all --verify"})
       .run([o](Context& context) {
         const std::vector<std::string> classes{"files", "config", "all", "database"};
         const std::string& given = o->choice.backup_class;

@@ -48,12 +48,12 @@ std::vector<SourceSettings> all_of_class(const Settings& settings,
     }
   }
   if (!chosen.empty()) return chosen;
-  const std::string where = settings.file.empty() ? "there is no configuration"
-                                                  : settings.file + " has no such source";
+  const std::string where =
+      settings.file.empty() ? "there is no configuration" : settings.file + " has no such source";
   throw Error(Code::kUsage,
-              backup_class == "all" ? "there are no sources to back up: " + where
-                                    : fmt::format("there is no source of class '{}': {}",
-                                                  backup_class, where),
+              backup_class == "all"
+                  ? "there are no sources to back up: " + where
+                  : fmt::format("there is no source of class '{}': {}", backup_class, where),
               fmt::format("name a path: holdfast backup {} /PATH, or add a source to the "
                           "configuration",
                           backup_class == "all" ? "files" : backup_class));

@@ -25,9 +25,9 @@ std::string source_name_of(const std::string& path);
 // What run_backup needs for a source of class files.
 BackupJob files_job(const SourceSettings& source);
 
-// Leaves `directories` (the vault, state and cache of this very program) out of `job` where they lie
-// below one of its roots. Returns those that it left out. Throws Error(kUsage) when a root lies in
-// `vault_directory`.
+// Leaves `directories` (the vault, state and cache of this very program) out of `job` where they
+// lie below one of its roots. Returns those that it left out. Throws Error(kUsage) when a root lies
+// in `vault_directory`.
 std::vector<std::string> leave_out(BackupJob& job, const std::vector<std::string>& directories,
                                    const std::string& vault_directory);
 

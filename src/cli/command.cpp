@@ -45,8 +45,8 @@ Command& Command::choice(const std::string& names, std::string& value,
   return *this;
 }
 
-Command& Command::number(const std::string& names, std::optional<unsigned>& value,
-                         unsigned minimum, unsigned maximum, const std::string& help) {
+Command& Command::number(const std::string& names, std::optional<unsigned>& value, unsigned minimum,
+                         unsigned maximum, const std::string& help) {
   const auto take = [&value](const CLI::results_t& results) {
     unsigned parsed = 0;
     if (!CLI::detail::lexical_cast(results.at(0), parsed)) return false;

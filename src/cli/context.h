@@ -16,10 +16,7 @@ class Context {
  public:
   Context(const GlobalOptions& the_options, Output& the_output, Clock& the_clock,
           std::stop_token the_stop)
-      : options(the_options),
-        output(the_output),
-        clock(the_clock),
-        stop(std::move(the_stop)) {}
+      : options(the_options), output(the_output), clock(the_clock), stop(std::move(the_stop)) {}
 
   // The configuration, read at the first call. Throws what load_settings throws.
   const Settings& settings() {

@@ -36,10 +36,10 @@ void run_hook(const Hook& hook, const HookEvent& event, std::stop_token stop) {
                 "give the hook a longer 'timeout', or find out what it waits for");
   }
   if (result.exit_code != 0) {
-    throw Error(Code::kInvalid,
-                fmt::format("{} ended with exit code {}{}", name, result.exit_code,
-                            last_words(result)),
-                "run the command by hand to see what is wrong");
+    throw Error(
+        Code::kInvalid,
+        fmt::format("{} ended with exit code {}{}", name, result.exit_code, last_words(result)),
+        "run the command by hand to see what is wrong");
   }
 }
 

@@ -1,9 +1,9 @@
 // holdfast init: a new vault and its first key.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "cli/commands.h"
@@ -18,8 +18,8 @@ namespace {
 
 struct FirstKey {
   Credential credential;
-  std::string file;    // empty: a passphrase
-  bool made = false;   // the file is new
+  std::string file;   // empty: a passphrase
+  bool made = false;  // the file is new
 };
 
 Credential existing_key_file(const std::string& path) {
@@ -87,9 +87,9 @@ int run_init(Context& context) {
     throw;
   }
   context.output.print(fmt::format("vault {} in {}\n", to_hex(id), store->traits().url));
-  context.output.print(key.file.empty() ? std::string("its key: your passphrase\n")
-                                        : fmt::format("its key: {}{}\n", key.file,
-                                                      key.made ? " (new)" : ""));
+  context.output.print(key.file.empty()
+                           ? std::string("its key: your passphrase\n")
+                           : fmt::format("its key: {}{}\n", key.file, key.made ? " (new)" : ""));
   context.output.note(
       "\nWithout the key nobody can read the backups, you included. Print the recovery sheet now\n"
       "and keep it where the disaster does not reach:\n\n  holdfast key recover-sheet\n");

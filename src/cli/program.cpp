@@ -78,14 +78,16 @@ Error unexpected(const CLI::App& app, const std::string& word) {
     known = names_of_commands(command);
   }
   const std::string near = nearest(word.substr(0, word.find('=')), known);
-  std::string hint = near.empty() ? "see: " + help_command(command) : "did you mean '" + near + "'?";
+  std::string hint =
+      near.empty() ? "see: " + help_command(command) : "did you mean '" + near + "'?";
   if (near.empty() && !option && in_command) {
     hint = "the commands are: " + CLI::detail::join(known, ", ");
   }
   return {Code::kUsage,
-          "unknown " + std::string(option       ? "option"
-                                   : in_command ? "command"
-                                                : "argument") +
+          "unknown " +
+              std::string(option       ? "option"
+                          : in_command ? "command"
+                                       : "argument") +
               " '" + printable(word) + "'",
           hint};
 }
@@ -188,8 +190,9 @@ int Program::run(std::vector<std::string> arguments) {
     help_for_.push_back("--help");
     return Program().run(help_for_);
   }
-  if (show_version_) return Program().run(options_.json ? std::vector<std::string>{"version", "--json"}
-                                                        : std::vector<std::string>{"version"});
+  if (show_version_)
+    return Program().run(options_.json ? std::vector<std::string>{"version", "--json"}
+                                       : std::vector<std::string>{"version"});
   if (!action_) {
     if (no_arguments) Output(false, false).message(app_.help());
     throw Error(Code::kUsage, "a command is missing",

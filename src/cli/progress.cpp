@@ -44,13 +44,11 @@ unsigned percent(const ProgressSample& s) {
   const std::uint64_t total = s.total_bytes > 0 ? s.total_bytes : s.total_items;
   const std::uint64_t done = s.total_bytes > 0 ? s.bytes : s.items;
   if (total == 0) return 0;
-  return static_cast<unsigned>(std::min(100.0, 100.0 * static_cast<double>(done) /
-                                                   static_cast<double>(total)));
+  return static_cast<unsigned>(
+      std::min(100.0, 100.0 * static_cast<double>(done) / static_cast<double>(total)));
 }
 
-std::string rate_text(double rate) {
-  return format_size(static_cast<std::uint64_t>(rate)) + "/s";
-}
+std::string rate_text(double rate) { return format_size(static_cast<std::uint64_t>(rate)) + "/s"; }
 
 }  // namespace
 
@@ -63,8 +61,8 @@ std::string progress_line(const std::string& label, const std::string& noun,
   return text;
 }
 
-std::string progress_bar(const std::string& label, const std::string& noun,
-                         const ProgressSample& s, double rate, std::size_t columns) {
+std::string progress_bar(const std::string& label, const std::string& noun, const ProgressSample& s,
+                         double rate, std::size_t columns) {
   std::string text = label + " ";
   if (s.total_known) {
     const std::size_t filled = percent(s) * kBarWidth / 100;

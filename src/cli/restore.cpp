@@ -13,6 +13,7 @@
 #include "cli/progress.h"
 #include "cli/run_log.h"
 #include "cli/session.h"
+#include "protect/config_job.h"
 
 namespace holdfast {
 namespace {
@@ -54,8 +55,12 @@ RestoreJob make_job(const RestoreOptions& options, const BackupName& backup,
   return job;
 }
 
-RestoreResult run_job(Context& context, const Vault& vault, const RestoreJob& job,
-                      Warnings& warnings) {
+struct Restored {
+  RestoreResult result;
+  std::vector<std::string> repositories;  // made of the bundles of a config backup
+};
+
+Restored run_job(Context& context, const Vault& vault, const RestoreJob& job, Warnings& warnings) {
   RestoreProgress progress;
   ProgressDisplay display(context, "restore", "file", [&progress] {
     ProgressSample sample;
@@ -67,7 +72,12 @@ RestoreResult run_job(Context& context, const Vault& vault, const RestoreJob& jo
     return sample;
   });
   try {
-    return run_restore(vault, job, progress, warnings, context.stop);
+    Restored restored;
+    restored.result = run_restore(vault, job, progress, warnings, context.stop);
+    if (job.backup.backup_class == "config") {
+      restored.repositories = restore_repositories(vault, job, warnings, context.stop);
+    }
+    return restored;
   } catch (Error& error) {
     if (error.code() == Code::kCancelled) {
       error.suggest("what is restored stays: run the same command again to finish it");
@@ -76,7 +86,8 @@ RestoreResult run_job(Context& context, const Vault& vault, const RestoreJob& jo
   }
 }
 
-Json result_json(const RestoreJob& job, const RestoreResult& r, const Warnings& warnings) {
+Json result_json(const RestoreJob& job, const Restored& restored, const Warnings& warnings) {
+  const RestoreResult& r = restored.result;
   Json json{{"backup", job.backup.id()}};
   set_path(json, "target", job.target);
   json["files"] = r.files;
@@ -91,25 +102,36 @@ Json result_json(const RestoreJob& job, const RestoreResult& r, const Warnings& 
   json["duration_seconds"] = std::chrono::duration<double>(r.duration).count();
   json["resumed"] = r.resumed;
   json["dry_run"] = job.dry_run;
+  json["repositories"] = Json::array();
+  for (const std::string& path : restored.repositories) {
+    Json repository;
+    set_path(repository, "path", path);
+    json["repositories"].push_back(std::move(repository));
+  }
   json["warnings"] = warnings.first();
   json["warning_count"] = warnings.count();
   return json;
 }
 
-std::string result_text(const RestoreJob& job, const RestoreResult& r) {
+std::string result_text(const RestoreJob& job, const Restored& restored) {
+  const RestoreResult& r = restored.result;
   const double seconds = std::max(0.001, std::chrono::duration<double>(r.duration).count());
   std::string text = fmt::format(
-      "{} {} {} {}\n  {}, {} {}, {}, in {} ({}/s)\n",
-      job.dry_run ? "would restore" : "restored", job.backup.id(), "to", printable(job.target),
-      plural(r.files, "file"), format_count(r.directories),
-      r.directories == 1 ? "directory" : "directories", format_size(r.bytes),
-      format_duration(r.duration),
+      "{} {} {} {}\n  {}, {} {}, {}, in {} ({}/s)\n", job.dry_run ? "would restore" : "restored",
+      job.backup.id(), "to", printable(job.target), plural(r.files, "file"),
+      format_count(r.directories), r.directories == 1 ? "directory" : "directories",
+      format_size(r.bytes), format_duration(r.duration),
       format_size(static_cast<std::uint64_t>(static_cast<double>(r.bytes) / seconds)));
   if (r.bytes_kept > 0) {
     text += fmt::format("  {} were in place already, {} were written\n", format_size(r.bytes_kept),
                         format_size(r.bytes_written));
   }
-  if (r.skipped > 0) text += fmt::format("  {} existed and stayed\n", r.skipped == 1 ? "1 entry" : format_count(r.skipped) + " entries");
+  if (r.skipped > 0)
+    text += fmt::format("  {} existed and stayed\n",
+                        r.skipped == 1 ? "1 entry" : format_count(r.skipped) + " entries");
+  for (const std::string& path : restored.repositories) {
+    text += "  repository " + printable(path) + "\n";
+  }
   if (r.removed > 0) {
     text += fmt::format("  {} {}\n", format_count(r.removed),
                         job.dry_run ? "would be removed" : "removed");
@@ -117,18 +139,19 @@ std::string result_text(const RestoreJob& job, const RestoreResult& r) {
   return text;
 }
 
-int finish(Context& context, const RestoreJob& job, const RestoreResult& result,
+int finish(Context& context, const RestoreJob& job, const Restored& restored,
            const Warnings& warnings, const std::string& log_file) {
-  context.output.note(result_text(job, result));
+  const RestoreResult& result = restored.result;
+  context.output.note(result_text(job, restored));
   print_warnings(context.output, warnings.first(), warnings.count(), log_file);
-  Json document = result_json(job, result, warnings);
+  Json document = result_json(job, restored, warnings);
   int code = warnings.count() > 0 ? kExitWarnings : kExitSuccess;
   if (result.damaged > 0) {
-    const Error error(Code::kCorrupt,
-                      fmt::format("{} could not be brought back whole",
-                                  plural(result.damaged, "file")),
-                      "restore them from an older backup (holdfast find NAME), or heal the vault "
-                      "from a copy: holdfast repair --from URL");
+    const Error error(
+        Code::kCorrupt,
+        fmt::format("{} could not be brought back whole", plural(result.damaged, "file")),
+        "restore them from an older backup (holdfast find NAME), or heal the vault "
+        "from a copy: holdfast repair --from URL");
     context.output.error(error);
     document["error"] = error_json(error);
     code = exit_code(error.code());
@@ -152,7 +175,8 @@ int run(Context& context, const RestoreOptions& options) {
   });
   const Duration begin = context.clock.monotonic();
   try {
-    const RestoreResult result = run_job(context, *opened.vault, job, warnings);
+    const Restored restored = run_job(context, *opened.vault, job, warnings);
+    const RestoreResult& result = restored.result;
     if (log && result.damaged > 0) {
       log->failure("restore of " + name.id(), plural(result.damaged, "damaged file"));
     }
@@ -161,7 +185,7 @@ int run(Context& context, const RestoreOptions& options) {
                             format_size(result.bytes)));
       log->duration(context.clock.monotonic() - begin);
     }
-    return finish(context, job, result, warnings, log ? log->file() : "");
+    return finish(context, job, restored, warnings, log ? log->file() : "");
   } catch (const Error& error) {
     if (log) {
       log->failure("restore of " + name.id(), error.message());

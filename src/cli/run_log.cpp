@@ -37,8 +37,7 @@ RunLog::RunLog(Context& context, const std::string& group, const std::string& na
   try {
     const std::string directory = log_directory(context) + "/" + group + "/logs";
     make_directories(directory, 0750);
-    file_ = fmt::format("{}/{}-{}.log", directory, name,
-                        format_compact_date(context.clock.now()));
+    file_ = fmt::format("{}/{}-{}.log", directory, name, format_compact_date(context.clock.now()));
     fd_ = open_file(file_, O_WRONLY | O_CREAT | O_APPEND, 0640);
   } catch (const Error& error) {
     give_up(error);
@@ -76,8 +75,8 @@ void RunLog::duration(Duration duration) {
 
 void RunLog::write(std::string_view level, std::string_view text) {
   if (!fd_.valid()) return;
-  const std::string line = fmt::format("{} {} {}\n", format_rfc3339(context_.clock.now()), level,
-                                       one_line(text));
+  const std::string line =
+      fmt::format("{} {} {}\n", format_rfc3339(context_.clock.now()), level, one_line(text));
   try {
     // One call, so that lines of several runs do not mix.
     write_full(fd_.get(), as_bytes(line), file_);

@@ -11,7 +11,7 @@
 namespace holdfast {
 
 enum class Access {
-  kRead,             // the store stays exactly as it is
+  kRead,  // the store stays exactly as it is
   kWrite,
   kWriteIfPossible,  // else for reading: a restore from a read-only copy works
   kDryRun,           // everything seems to happen, nothing does

@@ -1,9 +1,8 @@
 #include "cli/source_run.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <new>
@@ -19,28 +18,6 @@
 
 namespace holdfast {
 namespace {
-
-// A directory of our own below `parent`, removed with all that is in it.
-class StagingDirectory {
- public:
-  explicit StagingDirectory(const std::string& parent) {
-    make_directories(parent, 0700);
-    path_ = parent + "/XXXXXX";
-    if (::mkdtemp(path_.data()) == nullptr) {
-      throw system_error(errno, "cannot create a directory in " + parent);
-    }
-  }
-  StagingDirectory(const StagingDirectory&) = delete;
-  StagingDirectory& operator=(const StagingDirectory&) = delete;
-  ~StagingDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // The directory of a store that is one.
 std::string directory_of(const ObjectStore& store) {
@@ -100,8 +77,10 @@ HookEvent SourceRun::event(const std::string& name, const std::string& status) c
 BackupJob SourceRun::make_job() {
   BackupJob job;
   if (source_.backup_class == "config") {
-    staging_.emplace(context_.settings().state_directory + "/backup/staging");
-    job = config_job(source_, staging_->path(), warnings_, context_.stop);
+    // A dry run must not even make the state directory.
+    staging_.emplace(options_.dry_run ? std::filesystem::temp_directory_path().string()
+                                      : context_.settings().state_directory + "/backup/staging");
+    job = config_job(source_, *staging_, warnings_, context_.stop);
   } else {
     job = files_job(source_);
   }
@@ -118,8 +97,8 @@ BackupJob SourceRun::make_job() {
 
 void SourceRun::say_left_out(const std::vector<std::string>& directories) {
   for (const std::string& directory : directories) {
-    const std::string text = fmt::format("{}: left out {}, which is Holdfast's own", source_.name,
-                                         printable(directory));
+    const std::string text =
+        fmt::format("{}: left out {}, which is Holdfast's own", source_.name, printable(directory));
     if (log_) log_->info(text);
     if (!context_.output.quiet()) context_.output.message("note: " + text);
   }
@@ -160,8 +139,9 @@ void SourceRun::report() {
   const std::string content =
       content_text(s) +
       (r.unchanged_files > 0 ? fmt::format("; {} unchanged", format_count(r.unchanged_files)) : "");
-  const std::string added = fmt::format("added {} in {} ({})", format_size(s.added_bytes),
-                                        format_duration(r.duration), rate_text(s.bytes, r.duration));
+  const std::string added =
+      fmt::format("added {} in {} ({})", format_size(s.added_bytes), format_duration(r.duration),
+                  rate_text(s.bytes, r.duration));
   context_.output.note(fmt::format("{}{}\n  {}\n  {}\n", options_.dry_run ? "dry run: " : "",
                                    options_.dry_run ? source_.name : s.name.id(), content, added));
   if (log_) log_->info(fmt::format("{}: {}; {}", s.name.id(), content, added));
@@ -209,9 +189,8 @@ SourceOutcome SourceRun::run() {
   }
   if (!outcome_.error && !options_.dry_run) {
     try {
-      run_hooks(source_.hooks.after,
-                event("after", warnings_.count() > 0 ? "warnings" : "success"), *log_,
-                context_.stop);
+      run_hooks(source_.hooks.after, event("after", warnings_.count() > 0 ? "warnings" : "success"),
+                *log_, context_.stop);
     } catch (const Error& error) {
       warnings_.add(error.message());  // the backup itself is done
     }

@@ -36,9 +36,7 @@ class NoEcho {
 
 [[noreturn]] void give_up() { throw Error(Code::kCancelled, "interrupted"); }
 
-void say(const std::string& text) {
-  write_full(STDERR_FILENO, as_bytes(text), "the terminal");
-}
+void say(const std::string& text) { write_full(STDERR_FILENO, as_bytes(text), "the terminal"); }
 
 std::string read_line(std::stop_token stop) {
   const Fd wake(::eventfd(0, EFD_CLOEXEC));

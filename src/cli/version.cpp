@@ -1,10 +1,10 @@
 // holdfast version.
-#include <CLI/Version.hpp>
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <sodium.h>
 #include <zstd.h>
 
+#include <CLI/Version.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -32,8 +32,7 @@ Json libraries() {
           {"fmt", fmt::format("{}.{}.{}", FMT_VERSION / 10000, FMT_VERSION / 100 % 100,
                               FMT_VERSION % 100)},
           {"nlohmann_json", fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR,
-                                        NLOHMANN_JSON_VERSION_MINOR,
-                                        NLOHMANN_JSON_VERSION_PATCH)},
+                                        NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH)},
           {"openssl", ::OpenSSL_version(OPENSSL_VERSION_STRING)},
           {"sodium", ::sodium_version_string()},
           {"zstd", ::ZSTD_versionString()}};
@@ -44,8 +43,8 @@ int run_version(Context& context) {
                       {"format", kFormatVersion},
                       {"build", {{"compiler", kCompiler}, {"type", kBuild}}},
                       {"libraries", libraries()}};
-  context.output.print(fmt::format("holdfast {}\nvault format {}\n{} build, {}\n",
-                                   HOLDFAST_VERSION, kFormatVersion, kBuild, kCompiler));
+  context.output.print(fmt::format("holdfast {}\nvault format {}\n{} build, {}\n", HOLDFAST_VERSION,
+                                   kFormatVersion, kBuild, kCompiler));
   std::string text;
   for (const auto& [name, version] : document["libraries"].items()) {
     text += fmt::format("{} {}\n", name, version.get<std::string>());

@@ -340,7 +340,7 @@ void Backup::commit(const TreeRoots& roots) {
     if (vault_.store().put_new(summary.name.key(), object)) break;
     summary.name.time += std::chrono::seconds(1);  // another backup has this second
   }
-  new_cache_.commit();
+  if (!job_.dry_run) new_cache_.commit();
 }
 
 BackupResult Backup::run() {

@@ -242,10 +242,10 @@ void RestoreWindow::write_group(const Bytes* raw, std::size_t begin, std::size_t
         content = fetched;
       }
       if (!content.empty()) {
+        const int fd = file.fd.get();
         for_each_range(file.entry, piece.at, ref.length,
                        [&](std::uint64_t from, std::uint64_t length, std::uint64_t at) {
-                         pwrite_full(file.fd.get(), content.subspan(from, length), at,
-                                     file.entry.path);
+                         pwrite_full(fd, content.subspan(from, length), at, file.entry.path);
                        });
         context_.bytes_written += ref.length;
       }

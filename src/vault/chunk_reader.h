@@ -36,7 +36,11 @@ class FrameReader {
 
  private:
   struct KeyHash {
-    std::size_t operator()(const SessionId& id) const { return id[0] | id[1] << 8 | id[2] << 16; }
+    std::size_t operator()(const SessionId& id) const {
+      std::size_t hash = 0;  // session ids are random: their first bytes will do
+      std::memcpy(&hash, id.data(), sizeof hash);
+      return hash;
+    }
   };
 
   const Vault& vault_;

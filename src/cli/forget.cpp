@@ -1,0 +1,92 @@
+// holdfast forget: removes single backups by hand.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "cli/backup_json.h"
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/removal.h"
+#include "cli/session.h"
+#include "cli/terminal.h"
+
+namespace holdfast {
+namespace {
+
+struct ForgetOptions {
+  std::vector<std::string> backups;
+  bool dry_run = false;
+  bool force = false;
+  bool yes = false;
+};
+
+using Group = std::pair<std::string, std::string>;  // class and source
+
+Group group_of(const BackupName& name) { return {name.backup_class, name.source}; }
+
+std::vector<BackupName> chosen(const std::vector<BackupName>& all,
+                               const std::vector<std::string>& wanted) {
+  std::vector<BackupName> names;
+  std::set<std::string> keys;
+  for (const std::string& one : wanted) {
+    BackupName name = find_backup(all, one);
+    if (keys.insert(name.key()).second) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+// The last backup of a source goes only when somebody insists.
+void refuse_last(const std::vector<BackupName>& all, const std::vector<BackupName>& names) {
+  for (const BackupName& name : names) {
+    const auto same = [&](const BackupName& other) { return group_of(other) == group_of(name); };
+    if (std::count_if(all.begin(), all.end(), same) >
+        std::count_if(names.begin(), names.end(), same)) {
+      continue;
+    }
+    throw Error(Code::kConflict, fmt::format("source '{}' would have no backup left", name.source),
+                "give --force if that is what you want");
+  }
+}
+
+int run(Context& context, const ForgetOptions& options) {
+  const auto store = open_vault_store(context, options.dry_run ? Access::kRead : Access::kWrite);
+  const std::vector<BackupName> all = list_backups(*store);
+  const std::vector<BackupName> names = chosen(all, options.backups);
+  if (!options.force) refuse_last(all, names);
+  const std::string what = plural(names.size(), "backup");
+  if (!options.dry_run && !options.yes && can_prompt() &&
+      !prompt_yes("Remove " + what + "? They cannot be brought back.", context.stop)) {
+    throw Error(Code::kCancelled, "nothing was removed");
+  }
+  if (!options.dry_run) remove_backups(context, *store, names);
+  const char* verb = options.dry_run ? "would remove " : "removed ";
+  Json removed = Json::array();
+  for (const BackupName& name : names) {
+    context.output.note(verb + name.id() + "\n");
+    removed.push_back(name_json(name));
+  }
+  if (!options.dry_run) context.output.note("the space is freed by: holdfast prune\n");
+  context.output.document(Json{{"removed", removed}, {"dry_run", options.dry_run}});
+  return kExitSuccess;
+}
+
+}  // namespace
+
+void add_forget_command(Command& root) {
+  const auto o = std::make_shared<ForgetOptions>();
+  root.subcommand("forget", "Remove single backups")
+      .arguments("BACKUP", o->backups, true, "Ids, beginnings of ids, latest, latest:SOURCE")
+      .flag("-n,--dry-run", o->dry_run, "Say what would be removed; remove nothing")
+      .flag("--force", o->force, "Also the last backup of a source")
+      .flag("-y,--yes", o->yes, "Do not ask")
+      .examples({"holdfast forget backup-20251110-120000-web",
+                 "holdfast forget latest:test --force --yes"})
+      .run([o](Context& context) { return run(context, *o); });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,123 @@
+// holdfast repair: makes a damaged vault whole as far as possible.
+#include "protect/repair.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/run_log.h"
+#include "cli/session.h"
+
+namespace holdfast {
+namespace {
+
+struct RepairOptions {
+  std::string from;
+  bool dry_run = false;
+};
+
+std::string other_url(Context& context, const std::string& from) {
+  for (const CopySettings& copy : context.settings().copies) {
+    if (copy.name == from) return copy.url;
+  }
+  return from;
+}
+
+// A vault whose holdfast.json is lost cannot even be opened: it is the same in every copy.
+void restore_config(Context& context, const RepairOptions& options, ObjectStore& store,
+                    ObjectStore* other) {
+  if (other == nullptr || store.stat("holdfast.json")) return;
+  const Bytes config = other->get("holdfast.json");
+  if (!options.dry_run) store.put_new("holdfast.json", config);
+  context.output.note(std::string(options.dry_run ? "would restore" : "restored") +
+                      " holdfast.json from the copy\n");
+}
+
+Json result_json(const RepairJob& job, const RepairResult& r) {
+  return {{"actions", r.actions},
+          {"unrepaired", r.unrepaired},
+          {"restored_objects", r.restored_objects},
+          {"reindexed_packs", r.reindexed_packs},
+          {"removed_segments", r.removed_segments},
+          {"duration_seconds", std::chrono::duration<double>(r.duration).count()},
+          {"dry_run", job.dry_run}};
+}
+
+int finish(Context& context, const RepairJob& job, const RepairResult& r) {
+  Output& output = context.output;
+  for (const std::string& action : r.actions) output.note(printable(action) + "\n");
+  for (const std::string& problem : r.unrepaired)
+    output.print("still wrong: " + printable(problem) + "\n");
+  output.note(fmt::format("{}{} restored, {} indexed again, in {}\n",
+                          job.dry_run ? "would be: " : "", plural(r.restored_objects, "object"),
+                          plural(r.reindexed_packs, "pack"), format_duration(r.duration)));
+  Json document = result_json(job, r);
+  int code = kExitSuccess;
+  if (!r.unrepaired.empty()) {
+    const Error error(Code::kCorrupt,
+                      plural(r.unrepaired.size(), "problem") + " could not be repaired",
+                      job.other == nullptr
+                          ? "give a copy of the vault to take good objects from: --from URL"
+                          : "back the sources up again, which heals what they still hold, and see: "
+                            "holdfast validate");
+    output.error(error);
+    document["error"] = error_json(error);
+    code = exit_code(error.code());
+  }
+  output.document(document);
+  return code;
+}
+
+int run(Context& context, const RepairOptions& options) {
+  const std::string url = vault_url(context);
+  const Access access = options.dry_run ? Access::kDryRun : Access::kWrite;
+  RepairJob job;
+  job.dry_run = options.dry_run;
+  std::unique_ptr<ObjectStore> other;
+  if (!options.from.empty()) {
+    other = open_store_for(context, other_url(context, options.from), Access::kRead);
+    job.other = other.get();
+    restore_config(context, options, *open_store_for(context, url, access), other.get());
+  }
+  const OpenedVault opened = open_vault(context, access);
+  std::optional<RunLog> log;
+  if (!job.dry_run) {
+    log.emplace(context, "restore", "repair");
+    log->info("repair of " + url);
+  }
+  const Duration begin = context.clock.monotonic();
+  try {
+    const RepairResult result = repair(*opened.vault, job, context.stop);
+    if (log) {
+      for (const std::string& action : result.actions) log->info(action);
+      for (const std::string& problem : result.unrepaired) log->failure("repair", problem);
+      log->duration(context.clock.monotonic() - begin);
+    }
+    return finish(context, job, result);
+  } catch (Error& error) {
+    if (log) {
+      log->failure("repair", error.message());
+      log->duration(context.clock.monotonic() - begin);
+    }
+    if (error.code() == Code::kCancelled) error.suggest("what is repaired stays; run it again");
+    throw;
+  }
+}
+
+}  // namespace
+
+void add_repair_command(Command& root) {
+  const auto o = std::make_shared<RepairOptions>();
+  root.subcommand("repair", "Make a damaged vault whole again")
+      .text("--from", o->from, "Another copy of the vault to take good objects from")
+      .flag("-n,--dry-run", o->dry_run, "Say what would be done; change nothing")
+      .examples({"holdfast repair --dry-run", "holdfast repair --from /mnt/offsite/vault"})
+      .run([o](Context& context) { return run(context, *o); });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,190 @@
+// holdfast validate: proof that backups can be restored.
+#include "protect/validate.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "cli/backup_json.h"
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/progress.h"
+#include "cli/run_log.h"
+#include "cli/session.h"
+
+namespace holdfast {
+namespace {
+
+struct ValidateOptions {
+  std::string backup = "all";
+  std::string read_data;
+  bool no_record = false;
+  std::optional<unsigned> threads;
+};
+
+unsigned parse_percent(std::string_view text) {
+  if (text.empty()) return 0;
+  const std::string_view digits = text.substr(0, text.size() - (text.ends_with('%') ? 1 : 0));
+  unsigned percent = 0;
+  const auto [end, failed] = std::from_chars(digits.begin(), digits.end(), percent);
+  if (failed != std::errc{} || end != digits.end() || percent < 1 || percent > 100) {
+    throw Error(Code::kUsage, fmt::format("'{}' is no percentage from 1 to 100", printable(text)),
+                "write --read-data=10 for a tenth of the data, --read-data for all of it");
+  }
+  return percent;
+}
+
+ValidateJob make_job(Context& context, const ValidateOptions& options, ObjectStore& store) {
+  ValidateJob job;
+  job.read_percent = parse_percent(options.read_data);
+  const auto backups = list_backups(store);
+  job.whole_vault = options.backup == "all";
+  if (job.whole_vault) {
+    job.backups = backups;
+  } else {
+    job.backups = {find_backup(backups, options.backup)};
+  }
+  job.record = !options.no_record;
+  job.threads = options.threads.value_or(context.settings().threads);
+  return job;
+}
+
+ValidateResult run_job(Context& context, const Vault& vault, const ValidateJob& job) {
+  ValidateProgress progress;
+  ProgressDisplay display(context, "validate", "backup", [&progress, &job] {
+    ProgressSample sample;
+    sample.bytes = progress.bytes;
+    sample.total_bytes = progress.total_bytes;
+    sample.items = progress.backups;
+    sample.total_items = job.backups.size();
+    sample.total_known = sample.total_bytes > 0;
+    return sample;
+  });
+  return validate(vault, job, progress, context.stop);
+}
+
+Json result_json(const ValidateJob& job, const ValidateResult& r) {
+  Json findings = Json::array();
+  for (const Finding& finding : r.findings) {
+    findings.push_back({{"object", finding.object}, {"problem", finding.problem}});
+  }
+  Json damaged = Json::array();
+  for (const DamagedBackup& one : r.damaged) {
+    Json files = Json::array();
+    for (const std::string& path : one.files) {
+      Json file;
+      set_path(file, "path", path);
+      files.push_back(std::move(file));
+    }
+    Json backup = name_json(one.backup);
+    backup["missing_chunks"] = one.missing_chunks;
+    backup["affected_files"] = one.affected_files;
+    backup["files"] = std::move(files);
+    damaged.push_back(std::move(backup));
+  }
+  return {{"sound", r.sound()},
+          {"findings", findings},
+          {"damaged_backups", damaged},
+          {"backups", r.backups},
+          {"packs", r.packs},
+          {"packs_read", r.packs_read},
+          {"bytes_read", r.bytes_read},
+          {"chunks", r.chunks},
+          {"bad_chunks", r.bad_chunks},
+          {"content_checked", r.content_checked},
+          {"read_percent", job.read_percent},
+          {"duration_seconds", std::chrono::duration<double>(r.duration).count()}};
+}
+
+std::string summary_text(const ValidateJob& job, const ValidateResult& r) {
+  std::string text = fmt::format("{}, {}, {}", plural(r.backups, "backup"),
+                                 plural(r.chunks, "chunk"), plural(r.packs, "pack"));
+  if (job.read_percent > 0) {
+    text += fmt::format("; {} read ({}){}", plural(r.packs_read, "pack"), format_size(r.bytes_read),
+                        r.content_checked ? "" : ", by hash only: this key cannot open content");
+  } else {
+    text += "; structure only (--read-data reads every byte)";
+  }
+  return text + ", in " + format_duration(r.duration);
+}
+
+void print_damage(Output& output, const ValidateResult& r) {
+  for (const Finding& finding : r.findings) {
+    output.print(fmt::format("{}{}\n", finding.object.empty() ? "" : finding.object + ": ",
+                             printable(finding.problem)));
+  }
+  for (const DamagedBackup& one : r.damaged) {
+    output.print(fmt::format(
+        "{}: {} missing{}\n", one.backup.id(), plural(one.missing_chunks, "chunk"),
+        one.affected_files > 0 ? ", " + plural(one.affected_files, "file") + " affected" : ""));
+    for (const std::string& path : one.files) output.print("  " + printable(path) + "\n");
+    if (one.affected_files > one.files.size() && !one.files.empty()) output.print("  ...\n");
+  }
+}
+
+int finish(Context& context, const ValidateJob& job, const ValidateResult& r) {
+  Json document = result_json(job, r);
+  if (r.sound()) {
+    context.output.note("sound: " + summary_text(job, r) + "\n");
+    context.output.document(document);
+    return kExitSuccess;
+  }
+  print_damage(context.output, r);
+  const Error error(Code::kCorrupt,
+                    fmt::format("the vault is damaged: {}",
+                                r.damaged.empty() ? "no backup is affected"
+                                                  : plural(r.damaged.size(), "damaged backup")),
+                    "heal it from a copy: holdfast repair --from URL; a new backup of the sources "
+                    "heals what they still hold");
+  context.output.error(error);
+  document["error"] = error_json(error);
+  context.output.document(document);
+  return exit_code(error.code());
+}
+
+int run(Context& context, const ValidateOptions& options) {
+  const OpenedVault opened =
+      open_vault(context, options.no_record ? Access::kRead : Access::kWriteIfPossible);
+  const ValidateJob job = make_job(context, options, *opened.store);
+  RunLog log(context, "restore", "validation");
+  const std::string what = "validation of " + options.backup;
+  log.info(what);
+  const Duration begin = context.clock.monotonic();
+  try {
+    const ValidateResult result = run_job(context, *opened.vault, job);
+    if (result.sound()) {
+      log.info("sound: " + summary_text(job, result));
+    } else {
+      log.failure(what, fmt::format("{}, {}", plural(result.findings.size(), "finding"),
+                                    plural(result.damaged.size(), "damaged backup")));
+    }
+    log.duration(context.clock.monotonic() - begin);
+    return finish(context, job, result);
+  } catch (Error& error) {
+    log.failure(what, error.message());
+    log.duration(context.clock.monotonic() - begin);
+    if (error.code() == Code::kCancelled) error.suggest("nothing was changed; run it again");
+    throw;
+  }
+}
+
+}  // namespace
+
+void add_validate_command(Command& root) {
+  const auto o = std::make_shared<ValidateOptions>();
+  root.subcommand("validate", "Prove that backups can be restored")
+      .argument("BACKUP", o->backup, false, "A backup, or all (the default)")
+      .text("--read-data", o->read_data,
+            "Read and check every byte, or --read-data=PCT percent of the packs")
+      .flag("--no-record", o->no_record, "Do not note the result in the vault")
+      .number("--threads", o->threads, 1, 256, "Threads that read (default: one per processor)")
+      .examples({"holdfast validate", "holdfast validate latest:web --read-data",
+                 "holdfast validate all --read-data=10"})
+      .run([o](Context& context) { return run(context, *o); });
+}
+
+}  // namespace holdfast
