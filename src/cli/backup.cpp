@@ -104,6 +104,31 @@ int code_of(const std::vector<SourceOutcome>& outcomes) {
   return warnings > 0 ? kExitWarnings : kExitSuccess;
 }
 
+void check_class(Context& context, const std::string& given) {
+  const std::vector<std::string> classes{"files", "config", "all"};
+  if (std::find(classes.begin(), classes.end(), given) != classes.end()) return;
+  if (given == "database") {
+    throw Error(Code::kUnsupported, "this version cannot back up databases directly",
+                "dump them to files in a 'before' hook of a source of class files");
+  }
+  std::string hint = "the classes are files and config, or all of them: all";
+  if (const std::string near = nearest(given, classes); !near.empty()) {
+    hint = "did you mean '" + near + "'?";
+  }
+  for (const SourceSettings& source : context.settings().sources) {
+    if (source.name != given) continue;
+    hint = "the class comes first: holdfast backup " + source.backup_class + " " + source.name;
+  }
+  throw Error(Code::kUsage, "unknown class '" + printable(given) + "'", hint);
+}
+
+void check(Context& context, const BackupOptions& options) {
+  check_class(context, options.choice.backup_class);
+  if (options.one_file_system && options.cross_file_systems) {
+    throw Error(Code::kUsage, "--one-file-system and --cross-file-systems exclude each other");
+  }
+}
+
 int run(Context& context, const BackupOptions& options) {
   std::vector<SourceSettings> sources = choose_sources(context.settings(), options.choice);
   for (SourceSettings& source : sources) apply(options, source);
@@ -149,22 +174,7 @@ void add_backup_command(Command& root) {
                  "holdfast backup files /srv/www --exclude '*.tmp'",
                  "holdfast backup files /srv/a /srv/b --name site", "holdfast backup all --verify"})
       .run([o](Context& context) {
-        const std::vector<std::string> classes{"files", "config", "all", "database"};
-        const std::string& given = o->choice.backup_class;
-        if (std::find(classes.begin(), classes.end(), given) == classes.end()) {
-          const std::string near = nearest(given, classes);
-          throw Error(Code::kUsage, "unknown class '" + printable(given) + "'",
-                      near.empty() ? "the classes are files and config, or all of them: all"
-                                   : "did you mean '" + near + "'?");
-        }
-        if (given == "database") {
-          throw Error(Code::kUnsupported, "this version cannot back up databases directly",
-                      "dump them to files in a 'before' hook of a source of class files");
-        }
-        if (o->one_file_system && o->cross_file_systems) {
-          throw Error(Code::kUsage,
-                      "--one-file-system and --cross-file-systems exclude each other");
-        }
+        check(context, *o);
         return run(context, *o);
       });
 }

@@ -36,12 +36,9 @@ std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string&
       case Access::kWriteIfPossible:
         return open_store(url, {});
     }
-  } catch (Error& error) {
+  } catch (const Error& error) {
     if (error.code() == Code::kDenied && access == Access::kWriteIfPossible) {
       return open_for_reading(url);
-    }
-    if (error.code() == Code::kNotFound) {
-      error.suggest("check the address, or make a vault there with: holdfast init --vault " + url);
     }
     throw;
   }

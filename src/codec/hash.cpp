@@ -4,6 +4,9 @@
 #include "codec/hash.h"
 
 #include <algorithm>
+#include <numeric>
+
+#include "codec/sha256_pair.h"
 
 namespace holdfast {
 
@@ -15,6 +18,28 @@ Digest Sha256::finish() {
   Digest digest;
   SHA256_Final(digest.data(), &context_);
   return digest;
+}
+
+// Accounts for blocks that were hashed outside of the library.
+void Sha256::skip_blocks(std::size_t count) {
+  const std::uint64_t bits =
+      (std::uint64_t{context_.Nh} << 32 | context_.Nl) + std::uint64_t{count} * 512;
+  context_.Nl = static_cast<SHA_LONG>(bits);
+  context_.Nh = static_cast<SHA_LONG>(bits >> 32);
+}
+
+void Sha256::update_pair(Sha256& a, ByteView data_a, Sha256& b, ByteView data_b) {
+  static_assert(sizeof(SHA_LONG) == sizeof(std::uint32_t));
+  const std::size_t blocks = std::min(data_a.size(), data_b.size()) / 64;
+  if (blocks > 0 && has_sha256_pair() && a.context_.num == 0 && b.context_.num == 0) {
+    sha256_blocks_pair(a.context_.h, data_a.data(), b.context_.h, data_b.data(), blocks);
+    a.skip_blocks(blocks);
+    b.skip_blocks(blocks);
+    data_a = data_a.subspan(blocks * 64);
+    data_b = data_b.subspan(blocks * 64);
+  }
+  a.update(data_a);
+  b.update(data_b);
 }
 
 Digest sha256(ByteView data) {
@@ -47,6 +72,30 @@ Digest Hmac::operator()(ByteView a, ByteView b) const {
   Sha256 outer = outer_;
   outer.update(digest);
   return outer.finish();
+}
+
+void Hmac::many(std::span<const ByteView> messages, std::span<Digest> out) const {
+  // Neighbours of like length leave little over that has no partner.
+  std::vector<std::size_t> order(messages.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) {
+    return messages[i].size() < messages[j].size();
+  });
+  std::size_t i = order.size() % 2;
+  if (i == 1) out[order[0]] = (*this)(messages[order[0]]);
+  for (; i < order.size(); i += 2) {
+    Sha256 inner_a = inner_;
+    Sha256 inner_b = inner_;
+    Sha256::update_pair(inner_a, messages[order[i]], inner_b, messages[order[i + 1]]);
+    const Digest digest_a = inner_a.finish();
+    const Digest digest_b = inner_b.finish();
+    Sha256 outer_a = outer_;
+    Sha256 outer_b = outer_;
+    outer_a.update(digest_a);
+    outer_b.update(digest_b);
+    out[order[i]] = outer_a.finish();
+    out[order[i + 1]] = outer_b.finish();
+  }
 }
 
 Digest hkdf(ByteView key, ByteView salt, std::string_view info) {

@@ -144,24 +144,29 @@ std::uint64_t FileReader::store(int fd, const std::string& file, std::vector<Ext
   std::size_t begin = 0;
   std::size_t end = 0;
   std::uint64_t length = 0;
-  for (bool more = true;;) {
-    if (more && end - begin < maximum) {
-      std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(begin),
-                buffer_.begin() + static_cast<std::ptrdiff_t>(end), buffer_.begin());
-      end -= begin;
-      begin = 0;
-      const std::size_t got = fill(fd, file, left, next, MutableBytes(buffer_).subspan(end));
-      more = got == buffer_.size() - end;
-      end += got;
-      progress_.bytes_read += got;
-      if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  std::vector<ByteView> cut;
+  for (bool more = true; more;) {
+    const MutableBytes all(buffer_);
+    std::copy(all.begin() + static_cast<std::ptrdiff_t>(begin),
+              all.begin() + static_cast<std::ptrdiff_t>(end), all.begin());
+    end -= begin;
+    begin = 0;
+    const std::size_t got = fill(fd, file, left, next, all.subspan(end));
+    more = got == all.size() - end;
+    end += got;
+    progress_.bytes_read += got;
+    if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+    // What is less than the longest chunk waits for more, unless there is no more.
+    cut.clear();
+    while (begin < end && (!more || end - begin >= maximum)) {
+      const std::size_t size = chunker.cut(all.subspan(begin, end - begin));
+      cut.push_back(all.subspan(begin, size));
+      begin += size;
     }
-    if (begin == end) return length;
-    const std::size_t size = chunker.cut(ByteView(buffer_).subspan(begin, end - begin));
-    chunks.push_back(writer_.add(ByteView(buffer_).subspan(begin, size)));
-    begin += size;
-    length += size;
+    writer_.add(cut, chunks);
+    length += begin;
   }
+  return length;
 }
 
 }  // namespace holdfast

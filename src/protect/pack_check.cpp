@@ -8,13 +8,16 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t kReadSize = 4u << 20;
+constexpr const char* kOtherBytes = "its bytes are not those that its name stands for";
+constexpr const char* kUnknownChunk =
+    "the index does not know a chunk of it (run 'holdfast repair')";
 
 bool is_damage(const Error& error) {
   return error.code() == Code::kCorrupt || error.code() == Code::kNotFound;
 }
 
-void check_hash(const Vault& vault, const std::string& key, std::uint64_t size, PackCheck& check,
-                const std::stop_token& stop) {
+bool has_hash_of_name(const Vault& vault, const std::string& key, std::uint64_t size,
+                      const std::stop_token& stop) {
   Sha256 hash;
   Bytes buffer;
   for (std::uint64_t at = 0; at < size; at += buffer.size()) {
@@ -23,10 +26,13 @@ void check_hash(const Vault& vault, const std::string& key, std::uint64_t size, 
     vault.store().read(key, at, buffer);
     hash.update(buffer);
   }
+  return hash.finish() == parse_pack_key(key).value().second;
+}
+
+void check_hash(const Vault& vault, const std::string& key, std::uint64_t size, PackCheck& check,
+                const std::stop_token& stop) {
   check.bytes_read += size;
-  if (hash.finish() != parse_pack_key(key).value().second) {
-    check.problem = "its bytes are not those that its name stands for";
-  }
+  if (!has_hash_of_name(vault, key, size, stop)) check.problem = kOtherBytes;
 }
 
 // True when the index gives this very place for the chunk.
@@ -55,13 +61,21 @@ void check_frame(const Vault& vault, const Index& index, const PackContents& con
     for (const ChunkEntry& chunk : frame.chunks) check.bad_chunks.push_back(chunk.id);
     return;
   }
+  std::vector<ByteView> contents_of_chunks;
   std::uint32_t offset = 0;
   for (const ChunkEntry& chunk : frame.chunks) {
-    if (vault.id_of(ByteView(raw).subspan(offset, chunk.length)) != chunk.id) {
+    contents_of_chunks.push_back(ByteView(raw).subspan(offset, chunk.length));
+    offset += chunk.length;
+  }
+  const std::vector<ChunkId> ids = vault.ids_of(contents_of_chunks);
+  offset = 0;
+  for (std::size_t i = 0; i < frame.chunks.size(); ++i) {
+    const ChunkEntry& chunk = frame.chunks[i];
+    if (ids[i] != chunk.id) {
       check.problem = "a chunk has other content than its id says";
       check.bad_chunks.push_back(chunk.id);
     } else if (!index_agrees(index, contents.name, frame, chunk, offset)) {
-      check.problem = "the index does not know a chunk of it (run 'holdfast repair')";
+      check.problem = kUnknownChunk;
     }
     offset += chunk.length;
   }
@@ -82,6 +96,11 @@ void check_content(const Vault& vault, const Index& index, const PackContents& c
   }
   check.bytes_read += contents.size;
   check.content_checked = true;
+  // A whole pack under the name of another one: its frames open, but they are not those of its name.
+  if (check.problem == kUnknownChunk && !has_hash_of_name(vault, key, contents.size, stop)) {
+    check.problem = kOtherBytes;
+    check.whole_pack_lost = true;
+  }
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ class Repair {
   bool everything_is_reachable();
   void fetch_missing();
   void list_packs_and_index(std::vector<std::string>& keys);
+  void check_small_objects();
   void check_backups();
   void check_packs();
   void check_segments();
@@ -113,6 +114,7 @@ void Repair::list_packs_and_index(std::vector<std::string>& keys) {
     job_.other->list(prefix, [&](const ObjectInfo& info) { all.push_back(info.key); });
   }
   const auto index = Index::load(*job_.other, vault_.ring(), "");
+  for (const std::string& problem : index->problems()) left("in the other copy: " + problem);
   std::set<std::string> named;
   for (const Segment& segment : index->segments()) {
     for (std::uint32_t i = 0; i < segment.packs(); ++i) {
@@ -140,6 +142,34 @@ void Repair::check_segments() {
       did(fmt::format("{}: {}; its packs are indexed again", info.key, error.message()));
       ++result_.removed_segments;
       if (!job_.dry_run) store_.remove(info.key);
+    }
+  }
+}
+
+// Keys and doom. Doom that cannot be read blocks every backup and prune; without it nothing is
+// removed that was not marked again, and damage is found again by the next validation.
+void Repair::check_small_objects() {
+  for (const char* prefix : {"keys/", "doom/"}) {
+    for (const ObjectInfo& info : list_objects(store_, prefix)) {
+      stop_if_asked();
+      const bool is_doom = info.key.starts_with("doom/");
+      try {
+        const Bytes object = store_.get(info.key);
+        if (is_doom) {
+          parse_doom(object, vault_.ring(), std::string_view(info.key).substr(5));
+        } else {
+          parse_wrapped_key(object);
+        }
+      } catch (const Error& error) {
+        if (!is_damage(error)) throw;
+        if (error.code() == Code::kNotFound) continue;
+        if (is_doom) {
+          did(info.key + ": damaged and removed; what it noted is found again");
+          if (!job_.dry_run) store_.remove(info.key);
+        } else if (!fetch(info.key)) {
+          left(info.key + ": " + error.message());
+        }
+      }
     }
   }
 }
@@ -259,11 +289,15 @@ void Repair::lift_doom() {
 RepairResult Repair::run() {
   const Duration begin = vault_.clock().monotonic();
   check_segments();
+  check_small_objects();
   check_backups();
   fetch_missing();
   check_packs();
   index_unknown_packs();
-  if (!job_.dry_run) index_ = vault_.load_index();
+  if (!job_.dry_run) {
+    index_ = vault_.load_index();
+    for (const std::string& problem : index_->problems()) left(problem);
+  }
   drop_lost_packs();
   lift_doom();
   result_.duration = vault_.clock().monotonic() - begin;

@@ -202,14 +202,44 @@ void RestoreWindow::run_task(const Task& task) {
       if (error.code() != Code::kCorrupt && error.code() != Code::kNotFound) throw;
     }
   }
+  const std::vector<ByteView> contents = verified_contents(task, data);
   // Pieces of one file that follow each other are written under one lock.
   for (std::size_t begin = task.begin; begin < task.end;) {
     std::size_t end = begin + 1;
     while (end < task.end && pieces_[end].file == pieces_[begin].file) ++end;
-    write_group(data, begin, end);
+    write_group(std::span(contents).subspan(begin - task.begin), begin, end);
     begin = end;
     if (context_.stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
   }
+}
+
+// The content of each piece of a task, compared with its id; empty where the frame does not have it.
+std::vector<ByteView> RestoreWindow::verified_contents(const Task& task, const Bytes* raw) {
+  std::vector<ByteView> contents(task.end - task.begin);
+  if (raw == nullptr) return contents;
+  // A chunk that several files need is hashed once: its pieces are neighbours.
+  std::vector<std::size_t> first;
+  std::vector<ByteView> distinct;
+  for (std::size_t i = task.begin; i < task.end; ++i) {
+    const Ref& ref = ref_of(pieces_[i]);
+    if (std::size_t{pieces_[i].offset} + ref.length > raw->size()) continue;
+    const ByteView content = ByteView(*raw).subspan(pieces_[i].offset, ref.length);
+    const bool again = !first.empty() && ref_of(pieces_[first.back()]).id == ref.id;
+    if (!again) {
+      first.push_back(i);
+      distinct.push_back(content);
+    }
+  }
+  const std::vector<ChunkId> ids = context_.vault.ids_of(distinct);
+  std::size_t at = 0;
+  for (std::size_t i = task.begin; i < task.end; ++i) {
+    while (at + 1 < first.size() && first[at + 1] <= i) ++at;
+    if (at < first.size() && first[at] <= i && ids[at] == ref_of(pieces_[i]).id &&
+        distinct[at].size() == ref_of(pieces_[i]).length) {
+      contents[i - task.begin] = distinct[at];
+    }
+  }
+  return contents;
 }
 
 // A chunk by itself, from whatever copy can be read; empty, and `damaged`, when there is none.
@@ -223,7 +253,8 @@ Bytes RestoreWindow::fetch(const Ref& ref, bool& damaged) {
   }
 }
 
-void RestoreWindow::write_group(const Bytes* raw, std::size_t begin, std::size_t end) {
+void RestoreWindow::write_group(std::span<const ByteView> contents, std::size_t begin,
+                                std::size_t end) {
   FileInMaking& file = *files_[pieces_[begin].file];
   MutexLock lock(file.mutex);
   if (file.failed) return;
@@ -232,12 +263,9 @@ void RestoreWindow::write_group(const Bytes* raw, std::size_t begin, std::size_t
     for (std::size_t i = begin; i < end; ++i) {
       const Piece& piece = pieces_[i];
       const Ref& ref = file.chunks[piece.chunk];
-      ByteView content;
-      if (raw != nullptr && std::size_t{piece.offset} + ref.length <= raw->size()) {
-        content = ByteView(*raw).subspan(piece.offset, ref.length);
-      }
+      ByteView content = contents[i - begin];
       Bytes fetched;
-      if (!matches(context_.vault, ref, content)) {
+      if (content.empty()) {
         fetched = fetch(ref, file.damaged);
         content = fetched;
       }

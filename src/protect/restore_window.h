@@ -79,7 +79,10 @@ class RestoreWindow {
   std::vector<bool> compare(FileInMaking& file);
   void make_tasks();
   void run_task(const Task& task);
-  void write_group(const Bytes* raw, std::size_t begin, std::size_t end);
+  const Ref& ref_of(const Piece& piece) const { return files_[piece.file]->chunks[piece.chunk]; }
+  std::vector<ByteView> verified_contents(const Task& task, const Bytes* raw);
+  // `contents` begins with that of piece `begin`.
+  void write_group(std::span<const ByteView> contents, std::size_t begin, std::size_t end);
   Bytes fetch(const Ref& ref, bool& damaged);
   void begin_file(FileInMaking& file) REQUIRES(file.mutex);
   void end_file(FileInMaking& file) REQUIRES(file.mutex);

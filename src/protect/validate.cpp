@@ -46,6 +46,7 @@ class Validation {
     result_.findings.push_back({object, problem});
   }
   void list_packs();
+  void check_small_objects();
   void check_index_against_packs();
   void reach(const BackupName& name);
   std::vector<std::string> packs_to_read();
@@ -85,8 +86,38 @@ void Validation::list_packs() {
   }
 }
 
+// What the store has, whatever the cache made of it, and what no backup leads to.
+void Validation::check_small_objects() {
+  ObjectStore& store = vault_.store();
+  const auto check = [&](const char* prefix, const std::function<void(const std::string&)>& read) {
+    for (const ObjectInfo& info : list_objects(store, prefix)) {
+      if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+      try {
+        read(info.key);
+      } catch (const Error& error) {
+        // What is not found was merged or swept meanwhile.
+        if (error.code() == Code::kCorrupt) find(info.key, error.message());
+        if (error.code() != Code::kCorrupt && error.code() != Code::kNotFound) throw;
+      }
+    }
+  };
+  check("index/", [&](const std::string& key) {
+    const auto name = parse_segment_key(key);
+    if (!name) throw Error(Code::kCorrupt, "is not named like an index segment");
+    Segment::from_memory(*name, read_segment(store, vault_.ring(), *name)).check();
+  });
+  check("keys/", [&](const std::string& key) { parse_wrapped_key(store.get(key)); });
+  check("doom/", [&](const std::string& key) {
+    parse_doom(store.get(key), vault_.ring(), std::string_view(key).substr(5));
+  });
+}
+
 void Validation::check_index_against_packs() {
-  for (const std::string& problem : index_->problems()) find("index", problem);
+  if (job_.whole_vault) {
+    check_small_objects();
+  } else {
+    for (const std::string& problem : index_->problems()) find("index", problem);
+  }
   for (const Segment& segment : index_->segments()) {
     for (std::uint32_t i = 0; i < segment.packs(); ++i) {
       const SegmentPack pack = segment.pack(i);
@@ -120,7 +151,10 @@ std::vector<std::string> Validation::packs_to_read() {
   if (job_.read_percent == 0) return {};
   std::set<PackName> wanted;
   if (job_.whole_vault) {
-    for (const auto& [name, pack] : packs_) wanted.insert(name);
+    // Packs that no segment names are what an interrupted run left: waste for a prune, no damage.
+    for (const Segment& segment : index_->segments()) {
+      for (std::uint32_t i = 0; i < segment.packs(); ++i) wanted.insert(segment.pack(i).name);
+    }
   } else {
     for (std::uint32_t s = 0; s < index_->segments().size(); ++s) {
       const Segment& segment = index_->segments()[s];

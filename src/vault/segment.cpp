@@ -312,6 +312,7 @@ Bytes read_segment(ObjectStore& store, const KeyRing& ring, const SegmentName& n
   if (object.size() < kMagic.size() + 32 + kTagSize || as_text(view.first(8)) != kMagic) {
     damaged("it is not an index segment");
   }
+  if (sha256(object) != name) damaged("its bytes are not those that its name stands for");
   return open(hkdf(ring.shared, view.subspan(8, 32), "holdfast index 1"), counter_nonce(0),
               associated(ring), view.subspan(40), "an index segment");
 }

@@ -109,14 +109,21 @@ KeyRing unlock(ObjectStore& store, const VaultId& vault, const Credential& crede
   }
   std::size_t tried = 0;
   std::optional<KeyRing> best;
-  for (const WrappedKey& key : list_keys(store)) {
+  std::optional<Error> damage;  // one damaged key must not lock out the holders of the others
+  for (const ObjectInfo& info : list_objects(store, "keys/")) {
     ++tried;
-    auto ring = unwrap_key_ring(key, vault, credential);
-    if (ring && (!best || static_cast<int>(ring->role) > static_cast<int>(best->role))) {
-      best = std::move(ring);
+    try {
+      auto ring = unwrap_key_ring(parse_wrapped_key(store.get(info.key)), vault, credential);
+      if (ring && (!best || static_cast<int>(ring->role) > static_cast<int>(best->role))) {
+        best = std::move(ring);
+      }
+    } catch (Error& error) {
+      if (error.code() != Code::kCorrupt && error.code() != Code::kInvalid) throw;
+      damage = error.add_context(info.key);
     }
   }
   if (best) return *best;
+  if (damage) throw Error(Code::kCorrupt, damage->message(), "copy it from another copy of the vault");
   if (tried == 0) {
     throw Error(Code::kDenied, "the vault has no keys",
                 "its keys/ objects are lost: use an exported key ring (--key-file) or the recovery "
@@ -215,12 +222,30 @@ std::unique_ptr<Vault> Vault::open(ObjectStore& store, Clock& clock, const Crede
   return std::unique_ptr<Vault>(new Vault(store, clock, ring, parameters, cache_directory));
 }
 
-ChunkId Vault::id_of(ByteView content) const {
+const Hmac& Vault::id_mac() const {
   if (!id_mac_) throw Error(Code::kDenied, "an operator key cannot name chunks");
-  const Digest digest = (*id_mac_)(content);
+  return *id_mac_;
+}
+
+namespace {
+
+ChunkId truncated(const Digest& digest) {
   ChunkId id;
   std::memcpy(id.bytes.data(), digest.data(), id.bytes.size());
   return id;
+}
+
+}  // namespace
+
+ChunkId Vault::id_of(ByteView content) const { return truncated(id_mac()(content)); }
+
+std::vector<ChunkId> Vault::ids_of(std::span<const ByteView> contents) const {
+  std::vector<Digest> digests(contents.size());
+  id_mac().many(contents, digests);
+  std::vector<ChunkId> ids;
+  ids.reserve(digests.size());
+  for (const Digest& digest : digests) ids.push_back(truncated(digest));
+  return ids;
 }
 
 std::uint32_t Vault::page_hash(std::string_view path) const {

@@ -50,6 +50,8 @@ class Vault {
 
   // HMAC(K_id, content). Needs a ring that can write or read.
   ChunkId id_of(ByteView content) const;
+  // The ids of many contents, faster than one by one.
+  std::vector<ChunkId> ids_of(std::span<const ByteView> contents) const;
   const Chunker& chunker() const { return *chunker_; }
   // The first 32 bits of HMAC(K_cut, "page" | path): where tree pages end.
   std::uint32_t page_hash(std::string_view path) const;
@@ -59,6 +61,8 @@ class Vault {
  private:
   Vault(ObjectStore& store, Clock& clock, KeyRing ring, VaultParameters parameters,
         std::string cache_directory);
+
+  const Hmac& id_mac() const;
 
   ObjectStore& store_;
   Clock& clock_;

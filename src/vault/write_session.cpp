@@ -278,7 +278,16 @@ WriteStats WriteSession::stats() const {
 ChunkWriter::ChunkWriter(WriteSession& session, ChunkKind kind) : session_(session), kind_(kind) {}
 
 Ref ChunkWriter::add(ByteView content) {
-  const Ref ref{session_.vault().id_of(content), static_cast<std::uint32_t>(content.size()), kind_};
+  return store(session_.vault().id_of(content), content);
+}
+
+void ChunkWriter::add(std::span<const ByteView> contents, std::vector<Ref>& refs) {
+  const std::vector<ChunkId> ids = session_.vault().ids_of(contents);
+  for (std::size_t i = 0; i < ids.size(); ++i) refs.push_back(store(ids[i], contents[i]));
+}
+
+Ref ChunkWriter::store(const ChunkId& id, ByteView content) {
+  const Ref ref{id, static_cast<std::uint32_t>(content.size()), kind_};
   if (!session_.claim(ref.id)) return ref;
   if (raw_.capacity() == 0) raw_ = session_.take_buffer();
   append(raw_, content);

@@ -120,10 +120,14 @@ class ChunkWriter {
 
   // Stores `content` unless the vault has it.
   Ref add(ByteView content);
+  // The same for many, with their ids computed together; appends their references to `refs`.
+  void add(std::span<const ByteView> contents, std::vector<Ref>& refs);
   // Hands over the frame in the making.
   void flush();
 
  private:
+  Ref store(const ChunkId& id, ByteView content);
+
   WriteSession& session_;
   ChunkKind kind_;
   Bytes raw_;

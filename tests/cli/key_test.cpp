@@ -1,0 +1,117 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "cli/support.h"
+
+namespace holdfast {
+namespace {
+
+using testing::HasSubstr;
+
+class Keys : public testing::Test {
+ protected:
+  void SetUp() override {
+    shop_.write("data/a", "secret\n");
+    shop_.init();
+    shop_.backup();
+  }
+  // The command with a key of another file.
+  Outcome with(const std::string& key, std::vector<std::string> words) const {
+    words.insert(words.end(), {"--vault", shop_ / "vault", "--key-file", shop_ / key});
+    return shop_.run(std::move(words));
+  }
+  std::vector<std::string> cat() const { return {"cat", "latest", shop_ / "data/a"}; }
+  Workshop shop_;
+};
+
+TEST_F(Keys, AWriterAddsAndCannotRead) {
+  shop_.expect(
+      0, {"key", "add", "--role", "writer", "--label", "web1", "--new-key-file", shop_ / "writer"});
+  EXPECT_EQ(with("writer", {"backup", "files", shop_ / "data"}).code, 0);
+  EXPECT_EQ(with("writer", {"list"}).code, 0);
+  const Outcome denied = with("writer", cat());
+  EXPECT_EQ(denied.code, 7);
+  EXPECT_THAT(denied.err, HasSubstr("a writer key cannot read backups"));
+  EXPECT_EQ(with("writer", {"restore", "latest", "--target", shop_ / "back"}).code, 7);
+  EXPECT_EQ(with("writer", {"key", "recover-sheet"}).code, 7);
+  EXPECT_EQ(
+      with("writer", {"key", "add", "--role", "restorer", "--new-key-file", shop_ / "x"}).code, 7);
+  EXPECT_EQ(shop_.listing("x"), "(nothing)");
+}
+
+TEST_F(Keys, AnOperatorListsAndCannotWriteOrRead) {
+  shop_.expect(0, {"key", "add", "--role", "operator", "--new-key-file", shop_ / "operator"});
+  EXPECT_EQ(with("operator", {"list"}).code, 0);
+  EXPECT_EQ(with("operator", {"stats"}).code, 0);
+  EXPECT_EQ(with("operator", {"validate", "--read-data"}).code, 0);
+  EXPECT_EQ(with("operator", cat()).code, 7);
+  EXPECT_EQ(with("operator", {"backup", "files", shop_ / "data"}).code, 7);
+}
+
+TEST_F(Keys, ListAddAndRemove) {
+  json keys = shop_.expect_json(0, {"key", "list"}).at("keys");
+  ASSERT_EQ(keys.size(), 1u);
+  EXPECT_EQ(keys[0].at("role"), "restorer");
+  const std::string first = keys[0].at("id").get<std::string>();
+  EXPECT_THAT(shop_.expect(6, {"key", "remove", first}).err, HasSubstr("last key"));
+  EXPECT_EQ(shop_.expect(4, {"key", "remove", "0000"}).code, 4);
+  std::vector<std::string> add{"key",        "add",         "--role",
+                               "restorer",   "--vault",     shop_ / "vault",
+                               "--key-file", shop_ / "key", "--new-passphrase"};
+  EXPECT_EQ(shop_.run(add).code, 7);
+  EXPECT_EQ(shop_.run(add, {{"HOLDFAST_NEW_PASSPHRASE", "words"}}).code, 0);
+  shop_.expect(0, {"key", "remove", first.substr(0, 6)});
+  EXPECT_EQ(with("key", cat()).code, 7);
+  std::vector<std::string> words = cat();
+  words.insert(words.end(), {"--vault", shop_ / "vault"});
+  EXPECT_EQ(shop_.run(words, {{"HOLDFAST_PASSPHRASE", "words"}}).out, "secret\n");
+}
+
+TEST_F(Keys, AddWantsARoleAndOneKindOfKey) {
+  EXPECT_EQ(shop_.expect(2, {"key", "add", "--new-passphrase"}).code, 2);
+  EXPECT_EQ(shop_.expect(2, {"key", "add", "--role", "writer"}).code, 2);
+  EXPECT_EQ(shop_.expect(2, {"key", "add", "--role", "king", "--new-passphrase"}).code, 2);
+  shop_.write("taken", "x");
+  EXPECT_EQ(
+      shop_.expect(6, {"key", "add", "--role", "writer", "--new-key-file", shop_ / "taken"}).code,
+      6);
+  EXPECT_EQ(shop_.read("taken"), "x");
+}
+
+TEST_F(Keys, AnExportedKeyOpensAVaultWithoutKeys) {
+  shop_.expect(0, {"key", "export", "--output", shop_ / "ring"});
+  struct stat status {};
+  ASSERT_EQ(::stat((shop_ / "ring").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777u, 0600u);
+  const std::string id = shop_.expect_json(0, {"key", "list"}).at("keys")[0].at("id");
+  shop_.expect(0, {"key", "remove", id, "--force"});
+  EXPECT_EQ(with("ring", cat()).out, "secret\n");
+  EXPECT_EQ(shop_.expect(7, cat()).code, 7);
+}
+
+TEST_F(Keys, TheRecoverySheetIsACodeFile) {
+  shop_.expect(0, {"key", "recover-sheet", "--output", shop_ / "sheet"});
+  const std::string code =
+      shop_.expect_json(0, {"key", "recover-sheet"}).at("recovery_code").get<std::string>();
+  std::vector<std::string> words = cat();
+  words.insert(words.end(), {"--vault", shop_ / "vault"});
+  EXPECT_EQ(shop_.run(words, {{"HOLDFAST_RECOVERY_CODE", code}}).out, "secret\n");
+  std::string wrong = code;
+  wrong[7] = wrong[7] == '2' ? '3' : '2';
+  EXPECT_EQ(shop_.run(words, {{"HOLDFAST_RECOVERY_CODE", wrong}}).code, 10);
+  words.insert(words.end(), {"--recovery-code-file", shop_ / "sheet"});
+  EXPECT_EQ(shop_.run(words).out, "secret\n");
+  EXPECT_THAT(shop_.read("sheet"), HasSubstr(shop_ / "vault"));
+}
+
+TEST_F(Keys, AKeyOfAnotherVaultIsRefused) {
+  ASSERT_EQ(shop_.run({"init", "--vault", shop_ / "v2", "--key-file", shop_ / "key2"}).code, 0);
+  const Outcome wrong = with("key2", {"list"});
+  EXPECT_EQ(wrong.code, 7);
+  EXPECT_THAT(wrong.err, HasSubstr("does not open this vault"));
+  EXPECT_EQ(with("nowhere", {"list"}).code, 4);
+}
+
+}  // namespace
+}  // namespace holdfast

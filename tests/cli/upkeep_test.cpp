@@ -1,0 +1,164 @@
+// copy, retention, forget, prune, repair, validate, stats.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "cli/support.h"
+#include "os/file.h"
+
+namespace holdfast {
+namespace {
+
+using testing::HasSubstr;
+
+class Upkeep : public testing::Test {
+ protected:
+  void SetUp() override {
+    shop_.write("data/a", std::string(20'000, 'a'));
+    shop_.init();
+    first_ = shop_.backup();
+  }
+  std::string second_backup() {
+    shop_.wait_for_a_new_second();
+    shop_.write("data/b", std::string(30'000, 'b'));
+    const std::string id = shop_.backup();
+    shop_.wait_for_a_new_second();
+    return id;
+  }
+  Workshop shop_;
+  std::string first_;
+};
+
+TEST_F(Upkeep, ACopyNeedsNoKeyAndRestores) {
+  const std::vector<std::string> words{"copy", "--vault",      shop_ / "vault",
+                                       "--to", shop_ / "copy", "--json"};
+  const json first = shop_.run(words).document().at("copies")[0];
+  EXPECT_GT(first.at("objects"), 3);
+  EXPECT_EQ(first.at("backups"), 1);
+  std::filesystem::remove_all(shop_ / "vault");
+  const Outcome back = shop_.run(
+      {"cat", "latest", shop_ / "data/a", "--vault", shop_ / "copy", "--key-file", shop_ / "key"});
+  EXPECT_EQ(back.out, std::string(20'000, 'a')) << back.err;
+}
+
+TEST_F(Upkeep, CopiesOfTheConfigurationHaveNames) {
+  shop_.write_config("copies:\n  - {name: second, url: " + (shop_ / "copy") + "}\n");
+  EXPECT_EQ(shop_.expect_json(0, {"copy"}).at("copies")[0].at("to"), shop_ / "copy");
+  const json again = shop_.expect_json(0, {"copy", "--to", "second", "--verify"});
+  EXPECT_EQ(again.at("copies")[0].at("objects"), 0);
+  EXPECT_GT(again.at("copies")[0].at("verified_objects"), 3);
+}
+
+TEST_F(Upkeep, ACopyWantsADestinationThatIsItsOwn) {
+  EXPECT_THAT(shop_.expect(2, {"copy"}).err, HasSubstr("--to is missing"));
+  ASSERT_EQ(shop_.run({"init", "--vault", shop_ / "v2", "--key-file", shop_ / "key2"}).code, 0);
+  EXPECT_EQ(shop_.expect(6, {"copy", "--to", shop_ / "v2"}).code, 6);
+}
+
+TEST_F(Upkeep, DryRunsChangeNothing) {
+  second_backup();
+  const std::string before = shop_.listing("vault");
+  const std::string state = shop_.listing("state");
+  EXPECT_GT(shop_.expect_json(0, {"copy", "--to", shop_ / "copy", "--dry-run"})
+                .at("copies")[0]
+                .at("objects"),
+            3);
+  EXPECT_FALSE(path_exists(shop_ / "copy"));
+  EXPECT_EQ(
+      shop_.expect_json(0, {"retention", "apply", "--keep-last", "1", "--dry-run"}).at("dropped"),
+      1);
+  EXPECT_EQ(shop_.expect_json(0, {"forget", first_, "--dry-run"}).at("removed").size(), 1u);
+  shop_.expect(0, {"prune", "--dry-run", "--grace", "0s"});
+  shop_.expect(0, {"repair", "--dry-run"});
+  EXPECT_EQ(shop_.listing("vault"), before);
+  EXPECT_EQ(shop_.listing("state"), state);
+}
+
+TEST_F(Upkeep, RetentionExplainsAndRemoves) {
+  const std::string second = second_backup();
+  const json plan = shop_.expect_json(0, {"retention", "show", "--keep-last", "1"});
+  ASSERT_EQ(plan.at("backups").size(), 2u);
+  EXPECT_EQ(plan.at("backups")[0].at("id"), first_);
+  EXPECT_EQ(plan.at("backups")[0].at("keep"), false);
+  EXPECT_EQ(plan.at("backups")[1].at("keep"), true);
+  EXPECT_EQ(shop_.expect_json(0, {"retention", "show"}).at("dropped"), 0);
+  EXPECT_THAT(shop_.expect(0, {"retention", "apply", "--keep-last", "1"}).out,
+              HasSubstr("holdfast prune"));
+  const json left = shop_.expect_json(0, {"list"}).at("backups");
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left[0].at("id"), second);
+  EXPECT_EQ(shop_.expect(10, {"retention", "show", "--keep-within", "long"}).code, 10);
+  EXPECT_EQ(shop_.expect(2, {"retention", "show", "--keep-last", "-1"}).code, 2);
+}
+
+TEST_F(Upkeep, RetentionKeepsTheLastVerifiedBackup) {
+  shop_.expect(0, {"validate", first_, "--read-data"});
+  second_backup();
+  const json plan = shop_.expect_json(0, {"retention", "apply", "--keep-last", "1"});
+  EXPECT_EQ(plan.at("dropped"), 0);
+  EXPECT_EQ(plan.at("backups")[0].at("reasons")[0], "the last verified");
+  EXPECT_EQ(shop_.expect_json(0, {"list"}).at("backups").size(), 2u);
+  shop_.expect(0, {"validate", "--read-data"});
+  EXPECT_EQ(shop_.expect_json(0, {"retention", "apply", "--keep-last", "1"}).at("dropped"), 1);
+}
+
+TEST_F(Upkeep, ForgetKeepsTheLastBackupOfASource) {
+  const std::string second = second_backup();
+  shop_.expect(0, {"forget", first_});
+  EXPECT_THAT(shop_.expect(6, {"forget", "latest"}).err, HasSubstr("--force"));
+  shop_.expect(0, {"forget", second, "--force"});
+  EXPECT_TRUE(shop_.expect_json(0, {"list"}).at("backups").empty());
+  EXPECT_EQ(shop_.expect(4, {"forget", first_}).code, 4);
+}
+
+TEST_F(Upkeep, PruneFreesWhatForgettingLeft) {
+  const std::string second = second_backup();
+  shop_.expect(0, {"forget", second});
+  const json result = shop_.expect_json(0, {"prune", "--grace", "0s"});
+  EXPECT_GT(result.at("dead_bytes"), 0);
+  shop_.expect(0, {"prune", "--grace", "0s"});
+  shop_.expect(0, {"validate", "--read-data"});
+  EXPECT_EQ(shop_.expect(10, {"prune", "--grace", "long"}).code, 10);
+}
+
+TEST_F(Upkeep, ValidateFindsDamageAndRepairHealsIt) {
+  shop_.expect(0, {"copy", "--to", shop_ / "copy"});
+  const json good = shop_.expect_json(0, {"validate", "--read-data"});
+  EXPECT_TRUE(good.at("sound").get<bool>());
+  EXPECT_TRUE(good.at("content_checked").get<bool>());
+  const std::string pack = shop_.find_file("vault", "/data/");
+  ASSERT_EQ(::chmod(pack.c_str(), 0600), 0);
+  {
+    const Fd fd = open_file(pack, O_RDWR);
+    Bytes byte(1);
+    pread_full(fd.get(), byte, 50, pack);
+    byte[0] ^= 1;
+    pwrite_full(fd.get(), byte, 50, pack);
+  }
+  shop_.expect(0, {"validate", "--no-record"});  // the structure is whole
+  const json bad = shop_.expect_json(5, {"validate", "latest", "--read-data=100%", "--no-record"});
+  EXPECT_FALSE(bad.at("sound").get<bool>());
+  EXPECT_EQ(bad.at("error").at("code"), "corrupt");
+  const Outcome text = shop_.expect(5, {"validate", "--read-data", "all"});
+  EXPECT_THAT(text.err, HasSubstr("holdfast repair --from"));
+  shop_.expect(0, {"repair", "--from", shop_ / "copy"});
+  shop_.expect(0, {"validate", "--read-data"});
+  EXPECT_EQ(shop_.expect(2, {"validate", "--read-data=101"}).code, 2);
+}
+
+TEST_F(Upkeep, StatsCountWhatIsThere) {
+  second_backup();
+  const json stats = shop_.expect_json(0, {"stats"});
+  EXPECT_EQ(stats.at("backups"), 2);
+  EXPECT_EQ(stats.at("bytes"), 70'000);
+  EXPECT_GT(stats.at("chunks"), 2);
+  EXPECT_EQ(stats.at("sources")[0].at("source"), "data");
+  EXPECT_EQ(stats.at("stored").at("files").at("objects"), 2);
+  EXPECT_THAT(shop_.expect(0, {"stats"}).out, HasSubstr("DEDUP"));
+}
+
+}  // namespace
+}  // namespace holdfast
