@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -37,16 +38,19 @@ Timestamp store_now(ObjectStore& store) {
 }
 
 Lease::Lease(ObjectStore& store, Clock& clock, std::string_view kind, bool exclusive)
-    : store_(store), clock_(clock), kind_(kind) {
-  const std::string id = to_hex(random_array<16>());
-  key_ = exclusive ? fmt::format("lease/{}.json", kind) : fmt::format("lease/{}.json", id);
-  body_ = Json{{"id", id},
+    : store_(store),
+      clock_(clock),
+      kind_(kind),
+      exclusive_(exclusive),
+      id_(to_hex(random_array<16>())),
+      key_(fmt::format("lease/{}.json", exclusive ? kind_ : id_)) {
+  body_ = Json{{"id", id_},
                {"kind", kind},
                {"host", host_name()},
                {"pid", ::getpid()},
                {"started", format_rfc3339(clock.now())}}
               .dump();
-  create(exclusive);
+  create();
   const auto info = store_.stat(key_);
   if (!info) throw Error(Code::kUnavailable, "the store lost a lease right after it was written");
   started_ = info->modified;
@@ -57,14 +61,21 @@ Lease::Lease(ObjectStore& store, Clock& clock, std::string_view kind, bool exclu
   {
     MutexLock lock(mutex_);
     last_refresh_ = clock_.monotonic();
+    last_modified_ = started_;
   }
   refresher_ = std::jthread([this](std::stop_token stop) {
-    while (clock_.sleep_for(kLeaseRefresh, stop)) refresh();
+    while (clock_.sleep_for(kLeaseRefresh, stop)) {
+      try {
+        refresh();
+      } catch (const Error&) {
+        // Tried again at the next turn; unbroken() tells when that is too late.
+      }
+    }
   });
 }
 
-void Lease::create(bool exclusive) {
-  if (!exclusive) {
+void Lease::create() {
+  if (!exclusive_) {
     store_.put(key_, as_bytes(body_));
     return;
   }
@@ -87,17 +98,41 @@ void Lease::create(bool exclusive) {
   throw Error(Code::kConflict, "several programs want the lease '" + kind_ + "' at once");
 }
 
+// Whether the name is still held by us; others may have taken it over while we slept.
+bool Lease::is_ours() {
+  if (!exclusive_) return true;
+  try {
+    const Json json = Json::parse(as_text(store_.get(key_)), nullptr, false);
+    return json.is_object() && json.value("id", Json()) == Json(id_);
+  } catch (const Error& error) {
+    if (error.code() == Code::kNotFound) return false;
+    throw;
+  }
+}
+
 void Lease::refresh() {
   const Duration now = clock_.monotonic();
-  bool failed = false;
-  try {
-    store_.put(key_, as_bytes(body_));
-  } catch (const Error&) {
-    failed = true;  // tried again at the next turn; unbroken() tells when that is too late
+  {
+    MutexLock lock(mutex_);
+    if (now - last_refresh_ >= kLeaseLife) broken_ = true;
   }
+  if (!is_ours()) {
+    MutexLock lock(mutex_);
+    broken_ = true;
+    return;
+  }
+  store_.put(key_, as_bytes(body_));
+  const auto info = store_.stat(key_);
+  if (!info) throw Error(Code::kUnavailable, "the store lost a lease right after it was written");
   MutexLock lock(mutex_);
-  if (now - last_refresh_ >= kLeaseLife) broken_ = true;
-  if (!failed) last_refresh_ = clock_.monotonic();
+  if (info->modified - last_modified_ >= kLeaseLife) broken_ = true;
+  last_modified_ = std::max(last_modified_, info->modified);
+  last_refresh_ = std::max(last_refresh_, now);
+}
+
+bool Lease::confirm() {
+  refresh();
+  return unbroken();
 }
 
 bool Lease::unbroken() const {
@@ -109,7 +144,7 @@ Lease::~Lease() {
   refresher_.request_stop();
   if (refresher_.joinable()) refresher_.join();
   try {
-    store_.remove(key_);
+    if (is_ours()) store_.remove(key_);
   } catch (const std::exception&) {
     // It ends by itself when it is old; nothing depends on its removal.
   }

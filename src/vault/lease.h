@@ -29,28 +29,35 @@ class Lease {
   Timestamp started() const { return started_; }
   // True while no refresh failed or came so late that others may have taken the lease for dead.
   bool unbroken() const;
+  // Refreshes now and tells whether the lease never looked dead, by the store's clock too: ours
+  // does not see the time that the machine was suspended. Throws what the store throws.
+  bool confirm();
 
  private:
-  void create(bool exclusive);
+  void create();
+  bool is_ours();
   void refresh();
 
   ObjectStore& store_;
   Clock& clock_;
   std::string kind_;
+  const bool exclusive_;
+  const std::string id_;
   std::string key_;
   std::string body_;
   Timestamp started_{};
   mutable Mutex mutex_;
-  Duration last_refresh_ GUARDED_BY(mutex_){};
+  Duration last_refresh_ GUARDED_BY(mutex_){};    // by our clock
+  Timestamp last_modified_ GUARDED_BY(mutex_){};  // by the store's
   bool broken_ GUARDED_BY(mutex_) = false;
   std::jthread refresher_;  // last: stops before the rest goes
 };
 
 struct LeaseInfo {
   std::string key;
-  Timestamp created{};   // by the store's clock; what the holder read when it began
+  Timestamp created{};  // by the store's clock; what the holder read when it began
   Timestamp modified{};
-  std::string holder;    // "backup on host db1 (pid 123) since 2025-11-10T12:00:00Z"
+  std::string holder;  // "backup on host db1 (pid 123) since 2025-11-10T12:00:00Z"
 };
 
 // The leases that are alive at `now` of the store's clock.

@@ -47,7 +47,9 @@ std::string segment_key(const SegmentName& name) { return "index/" + to_hex(name
 std::optional<SegmentName> parse_segment_key(std::string_view key) {
   if (key.size() != 6 + 64 || !key.starts_with("index/")) return std::nullopt;
   try {
-    return to_array<32>(from_hex(key.substr(6)));
+    const SegmentName name = to_array<32>(from_hex(key.substr(6)));
+    if (segment_key(name) != key) return std::nullopt;
+    return name;
   } catch (const Error&) {
     return std::nullopt;
   }

@@ -15,6 +15,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kConfigKey = "holdfast.json";
+constexpr const char* kFromAnotherCopy =
+    "copy it from another copy of the vault; it is the same in all of them";
 
 Digest config_mac(const KeyRing& ring, Json json) {
   json.erase("mac");
@@ -52,7 +54,7 @@ Json read_config(ObjectStore& store) {
   Json json = Json::parse(as_text(text), nullptr, false);
   if (!json.is_object() || !json.contains("format") || !json["format"].is_number_integer()) {
     throw Error(Code::kCorrupt, "holdfast.json in " + store.traits().url + " is damaged",
-                "copy it from another copy of the vault; it is the same in all of them");
+                kFromAnotherCopy);
   }
   return json;
 }
@@ -96,7 +98,11 @@ VaultParameters parse_parameters(const Json& json) {
     }
     return p;
   } catch (const Json::exception& error) {
-    throw Error(Code::kCorrupt, std::string("holdfast.json is damaged: ") + error.what());
+    throw Error(Code::kCorrupt, std::string("holdfast.json is damaged: ") + error.what(),
+                kFromAnotherCopy);
+  } catch (const Error& error) {
+    if (error.code() == Code::kUnsupported) throw;
+    throw Error(Code::kCorrupt, "holdfast.json is damaged: " + error.message(), kFromAnotherCopy);
   }
 }
 
@@ -214,10 +220,10 @@ std::unique_ptr<Vault> Vault::open(ObjectStore& store, Clock& clock, const Crede
   const Json json = read_config(store);
   const VaultParameters parameters = parse_parameters(json);
   const KeyRing ring = unlock(store, parameters.id, credential);
-  const std::string mac = json.value("mac", "");
-  if (mac != to_base64(config_mac(ring, json))) {
+  const Json expected = to_base64(config_mac(ring, json));
+  if (!json.contains("mac") || json["mac"] != expected) {
     throw Error(Code::kCorrupt, "holdfast.json was altered: it does not authenticate",
-                "copy it from another copy of the vault; it is the same in all of them");
+                kFromAnotherCopy);
   }
   return std::unique_ptr<Vault>(new Vault(store, clock, ring, parameters, cache_directory));
 }

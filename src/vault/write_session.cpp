@@ -37,7 +37,11 @@ WriteSession::WriteSession(const Vault& vault, const WriteOptions& options)
       session_(new_session(vault.ring())),
       lease_(vault.store(), vault.clock(), options.kind) {
   // The order matters: first the lease, then doom and index. See docs/FORMAT.md, "Prune".
-  doom_ = DoomSet(read_dooms(vault.store(), vault.ring()));
+  const std::vector<StoredDoom> dooms = read_dooms(vault.store(), vault.ring());
+  doom_ = DoomSet(dooms);
+  prune_under_way_ = std::any_of(dooms.begin(), dooms.end(), [](const StoredDoom& stored) {
+    return stored.doom.reason == DoomReason::kPrune;
+  });
   index_ = vault.load_index();
   for (auto& lane : lanes_) lane = std::make_unique<Lane>();
   sealer_count_ = thread_count(options.threads);
@@ -252,13 +256,15 @@ void WriteSession::finish() {
   }
   stop_threads();
   merge_segments();
-  if (index_->segments().size() > kManySegments) {
+  // What a sweep drops from the index meanwhile must not come back in a merged segment. A sweep of a
+  // mark that we did not see waits for our lease.
+  if (index_->segments().size() > kManySegments && !prune_under_way_ && lease_.confirm()) {
     compact_index(vault_.store(), vault_.ring(), *vault_.load_index(), kFewSegments);
   }
 }
 
 void WriteSession::check_still_valid() {
-  if (lease_.unbroken()) return;
+  if (lease_.confirm()) return;
   throw Error(Code::kConflict,
               "the backup was out of touch with the store for so long that a prune may have removed "
               "what it relies on",

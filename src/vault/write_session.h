@@ -88,6 +88,7 @@ class WriteSession {
   const Session session_;
   Lease lease_;
   DoomSet doom_;
+  bool prune_under_way_ = false;  // when the session began
   std::shared_ptr<const Index> index_;
   SeenSet seen_;
   std::atomic<std::uint64_t> next_frame_{0};

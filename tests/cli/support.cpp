@@ -85,10 +85,8 @@ std::string Workshop::read(const std::string& name) const {
 // The directories are named, because the tests may run as root; vault and key are not, because the
 // tests are about what was given.
 void Workshop::write_config(const std::string& more) const {
-  write("holdfast.yaml", "state_dir: " + (*this / "state") + "
-cache_dir: " + (*this / "cache") +
-                             "
-" + more);
+  write("holdfast.yaml",
+        "state_dir: " + (*this / "state") + "\ncache_dir: " + (*this / "cache") + "\n" + more);
 }
 
 std::string Workshop::listing(const std::string& name) const {

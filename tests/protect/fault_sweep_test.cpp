@@ -12,6 +12,8 @@
 namespace holdfast::test {
 namespace {
 
+[[maybe_unused]] const bool kInMemory = use_memory_for_files();
+
 constexpr std::uint64_t kMostPositions = 400;
 constexpr Fault kFaults[] = {Fault::kErrorBefore, Fault::kErrorAfter, Fault::kTruncate,
                              Fault::kNoSpace, Fault::kDuplicate};

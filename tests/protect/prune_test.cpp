@@ -1,1 +1,315 @@
+// Prune removes what no backup needs and nothing else, whatever the clocks say and whoever is at
+// work meanwhile.
 #include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "protect/world.h"
+#include "support/fault_store.h"
+#include "vault/lease.h"
+#include "vault/write_session.h"
+
+namespace holdfast::test {
+namespace {
+
+constexpr Duration kHour = std::chrono::hours{1};
+constexpr Duration kGrace = 24 * kHour;
+
+class PruneVault : public ::testing::Test {
+ protected:
+  PruneVault() {
+    directory_ = files_ / "src";
+    make_small_tree(directory_, random_);
+    vault_ = tiny_vault(store_, clock_, ring_);
+    for (int i = 0; i < 6; ++i) add_backup();
+  }
+  void add_backup() {
+    change_tree(directory_, random_);
+    expected_.kept.push_back(keep_backup(*vault_, job_of(directory_), directory_));
+    clock_.advance(std::chrono::minutes(1));
+  }
+  void forget(std::size_t i) {
+    store_.remove(expected_.kept[i].name.key());
+    expected_.kept.erase(expected_.kept.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  void forget_half() {
+    for (const std::size_t i : {4, 2, 0}) forget(i);
+  }
+  std::uint64_t stored_bytes() {
+    std::uint64_t sum = 0;
+    for (const ObjectInfo& info : list_objects(store_, "")) sum += info.size;
+    return sum;
+  }
+  PruneResult prune_with(const Vault& vault, Duration grace) {
+    PruneJob job;
+    job.grace = grace;
+    job.max_unused_percent = 0;
+    return prune(vault, job, {});
+  }
+
+  StandingClock clock_;  // the store's as well
+  std::mt19937_64 random_{77};
+  const KeyRing ring_ = new_key_ring();
+  const TempDir files_;
+  std::string directory_;
+  MemoryStore store_{clock_};
+  std::unique_ptr<Vault> vault_;
+  Expectations expected_;
+};
+
+TEST_F(PruneVault, RemovesWhatNoBackupNeeds) {
+  forget_half();
+  const std::uint64_t before = stored_bytes();
+  const PruneResult result = prune_now(*vault_);
+  EXPECT_EQ(result.freed_bytes > 0, stored_bytes() < before);
+  EXPECT_LT(stored_bytes(), before - 5000);
+  EXPECT_EQ(orphans_in(store_, ring_), "");
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+  const PruneResult again = prune_now(*vault_);
+  EXPECT_EQ(again.dead_bytes, 0u);
+  EXPECT_EQ(again.removed_packs + again.rewritten_packs + again.marked_packs, 0u);
+}
+
+TEST_F(PruneVault, OfNothingLeavesNothing) {
+  while (!expected_.kept.empty()) forget(0);
+  prune_now(*vault_);
+  EXPECT_TRUE(list_objects(store_, "data/").empty());
+  EXPECT_TRUE(list_objects(store_, "meta/").empty());
+  EXPECT_TRUE(list_objects(store_, "doom/").empty());
+}
+
+TEST_F(PruneVault, DryRunChangesNothing) {
+  forget_half();
+  const Objects before = objects_of(store_);
+  PruneJob job;
+  job.dry_run = true;
+  job.grace = Duration{0};
+  job.max_unused_percent = 0;
+  EXPECT_GT(prune(*vault_, job, {}).dead_bytes, 0u);
+  EXPECT_EQ(objects_of(store_), before);
+}
+
+// An operator cannot open frames: it moves them whole, and everything still comes back.
+TEST_F(PruneVault, ByAnOperatorMovesWholeFrames) {
+  forget_half();
+  const std::uint64_t before = stored_bytes();
+  const auto as_operator =
+      Vault::open(store_, clock_, ring_.restricted_to(Role::kOperator), "");
+  prune_with(*as_operator, Duration{0});
+  EXPECT_LT(stored_bytes(), before);
+  EXPECT_EQ(orphans_in(store_, ring_), "");
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+  add_backup();
+  prune_now(*vault_);
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+}
+
+TEST_F(PruneVault, WaitsForTheGracePeriod) {
+  forget_half();
+  const PruneResult marked = prune_with(*vault_, kGrace);
+  EXPECT_GT(marked.marked_packs, 0u);
+  EXPECT_EQ(marked.removed_packs, 0u);
+  EXPECT_FALSE(marked.waiting_for.empty());
+  clock_.advance(kGrace - kHour);
+  EXPECT_EQ(prune_with(*vault_, kGrace).removed_packs, 0u);
+  clock_.advance(2 * kHour);
+  EXPECT_GT(prune_with(*vault_, kGrace).removed_packs, 0u);
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+}
+
+// Chunks on their way out that a new backup has again are stored anew or spared, never lost.
+TEST_F(PruneVault, SparesWhatABackupRevives) {
+  const Snapshot old = expected_.kept[0].tree;
+  const TempDir back;
+  bring_back(*vault_, expected_.kept[0].name, back / "out");
+  for (int i = 0; i < 5; ++i) forget(0);
+  prune_with(*vault_, kGrace);
+  clock_.advance(kHour);
+  const std::string revived = back / "out" + directory_;
+  expected_.kept.push_back(keep_backup(*vault_, job_of(revived, "revived"), revived));
+  clock_.advance(kGrace);
+  prune_with(*vault_, kGrace);
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+  prune_now(*vault_);
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+}
+
+// The backup began before the mark and relies on what the mark dooms.
+TEST_F(PruneVault, WaitsForALeaseThatIsOlderThanTheMark) {
+  const TempDir back;
+  bring_back(*vault_, expected_.kept[0].name, back / "out");
+  const std::string old = back / "out" + directory_;
+  for (int i = 0; i < 5; ++i) forget(0);
+  const auto plan = std::make_shared<FaultPlan>();
+  FaultStore watched(store_, plan);
+  bool pruned = false;
+  plan->on_operation([&](std::uint64_t, Operation operation, std::string_view key) {
+    // Right before its first pack: the index was read long ago.
+    if (operation != Operation::kCommit || !parse_pack_key(key) || std::exchange(pruned, true)) {
+      return;
+    }
+    clock_.advance(std::chrono::seconds(1));
+    prune_with(*vault_, Duration{0});
+    clock_.advance(std::chrono::seconds(1));
+    const PruneResult second = prune_with(*vault_, Duration{0});
+    EXPECT_EQ(second.removed_packs + second.rewritten_packs, 0u);
+    ASSERT_FALSE(second.waiting_for.empty());
+    EXPECT_NE(second.waiting_for[0].find("backup on host"), std::string::npos);
+  });
+  const auto writer = Vault::open(watched, clock_, ring_, "");
+  expected_.kept.push_back(keep_backup(*writer, job_of(old, "old"), old));
+  ASSERT_TRUE(pruned);
+  clock_.advance(std::chrono::seconds(1));
+  prune_with(*vault_, Duration{0});
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+}
+
+// A lease that nobody refreshed ends after ten minutes of the store's clock; its holder, when it
+// wakes up, does not commit.
+TEST_F(PruneVault, AWriterThatLostItsLeaseDoesNotCommit) {
+  const TempDir back;
+  bring_back(*vault_, expected_.kept[0].name, back / "out");
+  const std::string old = back / "out" + directory_;
+  for (int i = 0; i < 5; ++i) forget(0);
+  const auto plan = std::make_shared<FaultPlan>();
+  FaultStore watched(store_, plan);
+  bool slept = false;
+  bool away = false;
+  plan->on_operation([&](std::uint64_t, Operation operation, std::string_view key) {
+    if (away && key.starts_with("lease/")) throw Error(Code::kUnavailable, "no way to the store");
+    if (operation != Operation::kCommit || !parse_pack_key(key) || std::exchange(slept, true)) {
+      return;
+    }
+    away = true;
+    clock_.advance(std::chrono::minutes(11));
+    prune_with(*vault_, Duration{0});
+    EXPECT_GT(prune_with(*vault_, Duration{0}).live_chunks, 0u);
+  });
+  const auto writer = Vault::open(watched, clock_, ring_, "");
+  try {
+    back_up(*writer, job_of(old, "old"));
+    ADD_FAILURE() << "committed without a lease";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kConflict) << error.what();
+  }
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+  clock_.advance(std::chrono::minutes(11));
+  expected_.kept.push_back(keep_backup(*vault_, job_of(old, "old"), old));
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+}
+
+// Only the store's clock counts: each machine may believe what it likes.
+TEST_F(PruneVault, ClocksOfMachinesMakeNoDifference) {
+  StandingClock early;
+  early.advance(-5 * kHour);
+  StandingClock late;
+  late.advance(7 * kHour);
+  const auto fast = Vault::open(store_, late, ring_, "");
+  const auto slow = Vault::open(store_, early, ring_, "");
+  forget_half();
+  for (const auto& [pruner, writer] : {std::pair{&fast, &slow}, std::pair{&slow, &fast}}) {
+    prune_with(**pruner, kGrace);
+    clock_.advance(kHour);
+    EXPECT_EQ(prune_with(**pruner, kGrace).removed_packs, 0u);
+    change_tree(directory_, random_);
+    expected_.kept.push_back(keep_backup(**writer, job_of(directory_), directory_));
+    clock_.advance(kGrace);
+    prune_with(**pruner, kGrace);
+    EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+    store_.remove(expected_.kept[0].name.key());
+    expected_.kept.erase(expected_.kept.begin());
+  }
+}
+
+TEST_F(PruneVault, OneAtATime) {
+  const Lease other(store_, clock_, "prune", true);
+  try {
+    prune_now(*vault_);
+    ADD_FAILURE() << "two at once";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kConflict);
+    EXPECT_NE(error.message().find("prune on host"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(PruneVault, RefusesADamagedVault) {
+  forget_half();
+  const Objects good = objects_of(store_);
+  for (const auto& [key, bytes] : good) {
+    if (key.starts_with("data/") || key == "holdfast.json") continue;
+    Bytes bad = bytes;
+    bad[bad.size() / 2] ^= 1;
+    store_.put(key, bad);
+    const std::size_t packs = list_objects(store_, "data/").size();
+    try {
+      prune_now(*vault_);
+      // Damage in a meta pack may lie in what no backup reads any more.
+      EXPECT_TRUE(key.starts_with("meta/")) << key;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kCorrupt) << error.what();
+      EXPECT_EQ(list_objects(store_, "data/").size(), packs);
+    }
+    for (const auto& item : objects_of(store_)) store_.remove(item.first);
+    fill(store_, good);
+  }
+}
+
+// An index segment that was written again while the old one still stands, as a crash leaves it,
+// does not make its packs look half dead.
+TEST_F(PruneVault, TwoSegmentsThatNameOnePackAreNoWaste) {
+  prune_now(*vault_);
+  const Objects before = objects_of(store_);
+  const auto index = Index::load(store_, ring_, "");
+  SegmentBuilder builder;
+  for (const Segment& segment : index->segments()) builder.add(segment, false);
+  write_segment(store_, ring_, builder.build());
+  const PruneResult result = prune_now(*vault_);
+  EXPECT_EQ(result.dead_bytes, 0u);
+  EXPECT_EQ(result.rewritten_packs, 0u);
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+}
+
+// A writer merges index segments while a prune takes packs out of them: afterwards the index must
+// not promise what is gone, or the next backup would rely on it.
+TEST_F(PruneVault, MergedIndexNeverNamesRemovedPacks) {
+  for (int i = 0; i < 45; ++i) {
+    write_text(directory_ + "/one", noise(random_, 700));
+    expected_.kept.push_back(keep_backup(*vault_, job_of(directory_), directory_));
+    clock_.advance(std::chrono::minutes(1));
+  }
+  const Kept wanted = expected_.kept[45];
+  const TempDir back;
+  bring_back(*vault_, wanted.name, back / "out");
+  while (expected_.kept.size() > 2) forget(1);
+  prune_with(*vault_, 240 * kHour);  // the mark
+  clock_.advance(kHour);
+  const auto plan = std::make_shared<FaultPlan>();
+  FaultStore watched(store_, plan);
+  int segments = 0;
+  bool pruned = false;
+  std::string prune_error;
+  plan->on_operation([&](std::uint64_t, Operation operation, std::string_view key) {
+    const bool writes = operation == Operation::kPutNew || operation == Operation::kPut;
+    if (!writes || !key.starts_with("index/")) return;
+    // The last segment that the backup writes is the merged one.
+    ++segments;
+    if (list_objects(store_, "index/").size() < 49 || pruned) return;
+    const auto index = Index::load(store_, ring_, "");
+    if (segments < 4) return;
+    pruned = true;
+    try {
+      prune_with(*vault_, Duration{0});
+    } catch (const Error& error) {
+      prune_error = error.what();
+    }
+  });
+  const auto writer = Vault::open(watched, clock_, ring_, "");
+  write_text(directory_ + "/one", noise(random_, 700));
+  expected_.kept.push_back(keep_backup(*writer, job_of(directory_), directory_));
+  const std::string revived = back / "out" + directory_;
+  clock_.advance(std::chrono::minutes(1));
+  expected_.kept.push_back(keep_backup(*vault_, job_of(revived, "revived"), revived));
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "") << segments << pruned << prune_error;
+}
+
+}  // namespace
+}  // namespace holdfast::test

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -14,6 +15,11 @@
 namespace holdfast::test {
 
 namespace fs = std::filesystem;
+
+bool use_memory_for_files() {
+  constexpr const char* kMemory = "/dev/shm";
+  return ::access(kMemory, W_OK | X_OK) == 0 && ::setenv("TMPDIR", kMemory, 0) == 0;
+}
 
 StandingClock::StandingClock() : now_(system_clock().now() + std::chrono::hours(1)) {}
 

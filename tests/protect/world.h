@@ -21,6 +21,10 @@
 
 namespace holdfast::test {
 
+// Lets temporary directories be in memory where there is such a place: sweeps restore thousands of
+// trees, and a process that is killed loses nothing there either.
+bool use_memory_for_files();
+
 // A clock that stands until it is moved; sleepers wait for that.
 class StandingClock final : public Clock {
  public:
