@@ -4,8 +4,10 @@ target_include_directories(holdfast_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                        -Werror -fno-plt)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-  # GCC 12 warns of impossible overlaps in std::string (GCC bug 105651).
-  target_compile_options(holdfast_flags INTERFACE -Wno-restrict)
+  # GCC 12 warns of impossible overlaps in std::string and of impossible bounds in
+  # std::vector::insert (GCC bugs 105651, 105329, 107852).
+  target_compile_options(holdfast_flags INTERFACE -Wno-restrict -Wno-array-bounds
+                         -Wno-stringop-overflow)
 endif()
 target_link_libraries(holdfast_flags INTERFACE Threads::Threads)
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)

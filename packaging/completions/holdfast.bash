@@ -2,8 +2,8 @@
 
 _holdfast() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="init backup list show diff find cat restore validate copy retention prune repair
-    stats key version help"
+  local commands="init backup list show diff find cat restore validate copy retention forget prune
+    repair stats key version help"
   local global="--config --vault --key-file --json --quiet --progress --log-dir --help"
   COMPREPLY=()
 
@@ -48,12 +48,12 @@ _holdfast() {
         "") words=$commands ;;
         backup)
           if [[ -z $subcommand ]]; then words="files config all"; fi
-          words+=" --dry-run"
+          words+=" --dry-run --name --exclude --threads --level --read-everything --verify"
           ;;
         list) words="--class --source --since" ;;
         restore)
           words="latest --target --include --exclude --overwrite --delete --strip-components
-            --dry-run"
+            --numeric-ids --no-owner --no-xattrs --threads --dry-run"
           ;;
         validate) words="all latest --read-data" ;;
         copy) words="--to --verify --dry-run" ;;
@@ -65,8 +65,9 @@ _holdfast() {
               --keep-monthly --keep-yearly --keep-within"
           fi
           ;;
-        prune) words="--dry-run --grace" ;;
-        repair) words="--dry-run" ;;
+        prune) words="--dry-run --grace --max-unused" ;;
+        repair) words="--from --dry-run" ;;
+        forget) words="--force --yes --dry-run" ;;
         key)
           if [[ -z $subcommand ]]; then
             words="list add remove export recover-sheet"

@@ -13,7 +13,7 @@ complete -c holdfast -l help -d 'show help'
 
 function __holdfast_needs_command
     not __fish_seen_subcommand_from init backup list show diff find cat restore validate copy \
-        retention prune repair stats key version help
+        retention forget prune repair stats key version help
 end
 
 complete -c holdfast -n __holdfast_needs_command -a init -d 'create a vault'
@@ -27,6 +27,7 @@ complete -c holdfast -n __holdfast_needs_command -a restore -d 'restore a backup
 complete -c holdfast -n __holdfast_needs_command -a validate -d 'check backups or all data'
 complete -c holdfast -n __holdfast_needs_command -a copy -d 'copy the vault to a second store'
 complete -c holdfast -n __holdfast_needs_command -a retention -d 'show or apply retention'
+complete -c holdfast -n __holdfast_needs_command -a forget -d 'remove backups by name'
 complete -c holdfast -n __holdfast_needs_command -a prune -d 'free space that no backup needs'
 complete -c holdfast -n __holdfast_needs_command -a repair -d 'mend a damaged vault'
 complete -c holdfast -n __holdfast_needs_command -a stats -d 'sizes and savings'

@@ -82,15 +82,6 @@ std::string canonical(const std::string& path) {
   return stored_path(result.string());
 }
 
-std::string escaped(std::string_view path) {
-  std::string out;
-  for (const char c : path) {
-    if (std::string_view("*?[]\\ ").find(c) != std::string_view::npos) out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string source_name_of(const std::string& path) {
@@ -171,7 +162,7 @@ std::vector<std::string> leave_out(BackupJob& job, const std::vector<std::string
       const std::string real = canonical(directory);
       if (directory.empty() || real == real_root || !is_within(real, real_root)) continue;
       const std::string below = real_root.empty() ? real : real.substr(real_root.size() + 1);
-      job.walk.excludes.add("/" + escaped(join_path(root, below)) + "/");
+      job.walk.left_out.push_back(join_path(root, below));
       left_out.push_back(directory);
     }
   }

@@ -93,6 +93,7 @@ class Backup {
   void take(Item& item);
   TreeRoots store();
   void save_partial_work();
+  void check_clock(Timestamp now);
   void commit(const TreeRoots& roots);
 
   const Vault& vault_;
@@ -265,6 +266,14 @@ void Backup::take(Item& item) {
     warnings_.add("/" + printable(item.path) + ": its first name could not be read");
     return;
   }
+  try {
+    tree_.add(item.path, item.encoded, item.chunks);
+  } catch (const Error& error) {
+    if (error.code() != Code::kUnsupported) throw;
+    warnings_.add(error.message());
+    return;
+  }
+  if (item.stamp) new_cache_.add(*item.stamp, item.path, item.encoded, item.chunks);
   BackupSummary& summary = result_.summary;
   if (item.type == EntryType::kFile) {
     ++summary.files;
@@ -275,8 +284,6 @@ void Backup::take(Item& item) {
   } else {
     ++summary.others;
   }
-  if (item.stamp) new_cache_.add(*item.stamp, item.path, item.encoded, item.chunks);
-  tree_.add(item.path, item.encoded, item.chunks);
 }
 
 void Backup::assemble() {
@@ -324,6 +331,16 @@ void Backup::save_partial_work() {
   }
 }
 
+// A clock that went back would make an old backup look like the latest.
+void Backup::check_clock(Timestamp now) {
+  for (const BackupName& name : list_backups(vault_.store())) {
+    if (name.time <= now + std::chrono::minutes(5)) continue;
+    warnings_.add("the clock of this machine says " + format_rfc3339(now) + ", but " + name.id() +
+                  " is later: set the clock, or the wrong backup will count as the latest");
+    return;
+  }
+}
+
 void Backup::commit(const TreeRoots& roots) {
   session_.finish();
   result_.written = session_.stats();
@@ -353,6 +370,7 @@ BackupResult Backup::run() {
   summary.program = std::string("holdfast ") + HOLDFAST_VERSION;
   summary.started = started;
   summary.consistent = started;
+  check_clock(started);
   TreeRoots roots;
   try {
     roots = store();

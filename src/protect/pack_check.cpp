@@ -96,7 +96,8 @@ void check_content(const Vault& vault, const Index& index, const PackContents& c
   }
   check.bytes_read += contents.size;
   check.content_checked = true;
-  // A whole pack under the name of another one: its frames open, but they are not those of its name.
+  // A whole pack under the name of another one: its frames open, but they are not those of its
+  // name.
   if (check.problem == kUnknownChunk && !has_hash_of_name(vault, key, contents.size, stop)) {
     check.problem = kOtherBytes;
     check.whole_pack_lost = true;

@@ -17,12 +17,25 @@ namespace {
 
 constexpr int kDefaultLevel = 1;
 
-std::map<PackName, SegmentPack> stored_packs(ObjectStore& store) {
+// Of every doomed chunk, when it was marked.
+using DoomedChunks = std::unordered_map<ChunkId, Timestamp, ChunkIdHash>;
+using PackTimes = std::map<PackName, Timestamp>;
+
+// Which came first, by the store's clock, which says nothing below a millisecond.
+bool is_after(Timestamp a, Timestamp b) {
+  using std::chrono::floor;
+  using std::chrono::milliseconds;
+  return floor<milliseconds>(a) > floor<milliseconds>(b);
+}
+
+std::map<PackName, SegmentPack> stored_packs(ObjectStore& store, PackTimes& times) {
   std::map<PackName, SegmentPack> packs;
   for (const char* prefix : {"data/", "meta/"}) {
     store.list(prefix, [&](const ObjectInfo& info) {
       const auto named = parse_pack_key(info.key);
-      if (named) packs[named->second] = {named->second, info.size, named->first};
+      if (!named) return;
+      packs[named->second] = {named->second, info.size, named->first};
+      times[named->second] = info.modified;
     });
   }
   return packs;
@@ -39,8 +52,8 @@ class Prune {
   void mark();
   bool is_ripe(const StoredDoom& stored, Timestamp now, const std::vector<LeaseInfo>& leases);
   void sweep();
-  void rewrite(const LiveSet& live, const std::set<PackName>& packs,
-               const std::set<ChunkId>& doomed);
+  void rewrite(const LiveSet& live, const std::set<PackName>& packs, const DoomedChunks& doomed);
+  bool may_go(const DoomedChunks& doomed, const PackName& pack, const ChunkId& id) const;
   void remove_packs(const std::set<PackName>& gone);
   std::shared_ptr<const Index> sound_index();
   void stop_if_asked() const {
@@ -53,6 +66,7 @@ class Prune {
   std::stop_token stop_;
   std::string own_lease_;
   std::map<PackName, SegmentPack> stored_;
+  PackTimes times_;
   std::uint64_t rewritten_bytes_ = 0;
   PruneResult result_;
 };
@@ -60,15 +74,16 @@ class Prune {
 std::shared_ptr<const Index> Prune::sound_index() {
   auto index = vault_.load_index();
   if (index->problems().empty()) return index;
-  throw Error(Code::kCorrupt, "the index is damaged, so nothing can be pruned: " +
-                                  index->problems()[0],
+  throw Error(Code::kCorrupt,
+              "the index is damaged, so nothing can be pruned: " + index->problems()[0],
               "run 'holdfast repair' first");
 }
 
 void Prune::mark() {
   const std::vector<StoredDoom> dooms = read_dooms(store_, vault_.ring());
   const DoomSet doomed(dooms);
-  const LiveSet live = reachable_now(vault_, sound_index(), doomed, stop_);
+  const std::vector<BackupName> backups = list_backups(store_);
+  const LiveSet live = reachable_from(vault_, backups, sound_index(), doomed, stop_);
   const auto use = pack_use(live, !vault_.ring().can_read());
   PrunePlan plan = plan_prune(use, stored_, job_.max_unused_percent);
   result_.live_chunks = live.count();
@@ -97,8 +112,7 @@ void Prune::mark() {
 }
 
 // Old enough, and nobody is at work who may not have seen the mark.
-bool Prune::is_ripe(const StoredDoom& stored, Timestamp now,
-                    const std::vector<LeaseInfo>& leases) {
+bool Prune::is_ripe(const StoredDoom& stored, Timestamp now, const std::vector<LeaseInfo>& leases) {
   if (stored.doom.reason != DoomReason::kPrune) return false;
   if (now - stored.modified < job_.grace) {
     result_.waiting_for.push_back(
@@ -107,7 +121,7 @@ bool Prune::is_ripe(const StoredDoom& stored, Timestamp now,
     return false;
   }
   for (const LeaseInfo& lease : leases) {
-    if (lease.key == own_lease_ || lease.created > stored.modified) continue;
+    if (lease.key == own_lease_ || is_after(lease.created, stored.modified)) continue;
     result_.waiting_for.push_back(lease.holder);
     return false;
   }
@@ -119,20 +133,24 @@ void Prune::sweep() {
   const Timestamp now = store_now(store_);
   const std::vector<LeaseInfo> leases = live_leases(store_, now);
   std::set<PackName> packs;
-  std::set<ChunkId> chunks;
+  DoomedChunks chunks;
   std::vector<std::string> ripe;
   for (const StoredDoom& stored : dooms) {
     if (!is_ripe(stored, now, leases)) continue;
     packs.insert(stored.doom.packs.begin(), stored.doom.packs.end());
-    chunks.insert(stored.doom.chunks.begin(), stored.doom.chunks.end());
+    for (const ChunkId& id : stored.doom.chunks) {
+      const auto [known, fresh] = chunks.try_emplace(id, stored.modified);
+      if (!fresh) known->second = std::min(known->second, stored.modified);
+    }
     ripe.push_back(stored.key);
   }
   if (ripe.empty()) return;
   // Backups that were committed since the mark, by those who had a lease then, are read here: after
   // the leases.
-  const auto index = sound_index();
-  const LiveSet live = reachable_now(vault_, index, DoomSet(dooms), stop_);
-  stored_ = stored_packs(store_);
+  const std::vector<BackupName> backups = list_backups(store_);
+  const DoomSet doomed(dooms);
+  const LiveSet live = reachable_from(vault_, backups, sound_index(), doomed, stop_);
+  stored_ = stored_packs(store_, times_);
   const auto use = pack_use(live, !vault_.ring().can_read());
   std::set<PackName> gone;
   for (const PackName& name : packs) {
@@ -146,7 +164,7 @@ void Prune::sweep() {
     const auto& dead = use.at(name).dead_chunks;
     // Only what is doomed may go: somebody may have begun to rely on the rest.
     const bool ready = std::any_of(dead.begin(), dead.end(),
-                                   [&](const ChunkId& id) { return chunks.contains(id); });
+                                   [&](const ChunkId& id) { return may_go(chunks, name, id); });
     if (ready) wasteful.insert(name);
   }
   stop_if_asked();
@@ -159,12 +177,19 @@ void Prune::sweep() {
   for (const std::string& key : ripe) store_.remove(key);
 }
 
+// A pack that is younger than the mark may be of a writer who saw the mark, stored the doomed chunk
+// anew in it, and has not committed yet.
+bool Prune::may_go(const DoomedChunks& doomed, const PackName& pack, const ChunkId& id) const {
+  const auto mark = doomed.find(id);
+  const auto written = times_.find(pack);
+  return mark != doomed.end() && written != times_.end() && is_after(mark->second, written->second);
+}
+
 void Prune::rewrite(const LiveSet& live, const std::set<PackName>& packs,
-                    const std::set<ChunkId>& doomed) {
+                    const DoomedChunks& doomed) {
   if (packs.empty()) return;
   FrameReader frames(vault_, std::shared_ptr<const Index>(std::shared_ptr<void>(), &live.index()));
   Repacker repacker(vault_, frames, job_.level != 0 ? job_.level : kDefaultLevel);
-  const auto keep = [&](const ChunkId& id) { return !doomed.contains(id) || live.is_live(id); };
   std::set<PackName> done;
   for (std::uint32_t s = 0; s < live.index().segments().size(); ++s) {
     const Segment& segment = live.index().segments()[s];
@@ -187,7 +212,10 @@ void Prune::rewrite(const LiveSet& live, const std::set<PackName>& packs,
                 [](const ChunkLocation& a, const ChunkLocation& b) { return a.offset < b.offset; });
       std::vector<ChunkEntry> entries;
       for (const ChunkLocation& chunk : found->second) entries.push_back({chunk.id, chunk.length});
-      repacker.move({s, f}, entries, keep);
+      const PackName pack = segment.pack(segment.frame(f).pack).name;
+      repacker.move({s, f}, entries, [&](const ChunkId& id) {
+        return !may_go(doomed, pack, id) || live.is_live(id);
+      });
     }
   }
   SegmentBuilder index = repacker.finish();
@@ -216,7 +244,7 @@ PruneResult Prune::run() {
     lease.emplace(store_, vault_.clock(), "prune", true);
     own_lease_ = lease->key();
   }
-  stored_ = stored_packs(store_);
+  stored_ = stored_packs(store_, times_);
   mark();
   if (!job_.dry_run) sweep();
   result_.duration = vault_.clock().monotonic() - begin;

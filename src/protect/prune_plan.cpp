@@ -25,6 +25,7 @@ void count_frames(const Segment& segment, const std::vector<FrameUse>& frames, b
                   std::vector<PackUse*>& packs) {
   for (std::uint32_t f = 0; f < segment.frames(); ++f) {
     const FrameLocation frame = segment.frame(f);
+    if (packs[frame.pack] == nullptr) continue;
     PackUse& use = *packs[frame.pack];
     std::uint64_t live_bytes = frame.sealed_length;
     if (frames[f].live_chunks == 0) {
@@ -48,15 +49,17 @@ std::map<PackName, PackUse> pack_use(const LiveSet& live, bool whole_frames) {
     std::vector<PackUse*> packs;
     for (std::uint32_t p = 0; p < segment.packs(); ++p) {
       const SegmentPack pack = segment.pack(p);
-      packs.push_back(&all[pack.name]);
-      packs.back()->pack = pack;
+      const bool fresh = counted.insert(pack.name).second;
+      packs.push_back(fresh ? &all[pack.name] : nullptr);
+      if (fresh) packs.back()->pack = pack;
     }
     const std::vector<FrameUse> frames = frame_use(live, s);
     count_frames(segment, frames, whole_frames, packs);
     for (std::uint64_t i = 0; i < segment.chunks(); ++i) {
       const ChunkLocation chunk = segment.chunk(i);
       if (live.is_live(s, i) || (whole_frames && frames[chunk.frame].live_chunks > 0)) continue;
-      packs[segment.frame(chunk.frame).pack]->dead_chunks.push_back(chunk.id);
+      PackUse* use = packs[segment.frame(chunk.frame).pack];
+      if (use != nullptr) use->dead_chunks.push_back(chunk.id);
     }
   }
   return all;

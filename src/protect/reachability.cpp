@@ -4,11 +4,12 @@
 
 namespace holdfast {
 
-LiveSet reachable_now(const Vault& vault, std::shared_ptr<const Index> index, const DoomSet& doom,
-                      std::stop_token stop) {
+LiveSet reachable_from(const Vault& vault, const std::vector<BackupName>& backups,
+                       std::shared_ptr<const Index> index, const DoomSet& doom,
+                       std::stop_token stop) {
   LiveSet live(std::move(index), &doom);
   ChunkReader reader(vault);
-  for (const BackupName& name : list_backups(vault.store())) {
+  for (const BackupName& name : backups) {
     try {
       add_reachable(reader, read_backup(vault, name).summary.reach, live, stop);
     } catch (Error& error) {

@@ -8,9 +8,11 @@
 
 namespace holdfast {
 
-// Everything that the backups now in the store reach. Throws Error(kCorrupt) when a backup or a
-// page of one cannot be read: then nobody knows what is needed.
-LiveSet reachable_now(const Vault& vault, std::shared_ptr<const Index> index, const DoomSet& doom,
-                      std::stop_token stop);
+// Everything that `backups` reach; one that is gone meanwhile reaches nothing. `index` must have been
+// loaded after the backups were listed: what they need is written before they are. Throws
+// Error(kCorrupt) when a backup or a page of one cannot be read: then nobody knows what is needed.
+LiveSet reachable_from(const Vault& vault, const std::vector<BackupName>& backups,
+                       std::shared_ptr<const Index> index, const DoomSet& doom,
+                       std::stop_token stop);
 
 }  // namespace holdfast

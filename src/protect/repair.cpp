@@ -55,8 +55,8 @@ class Repair {
   RepairResult result_;
 };
 
-// Replaces an object by the other copy's, whose bytes must be those of its name. False when there is
-// no good one.
+// Replaces an object by the other copy's, whose bytes must be those of its name. False when there
+// is no good one.
 bool Repair::fetch(const std::string& key) {
   if (job_.other == nullptr) return false;
   const auto info = job_.other->stat(key);
@@ -88,7 +88,8 @@ bool Repair::fetch(const std::string& key) {
 
 bool Repair::everything_is_reachable() {
   try {
-    reachable_now(vault_, vault_.load_index(), {}, stop_);
+    const std::vector<BackupName> backups = list_backups(store_);
+    reachable_from(vault_, backups, vault_.load_index(), {}, stop_);
     return true;
   } catch (const Error& error) {
     if (!is_damage(error)) throw;
@@ -276,9 +277,8 @@ void Repair::lift_doom() {
     if (stored.doom.reason != DoomReason::kDamaged) continue;
     const auto& packs = stored.doom.packs;
     const bool good = std::all_of(packs.begin(), packs.end(), [&](const PackName& pack) {
-      return sound_.contains(pack) ||
-             (!store_.stat(pack_key(PackClass::kData, pack)) &&
-              !store_.stat(pack_key(PackClass::kMeta, pack)));
+      return sound_.contains(pack) || (!store_.stat(pack_key(PackClass::kData, pack)) &&
+                                       !store_.stat(pack_key(PackClass::kMeta, pack)));
     });
     if (!good) continue;
     did(stored.key + ": the damage that it noted is no more");

@@ -164,8 +164,11 @@ void compact_index(ObjectStore& store, const KeyRing& ring, const Index& index,
   for (const SegmentName& name : merged) store.remove(segment_key(name));
 }
 
-void drop_from_index(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone) {
-  if (gone.empty()) return;
+namespace {
+
+// One pass; false when a writer merged its segments meanwhile, so that there is more to look at.
+bool drop_once(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone) {
+  bool complete = true;
   std::vector<SegmentName> obsolete;
   SegmentBuilder builder;
   const auto flush = [&] {
@@ -174,7 +177,15 @@ void drop_from_index(ObjectStore& store, const KeyRing& ring, const std::set<Pac
   };
   const auto keep = [&](const SegmentPack& pack) { return !gone.contains(pack.name); };
   for (const SegmentName& name : list_segments(store)) {
-    const Segment segment = Segment::from_memory(name, read_segment(store, ring, name));
+    Bytes body;
+    try {
+      body = read_segment(store, ring, name);
+    } catch (const Error& error) {
+      if (error.code() != Code::kNotFound) throw;
+      complete = false;
+      continue;
+    }
+    const Segment segment = Segment::from_memory(name, std::move(body));
     bool affected = false;
     for (std::uint32_t p = 0; p < segment.packs(); ++p) affected |= !keep(segment.pack(p));
     if (!affected) continue;
@@ -184,6 +195,19 @@ void drop_from_index(ObjectStore& store, const KeyRing& ring, const std::set<Pac
   }
   flush();
   for (const SegmentName& name : obsolete) store.remove(segment_key(name));
+  return complete;
+}
+
+}  // namespace
+
+void drop_from_index(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone) {
+  if (gone.empty()) return;
+  constexpr int kAttempts = 20;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (drop_once(store, ring, gone)) return;
+  }
+  throw Error(Code::kUnavailable, "the index kept changing while packs were taken out of it",
+              "run it again when fewer backups are at work");
 }
 
 }  // namespace holdfast

@@ -28,8 +28,11 @@ class LiveSet {
   const std::vector<Ref>& missing() const { return missing_; }
 
  private:
+  void mark_same_place(std::uint32_t segment, std::uint64_t chunk);
+
   std::shared_ptr<const Index> index_;
   const DoomSet* avoid_;
+  bool packs_are_shared_ = false;  // two segments name one pack, as an interrupted prune leaves it
   std::vector<std::vector<bool>> bits_;
   std::vector<Ref> missing_;
   std::uint64_t count_ = 0;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/human.h"
 #include "base/path.h"
 
 namespace holdfast {
@@ -14,6 +15,8 @@ constexpr std::uint64_t kMaxPageChunks = 32'768;
 constexpr std::size_t kMinRefs = 256;
 constexpr std::size_t kMaxRefs = 8192;
 constexpr int kMaxLevels = 8;
+// A page is a chunk, and its list of references needs room beside the entry.
+constexpr std::size_t kMaxEntry = 3u << 20;
 
 [[noreturn]] void damaged(const char* what) {
   throw Error(Code::kCorrupt, std::string("a tree page is damaged: ") + what);
@@ -89,6 +92,11 @@ bool TreeWriter::ends_page(std::string_view path, std::size_t size) const {
 }
 
 void TreeWriter::add(std::string_view path, ByteView encoded, const std::vector<Ref>& refs) {
+  if (encoded.size() > kMaxEntry) {
+    throw Error(Code::kUnsupported,
+                "/" + printable(path) + " has more holes or attributes than a backup can hold",
+                "exclude it from the backup, or copy it into a file without holes");
+  }
   if (leaf_entries_ > 0 && leaf_chunks_ + refs.size() > kMaxPageChunks) end_leaf();
   if (leaf_entries_ == 0) leaf_first_ = path;
   append(leaf_, encoded);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "codec/random_data.h"
 
@@ -80,6 +81,38 @@ TEST(Hmac, TwoPartsAreTheirConcatenation) {
     for (std::size_t split = 0; split <= c.data.size(); ++split) {
       const ByteView data(c.data);
       ASSERT_EQ(to_hex(mac(data.first(split), data.subspan(split))), c.mac) << split;
+    }
+  }
+}
+
+TEST(Sha256, PairsEqualSingles) {
+  for (std::size_t a = 0; a < 300; a += 7) {
+    for (std::size_t b = 0; b < 300; b += 11) {
+      for (const std::size_t before : {0u, 64u, 128u}) {
+        const Bytes data_a = lcg_bytes(before + a, a + 1);
+        const Bytes data_b = lcg_bytes(before + b, b + 1000);
+        Sha256 hash_a, hash_b;
+        hash_a.update(ByteView(data_a).first(before));
+        hash_b.update(ByteView(data_b).first(before));
+        Sha256::update_pair(hash_a, ByteView(data_a).subspan(before), hash_b,
+                            ByteView(data_b).subspan(before));
+        ASSERT_EQ(hash_a.finish(), sha256(data_a)) << a << " " << b;
+        ASSERT_EQ(hash_b.finish(), sha256(data_b)) << a << " " << b;
+      }
+    }
+  }
+}
+
+TEST(Hmac, ManyEqualSingles) {
+  const Hmac mac(lcg_bytes(32, 1));
+  for (std::size_t count = 0; count < 10; ++count) {
+    for (const std::size_t step : {0u, 1u, 63u, 64u, 65u, 5000u}) {
+      std::vector<Bytes> texts;
+      for (std::size_t i = 0; i < count; ++i) texts.push_back(lcg_bytes(step * i, i));
+      const std::vector<ByteView> views(texts.begin(), texts.end());
+      std::vector<Digest> macs(count);
+      mac.many(views, macs);
+      for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(macs[i], mac(texts[i])) << count;
     }
   }
 }

@@ -17,7 +17,7 @@ namespace {
 
 [[maybe_unused]] const bool kInMemory = use_memory_for_files();
 
-constexpr int kRounds = 14;
+constexpr int kRounds = 60;
 
 class Bustle {
  public:
@@ -26,7 +26,9 @@ class Bustle {
   void run();
 
  private:
-  std::unique_ptr<Vault> open(Duration skew_of_clock, int who);
+  std::unique_ptr<Vault> open(Clock& clock, const std::string& cache) {
+    return Vault::open(store_, clock, ring_, files_ / cache);
+  }
   void write(int who);
   void forget();
   void prune_on();
@@ -45,23 +47,24 @@ class Bustle {
   ObjectStore& copy_;
   const KeyRing ring_ = new_key_ring();
   const TempDir files_;
-  ShiftedClock clocks_[4]{ShiftedClock(Duration{0}), ShiftedClock(std::chrono::hours{3}),
-                          ShiftedClock(-std::chrono::hours{2}), ShiftedClock(Duration{0})};
+  // Each machine has its own idea of the time; those of the writers move with every backup, since a
+  // name that was forgotten must not be given again.
+  StandingClock writers_[2];
+  ShiftedClock pruner_{-std::chrono::hours{2}};
+  ShiftedClock reader_{std::chrono::hours{5}};
   std::mutex mutex_;
   std::map<std::string, Kept> kept_;  // by id; removed before the backup is forgotten
   std::atomic<int> writing_{2};
   std::atomic<int> swept_{0};
 };
 
-std::unique_ptr<Vault> Bustle::open(Duration, int who) {
-  return Vault::open(store_, clocks_[who], ring_, files_ / fmt::format("cache-{}", who));
-}
-
 void Bustle::write(int who) {
   std::mt19937_64 random(static_cast<unsigned>(who) + 1);
   const std::string directory = files_ / fmt::format("src-{}", who);
   make_small_tree(directory, random);
-  const auto vault = open({}, who);
+  StandingClock& clock = writers_[who];
+  clock.advance(std::chrono::hours{3} * who);
+  const auto vault = open(clock, fmt::format("cache-{}", who));
   for (int round = 0; round < kRounds; ++round) {
     try {
       BackupJob job = job_of(directory, fmt::format("w{}", who));
@@ -72,6 +75,7 @@ void Bustle::write(int who) {
     } catch (const Error& error) {
       if (!is_rivalry(error)) fail(std::string("writer: ") + error.what());
     }
+    clock.advance(std::chrono::minutes{1});
     change_tree(directory, random);
     forget();
   }
@@ -91,7 +95,7 @@ void Bustle::forget() {
 }
 
 void Bustle::prune_on() {
-  const auto vault = open({}, 2);
+  const auto vault = open(pruner_, "cache-pruner");
   while (writing_ > 0) {
     try {
       const PruneResult result = prune_now(*vault);
@@ -116,7 +120,7 @@ void Bustle::copy_on() {
 }
 
 void Bustle::restore_on() {
-  const auto vault = open({}, 3);
+  const auto vault = open(reader_, "cache-reader");
   for (std::size_t round = 0; writing_ > 0; ++round) {
     Kept kept;
     {
@@ -127,19 +131,19 @@ void Bustle::restore_on() {
     const std::string trouble = restore_trouble(*vault, kept);
     const std::lock_guard lock(mutex_);
     // Unless it was forgotten meanwhile.
-    if (kept_.contains(kept.name.id())) EXPECT_EQ(trouble, "");
+    EXPECT_TRUE(trouble.empty() || !kept_.contains(kept.name.id())) << trouble;
   }
 }
 
 void Bustle::run() {
-  tiny_vault(store_, clocks_[0], ring_);
+  tiny_vault(store_, reader_, ring_);
   {
     const std::jthread threads[] = {
         std::jthread([this] { write(0); }), std::jthread([this] { write(1); }),
         std::jthread([this] { prune_on(); }), std::jthread([this] { copy_on(); }),
         std::jthread([this] { restore_on(); })};
   }
-  prune_now(*open({}, 2));
+  prune_now(*open(pruner_, ""));
   Expectations expected;
   for (const auto& [id, kept] : kept_) expected.kept.push_back(kept);
   EXPECT_GE(expected.kept.size(), 3u);

@@ -1,9 +1,10 @@
 // A copy is consistent at every moment, goes on where it was, and heals.
+#include "protect/copy.h"
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "protect/copy.h"
 #include "protect/world.h"
 #include "support/fault_store.h"
 

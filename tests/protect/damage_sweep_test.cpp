@@ -63,15 +63,13 @@ class DamageSweep : public ::testing::Test {
     all.push_back({"truncate", [size](Objects& objects, const std::string& k) {
                      objects[k].resize(size / 2);
                    }});
-    all.push_back({"append", [](Objects& objects, const std::string& k) {
-                     objects[k].push_back(0);
-                   }});
+    all.push_back(
+        {"append", [](Objects& objects, const std::string& k) { objects[k].push_back(0); }});
     for (const auto& [other, bytes] : good_) {
       if (other == key || kind_of(other) != kind_of(key)) continue;
-      all.push_back({"replace by " + other, [&bytes = bytes](Objects& objects,
-                                                             const std::string& k) {
-                       objects[k] = bytes;
-                     }});
+      all.push_back(
+          {"replace by " + other,
+           [&bytes = bytes](Objects& objects, const std::string& k) { objects[k] = bytes; }});
       break;
     }
     return all;
@@ -178,22 +176,22 @@ TEST_F(DamageSweep, IsNoticedNamedAndRepaired) {
       damage.inflict(damaged, key);
       fill(store, damaged);
       const bool gone = !damaged.contains(key);
-      // Nobody can tell that these were ever there but by comparison with a copy. A doom object that
-      // is gone is doom that is lifted.
+      // Nobody can tell that these were ever there but by comparison with a copy. A doom object
+      // that is gone is doom that is lifted.
       const bool cannot_be_missed = gone && (kind_of(key) == "backup" || kind_of(key) == "doom");
       const std::string text = verdict(store, cache.path());
       if (!cannot_be_missed && !is_harmless(store, key)) {
         EXPECT_NE(text, "") << "not noticed";
         // Of what is gone its users are named; of keys the person who cannot open the vault hears.
-        const bool nameless = kind_of(key) == "keys" ||
-                              (gone && (kind_of(key) == "index" || key == "holdfast.json"));
+        const bool nameless =
+            kind_of(key) == "keys" || (gone && (kind_of(key) == "index" || key == "holdfast.json"));
         EXPECT_TRUE(nameless || text.find(key) != std::string::npos) << "not named: " << text;
       }
       expect_no_silent_error(store);
       // The same in all copies; without it there is no vault that could be repaired.
       if (key == "holdfast.json") store.put(key, bytes);
-      // Of a key that still looks like one nobody can tell whether it, the copy or the passphrase is
-      // the wrong one.
+      // Of a key that still looks like one nobody can tell whether it, the copy or the passphrase
+      // is the wrong one.
       if (kind_of(key) == "keys" && !gone && has_shape_of_key(damaged.at(key))) {
         store.put(key, bytes);
       }

@@ -37,9 +37,7 @@ class FaultSweep : public ::testing::Test {
     make_small_tree(directory_, random_);
   }
 
-  std::unique_ptr<Vault> open(ObjectStore& store) {
-    return Vault::open(store, clock_, ring_, "");
-  }
+  std::unique_ptr<Vault> open(ObjectStore& store) { return Vault::open(store, clock_, ring_, ""); }
   void add_backup(const Vault& vault) {
     expected_.kept.push_back(keep_backup(vault, job_of(directory_), directory_));
     clock_.advance(std::chrono::minutes(1));
@@ -224,9 +222,8 @@ TEST_F(FaultSweep, Copy) {
 
 TEST_F(FaultSweep, Validate) {
   make_vault(false);
-  sweep(
-      [&](ObjectStore& main, ObjectStore&) { validate_all(*open(main), true); },
-      [&](Stores& stores) { return sound(stores); });
+  sweep([&](ObjectStore& main, ObjectStore&) { validate_all(*open(main), true); },
+        [&](Stores& stores) { return sound(stores); });
 }
 
 TEST_F(FaultSweep, Repair) {

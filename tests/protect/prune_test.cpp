@@ -2,6 +2,8 @@
 // work meanwhile.
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "base/error.h"
 #include "protect/world.h"
 #include "support/fault_store.h"
@@ -92,8 +94,7 @@ TEST_F(PruneVault, DryRunChangesNothing) {
 TEST_F(PruneVault, ByAnOperatorMovesWholeFrames) {
   forget_half();
   const std::uint64_t before = stored_bytes();
-  const auto as_operator =
-      Vault::open(store_, clock_, ring_.restricted_to(Role::kOperator), "");
+  const auto as_operator = Vault::open(store_, clock_, ring_.restricted_to(Role::kOperator), "");
   prune_with(*as_operator, Duration{0});
   EXPECT_LT(stored_bytes(), before);
   EXPECT_EQ(orphans_in(store_, ring_), "");
@@ -163,6 +164,37 @@ TEST_F(PruneVault, WaitsForALeaseThatIsOlderThanTheMark) {
   EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
 }
 
+// A writer that saw the mark stores doomed chunks anew. Another backup makes some of them live
+// while it has not committed yet: the sweep must not drop the others from its new pack.
+TEST_F(PruneVault, LeavesTheNewPacksOfAWriterAlone) {
+  const TempDir back;
+  bring_back(*vault_, expected_.kept[0].name, back / "out");
+  const std::string old = back / "out" + directory_;
+  for (int i = 0; i < 5; ++i) forget(0);
+  prune_with(*vault_, kGrace);
+  clock_.advance(kHour);
+  const auto plan = std::make_shared<FaultPlan>();
+  FaultStore watched(store_, plan);
+  bool other_is_done = false;
+  bool pruned = false;
+  plan->on_operation([&](std::uint64_t, Operation operation, std::string_view key) {
+    if (operation == Operation::kCommit && parse_pack_key(key) && !other_is_done) {
+      other_is_done = true;
+      const std::string part = old + "/d0";
+      expected_.kept.push_back(keep_backup(*vault_, job_of(part, "part"), part));
+      clock_.advance(std::chrono::minutes(1));
+    }
+    if (operation == Operation::kPutNew && parse_backup_key(key)) {
+      pruned = true;
+      prune_with(*vault_, std::chrono::minutes(30));
+    }
+  });
+  const auto writer = Vault::open(watched, clock_, ring_, "");
+  expected_.kept.push_back(keep_backup(*writer, job_of(old, "old"), old));
+  EXPECT_TRUE(other_is_done && pruned);
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
+}
+
 // A lease that nobody refreshed ends after ten minutes of the store's clock; its holder, when it
 // wakes up, does not commit.
 TEST_F(PruneVault, AWriterThatLostItsLeaseDoesNotCommit) {
@@ -172,13 +204,12 @@ TEST_F(PruneVault, AWriterThatLostItsLeaseDoesNotCommit) {
   for (int i = 0; i < 5; ++i) forget(0);
   const auto plan = std::make_shared<FaultPlan>();
   FaultStore watched(store_, plan);
-  bool slept = false;
-  bool away = false;
+  std::atomic<bool> slept = false;
+  std::atomic<bool> away = false;
   plan->on_operation([&](std::uint64_t, Operation operation, std::string_view key) {
     if (away && key.starts_with("lease/")) throw Error(Code::kUnavailable, "no way to the store");
-    if (operation != Operation::kCommit || !parse_pack_key(key) || std::exchange(slept, true)) {
-      return;
-    }
+    if (parse_segment_key(key)) away = false;  // it finds the store again right before the commit
+    if (operation != Operation::kCommit || !parse_pack_key(key) || slept.exchange(true)) return;
     away = true;
     clock_.advance(std::chrono::minutes(11));
     prune_with(*vault_, Duration{0});
@@ -270,8 +301,11 @@ TEST_F(PruneVault, TwoSegmentsThatNameOnePackAreNoWaste) {
 
 // A writer merges index segments while a prune takes packs out of them: afterwards the index must
 // not promise what is gone, or the next backup would rely on it.
-TEST_F(PruneVault, MergedIndexNeverNamesRemovedPacks) {
-  for (int i = 0; i < 45; ++i) {
+class PruneDuringMerge : public PruneVault, public ::testing::WithParamInterface<bool> {};
+
+TEST_P(PruneDuringMerge, IndexNeverNamesRemovedPacks) {
+  const bool marked_before = GetParam();
+  for (int i = 0; i < 43; ++i) {
     write_text(directory_ + "/one", noise(random_, 700));
     expected_.kept.push_back(keep_backup(*vault_, job_of(directory_), directory_));
     clock_.advance(std::chrono::minutes(1));
@@ -280,7 +314,7 @@ TEST_F(PruneVault, MergedIndexNeverNamesRemovedPacks) {
   const TempDir back;
   bring_back(*vault_, wanted.name, back / "out");
   while (expected_.kept.size() > 2) forget(1);
-  prune_with(*vault_, 240 * kHour);  // the mark
+  if (marked_before) prune_with(*vault_, 240 * kHour);
   clock_.advance(kHour);
   const auto plan = std::make_shared<FaultPlan>();
   FaultStore watched(store_, plan);
@@ -290,11 +324,9 @@ TEST_F(PruneVault, MergedIndexNeverNamesRemovedPacks) {
   plan->on_operation([&](std::uint64_t, Operation operation, std::string_view key) {
     const bool writes = operation == Operation::kPutNew || operation == Operation::kPut;
     if (!writes || !key.starts_with("index/")) return;
-    // The last segment that the backup writes is the merged one.
-    ++segments;
-    if (list_objects(store_, "index/").size() < 49 || pruned) return;
-    const auto index = Index::load(store_, ring_, "");
-    if (segments < 4) return;
+    // One for each pack, one for both, and then that into which older ones are merged; the writer
+    // does not merge those when it has seen a mark.
+    if (++segments != (marked_before ? 3 : 4)) return;
     pruned = true;
     try {
       prune_with(*vault_, Duration{0});
@@ -308,8 +340,12 @@ TEST_F(PruneVault, MergedIndexNeverNamesRemovedPacks) {
   const std::string revived = back / "out" + directory_;
   clock_.advance(std::chrono::minutes(1));
   expected_.kept.push_back(keep_backup(*vault_, job_of(revived, "revived"), revived));
-  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "") << segments << pruned << prune_error;
+  EXPECT_TRUE(pruned) << segments;
+  EXPECT_EQ(prune_error, "");
+  EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
 }
+
+INSTANTIATE_TEST_SUITE_P(Marked, PruneDuringMerge, ::testing::Bool());
 
 }  // namespace
 }  // namespace holdfast::test

@@ -79,8 +79,7 @@ class Taker {
     object.uid = status.st_uid;
     object.gid = status.st_gid;
     if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) object.device = status.st_rdev;
-    object.mtime_ns =
-        std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+    object.mtime_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
     if (S_ISREG(status.st_mode)) {
       see_file(directory, name, path, status, object);
     } else if (S_ISLNK(status.st_mode)) {

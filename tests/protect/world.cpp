@@ -164,8 +164,7 @@ std::string restore_trouble(const Vault& vault, const Kept& kept) {
     Warnings warnings;
     const RestoreResult result = bring_back(vault, kept.name, target / "out", warnings);
     if (result.damaged > 0) return kept.name.id() + " comes back damaged\n";
-    const std::string text =
-        difference(kept.tree, take_snapshot(target / "out" + kept.directory));
+    const std::string text = difference(kept.tree, take_snapshot(target / "out" + kept.directory));
     return text.empty() ? "" : kept.name.id() + ": " + text;
   } catch (const std::exception& error) {
     return kept.name.id() + " does not come back: " + error.what() + "\n";

@@ -58,7 +58,7 @@ struct IndexTest : testing::Test {
   MemoryStore memory{clock};
   MeddledStore store{memory};
   TempDir cache;
-  const DoomSet no_doom;
+  const DoomSet no_doom{};
 };
 
 TEST_F(IndexTest, EmptyStoreHasAnEmptyIndex) {

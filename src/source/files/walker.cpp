@@ -174,6 +174,8 @@ class Walk {
   }
 
   bool ignored(const Context& here, bool directory) const {
+    const auto& left_out = options_.left_out;
+    if (std::find(left_out.begin(), left_out.end(), path_) != left_out.end()) return true;
     return !options_.excludes.empty() &&
            options_.excludes.ignores(path_, std::string_view(path_).substr(0, here.base_size),
                                      directory);
