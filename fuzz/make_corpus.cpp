@@ -23,15 +23,16 @@ Bytes leaf_page() {
   out.fixed(std::uint8_t{0});
   out.varint(1);
   write_ref(out, {{}, 28, ChunkKind::kRefs});
-  Entry file{"srv/file", EntryType::kFile, 0644, 1, 2, "root", "root", -5, 100, "", 0, {}, {}, false,
-             false};
+  Entry file{
+      "srv/file", EntryType::kFile, 0644, 1, 2, "root", "root", -5, 100, "", 0, {}, {}, false,
+      false};
   file.xattrs = {{"user.x", {1, 2, 3}}};
   file.sparse = true;
   file.extents = {{10, 20}, {50, 50}};
   encode_entry(file, 1, page);
-  encode_entry({"srv/link", EntryType::kSymlink, 0777, 0, 0, "", "", 1, 0, "file", 0, {}, {}, false,
-                false},
-               0, page);
+  encode_entry(
+      {"srv/link", EntryType::kSymlink, 0777, 0, 0, "", "", 1, 0, "file", 0, {}, {}, false, false},
+      0, page);
   return page;
 }
 

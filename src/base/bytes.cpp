@@ -134,7 +134,7 @@ Bytes from_base32(std::string_view text) {
 bool equal_constant_time(ByteView a, ByteView b) {
   if (a.size() != b.size()) return false;
   unsigned difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) difference |= unsigned{a[i]} ^ unsigned{b[i]};
+  for (std::size_t i = 0; i < a.size(); ++i) difference |= unsigned{a[i]} ^ unsigned { b[i] };
   return difference == 0;
 }
 

@@ -20,7 +20,10 @@ constexpr std::array<std::string_view, 6> kUnits = {"B", "KiB", "MiB", "GiB", "T
 std::size_t utf8_length(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned lead = byte(at);
-  const std::size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xc2 ? 0
+                             : lead < 0xe0 ? 2
+                             : lead < 0xf0 ? 3
                              : lead < 0xf5 ? 4
                                            : 0;
   if (length == 0 || at + length > text.size()) return 0;
@@ -87,8 +90,9 @@ std::string printable(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = utf8_length(text, at);
     const auto byte = static_cast<unsigned char>(text[at]);
-    const bool control = byte < 0x20 || byte == 0x7f || (length == 2 && byte == 0xc2 &&
-                         static_cast<unsigned char>(text[at + 1]) < 0xa0);
+    const bool control =
+        byte < 0x20 || byte == 0x7f ||
+        (length == 2 && byte == 0xc2 && static_cast<unsigned char>(text[at + 1]) < 0xa0);
     if (length == 0 || control) {
       out += fmt::format("\\x{:02x}", byte);
       ++at;

@@ -9,10 +9,12 @@ namespace holdfast {
 
 std::strong_ordering compare_paths(std::string_view a, std::string_view b) {
   const std::size_t common = std::min(a.size(), b.size());
-  const auto [at_a, at_b] = std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(common),
-                                          b.begin());
+  const auto [at_a, at_b] =
+      std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(common), b.begin());
   if (at_a == a.begin() + static_cast<std::ptrdiff_t>(common)) return a.size() <=> b.size();
-  const auto rank = [](char c) { return c == '/' ? -1 : static_cast<int>(static_cast<unsigned char>(c)); };
+  const auto rank = [](char c) {
+    return c == '/' ? -1 : static_cast<int>(static_cast<unsigned char>(c));
+  };
   return rank(*at_a) <=> rank(*at_b);
 }
 

@@ -155,14 +155,14 @@ std::string format_compact_date(Timestamp time) { return format_compact(time).su
 
 std::optional<Timestamp> parse_compact(std::string_view text) {
   if (text.size() != 15 || text[8] != '-') return std::nullopt;
-  const std::array<std::optional<int>, 6> parts = {
-      digits_at(text, 0, 4), digits_at(text, 4, 2),  digits_at(text, 6, 2),
-      digits_at(text, 9, 2), digits_at(text, 11, 2), digits_at(text, 13, 2)};
+  const std::array<std::optional<int>, 6> parts = {digits_at(text, 0, 4),  digits_at(text, 4, 2),
+                                                   digits_at(text, 6, 2),  digits_at(text, 9, 2),
+                                                   digits_at(text, 11, 2), digits_at(text, 13, 2)};
   for (const auto& part : parts) {
     if (!part) return std::nullopt;
   }
-  return from_civil({*parts[0], static_cast<unsigned>(*parts[1]),
-                     static_cast<unsigned>(*parts[2]), *parts[3], *parts[4], *parts[5], 0});
+  return from_civil({*parts[0], static_cast<unsigned>(*parts[1]), static_cast<unsigned>(*parts[2]),
+                     *parts[3], *parts[4], *parts[5], 0});
 }
 
 Duration parse_duration(std::string_view text) {

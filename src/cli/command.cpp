@@ -39,10 +39,11 @@ Command& Command::texts(const std::string& names, std::vector<std::string>& valu
 
 Command& Command::choice(const std::string& names, std::string& value,
                          std::vector<std::string> allowed, const std::string& help) {
-  remember(app_->add_option(names, value, help))->check([allowed = std::move(allowed)](const std::string& given) {
-    if (std::find(allowed.begin(), allowed.end(), given) != allowed.end()) return std::string();
-    return "'" + given + "' is not one of: " + CLI::detail::join(allowed, ", ");
-  });
+  remember(app_->add_option(names, value, help))
+      ->check([allowed = std::move(allowed)](const std::string& given) {
+        if (std::find(allowed.begin(), allowed.end(), given) != allowed.end()) return std::string();
+        return "'" + given + "' is not one of: " + CLI::detail::join(allowed, ", ");
+      });
   return *this;
 }
 

@@ -49,8 +49,7 @@ void seal(const Key& key, const Nonce& nonce, ByteView associated, ByteView plai
   require(EVP_EncryptUpdate(context.get(), nullptr, &n, associated.data(),
                             checked_length(associated.size())));
   if (!plain.empty()) {
-    require(
-        EVP_EncryptUpdate(context.get(), to, &n, plain.data(), checked_length(plain.size())));
+    require(EVP_EncryptUpdate(context.get(), to, &n, plain.data(), checked_length(plain.size())));
   }
   require(EVP_EncryptFinal_ex(context.get(), to + plain.size(), &n));
   require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTagSize, to + plain.size()));

@@ -30,8 +30,9 @@ Chunker::Chunker(const Key& key, const ChunkSizes& sizes) : sizes_(sizes) {
   }
 }
 
-// The length up to the first cut in [at, end), or end + 1 when there is none. Four bytes a turn: the hash of the
-// fourth does not wait for those of the others, and one branch looks at all of them.
+// The length up to the first cut in [at, end), or end + 1 when there is none. Four bytes a turn:
+// the hash of the fourth does not wait for those of the others, and one branch looks at all of
+// them.
 std::size_t Chunker::scan(const std::uint8_t* bytes, std::size_t at, std::size_t end,
                           std::uint64_t mask, std::uint64_t& hash) const {
   std::uint64_t h = hash;

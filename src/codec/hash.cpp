@@ -78,9 +78,8 @@ void Hmac::many(std::span<const ByteView> messages, std::span<Digest> out) const
   // Neighbours of like length leave little over that has no partner.
   std::vector<std::size_t> order(messages.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) {
-    return messages[i].size() < messages[j].size();
-  });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t i, std::size_t j) { return messages[i].size() < messages[j].size(); });
   std::size_t i = order.size() % 2;
   if (i == 1) out[order[0]] = (*this)(messages[order[0]]);
   for (; i < order.size(); i += 2) {

@@ -53,9 +53,8 @@ Bytes box_seal(const Key& public_key, ByteView plain) {
 Bytes box_open(const Key& secret, ByteView box) {
   const Key public_key = public_key_of(secret);
   Bytes plain(box.size() < kBoxOverhead ? 0 : box.size() - kBoxOverhead);
-  if (box.size() < kBoxOverhead ||
-      crypto_box_seal_open(plain.data(), box.data(), box.size(), public_key.data(),
-                           secret.data()) != 0) {
+  if (box.size() < kBoxOverhead || crypto_box_seal_open(plain.data(), box.data(), box.size(),
+                                                        public_key.data(), secret.data()) != 0) {
     throw Error(Code::kCorrupt, "a session key does not open with this vault's key");
   }
   return plain;

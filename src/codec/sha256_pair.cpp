@@ -86,9 +86,11 @@ bool has_sha256_pair() {
   return has;
 }
 
-__attribute__((target("sha,sse4.1"))) void sha256_blocks_pair(
-    std::uint32_t* state_a, const std::uint8_t* data_a, std::uint32_t* state_b,
-    const std::uint8_t* data_b, std::size_t blocks) {
+__attribute__((target("sha,sse4.1"))) void sha256_blocks_pair(std::uint32_t* state_a,
+                                                              const std::uint8_t* data_a,
+                                                              std::uint32_t* state_b,
+                                                              const std::uint8_t* data_b,
+                                                              std::size_t blocks) {
   Stream a{};
   Stream b{};
   load_state(a, state_a);

@@ -24,8 +24,8 @@ constexpr std::size_t kWaitingBatches = 16;
 
 // One object on its way from the walker to the tree.
 struct Item {
-  std::string path;         // as the backup knows it
-  std::string file;         // where to read it, if that is not "/" + path
+  std::string path;  // as the backup knows it
+  std::string file;  // where to read it, if that is not "/" + path
   struct stat status {};
   std::string hardlink_to;  // the first name of the same file
   std::optional<CachedFile> cached;
@@ -221,7 +221,8 @@ void Backup::process(FileReader& reader, Item& item) {
     return;
   }
   const std::int64_t now = vault_.clock().now().time_since_epoch().count();
-  auto object = reader.read(item.file.empty() ? "/" + item.path : item.file, item.path, item.status);
+  auto object =
+      reader.read(item.file.empty() ? "/" + item.path : item.file, item.path, item.status);
   if (!object) return;
   encode_entry(object->entry, object->chunks.size(), item.encoded);
   item.type = object->entry.type;
@@ -389,7 +390,8 @@ BackupResult run_backup(const Vault& vault, const BackupJob& job, BackupProgress
                         Warnings& warnings, std::stop_token stop) {
   check_source_name(job.source);
   if (!vault.ring().can_write()) {
-    throw Error(Code::kDenied, "an operator key cannot make backups", "use a writer or restorer key");
+    throw Error(Code::kDenied, "an operator key cannot make backups",
+                "use a writer or restorer key");
   }
   Backup backup(vault, job, progress, warnings, std::move(stop));
   return backup.run();

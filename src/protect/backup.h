@@ -24,11 +24,11 @@ struct BackupJob {
   std::string backup_class;
   std::string source;
   WalkOptions walk;
-  std::vector<PlacedFile> placed;   // any order
-  unsigned threads = 0;             // 0: one per processor
-  int level = 0;                    // zstd; 0: the default
-  bool read_everything = false;     // do not trust the cache of unchanged files
-  bool dry_run = false;             // read and count; write nothing
+  std::vector<PlacedFile> placed;  // any order
+  unsigned threads = 0;            // 0: one per processor
+  int level = 0;                   // zstd; 0: the default
+  bool read_everything = false;    // do not trust the cache of unchanged files
+  bool dry_run = false;            // read and count; write nothing
 };
 
 // Filled while the backup runs; any thread may read it.

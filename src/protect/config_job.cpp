@@ -50,14 +50,12 @@ BackupJob config_job(const SourceSettings& source, const StagingDirectory& stagi
   job.walk.one_file_system = source.one_file_system;
   job.walk.skip_cache_directories = source.skip_cache_directories;
   for (const GitRepository& repository : selection.repositories) {
-    const std::string file =
-        staging.path() + "/" + std::to_string(job.placed.size()) + ".bundle";
+    const std::string file = staging.path() + "/" + std::to_string(job.placed.size()) + ".bundle";
     try {
       const GitBundle bundle = git_bundle(repository, file, stop);
       for (const std::string& note : bundle.notes) warnings.add(repository.path + ": " + note);
       if (bundle.empty) continue;
-      job.placed.push_back(
-          {file, join_path(stored_path(repository.git_directory), kBundleName)});
+      job.placed.push_back({file, join_path(stored_path(repository.git_directory), kBundleName)});
     } catch (const Error& error) {
       if (error.code() == Code::kCancelled) throw;
       warnings.add(printable(repository.path) + ": " + error.message());

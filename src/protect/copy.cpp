@@ -52,8 +52,7 @@ class Copy {
   bool needs_copy(const std::string& key, std::uint64_t size, const Sizes& present);
   bool run_stage(const Stage& stage);
   void copy_one(const std::string& key);
-  Digest stream(ObjectStore& store, const std::string& key, std::uint64_t size,
-                StagedObject* into);
+  Digest stream(ObjectStore& store, const std::string& key, std::uint64_t size, StagedObject* into);
 
   ObjectStore& from_;
   ObjectStore& to_;
@@ -180,10 +179,10 @@ void Copy::copy_one(const std::string& key) {
     again->commit(key);
   }
   if (job_.verify && stream(to_, key, size, nullptr) != digest) {
-    throw Error(Code::kCorrupt,
-                fmt::format("{} came back from {} with other bytes than were sent", key,
-                            to_.traits().url),
-                "the destination cannot be trusted: check its disk or service");
+    throw Error(
+        Code::kCorrupt,
+        fmt::format("{} came back from {} with other bytes than were sent", key, to_.traits().url),
+        "the destination cannot be trusted: check its disk or service");
   }
   ++progress_.objects;
   MutexLock lock(mutex_);

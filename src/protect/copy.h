@@ -11,7 +11,7 @@
 namespace holdfast {
 
 struct CopyJob {
-  bool verify = false;   // read back what is there already and what was copied, and compare hashes
+  bool verify = false;  // read back what is there already and what was copied, and compare hashes
   bool dry_run = false;
   unsigned threads = 0;
 };
@@ -24,12 +24,12 @@ struct CopyProgress {
 };
 
 struct CopyResult {
-  std::uint64_t objects = 0;          // copied
+  std::uint64_t objects = 0;  // copied
   std::uint64_t bytes = 0;
-  std::uint64_t present = 0;          // there already
-  std::uint64_t backups = 0;          // backup objects copied
+  std::uint64_t present = 0;  // there already
+  std::uint64_t backups = 0;  // backup objects copied
   std::uint64_t verified_objects = 0;
-  std::uint64_t healed = 0;           // damaged at the destination, copied again
+  std::uint64_t healed = 0;  // damaged at the destination, copied again
   Duration duration{};
 };
 

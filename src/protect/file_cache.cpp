@@ -26,7 +26,7 @@ FileStamp stamp_of(const struct stat& status) {
 }
 
 bool stamp_is_settled(const FileStamp& stamp, std::int64_t now_ns) {
-  constexpr std::int64_t kFine = 100'000'000;     // several ticks of the slowest kernel clock
+  constexpr std::int64_t kFine = 100'000'000;      // several ticks of the slowest kernel clock
   constexpr std::int64_t kCoarse = 3'000'000'000;  // file systems that count in (two) seconds
   const bool coarse = stamp.ctime_ns % 1'000'000'000 == 0;
   return now_ns - stamp.ctime_ns > (coarse ? kCoarse : kFine);

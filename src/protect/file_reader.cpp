@@ -13,6 +13,7 @@ namespace holdfast {
 namespace {
 
 constexpr int kAttempts = 3;
+constexpr std::size_t kMaxExtents = 100'000;
 constexpr std::uint64_t kToTheEnd = ~std::uint64_t{0};
 
 struct stat status_of(int fd, const std::string& file) {
@@ -93,7 +94,9 @@ bool FileReader::read_content(const std::string& file, ReadObject& object) {
     object.entry.xattrs = read_xattrs(file.substr(1), fd.get());
     std::vector<Extent> extents{{0, kToTheEnd}};
     if (may_be_sparse(before)) {
-      if (auto found = data_extents(fd.get(), before)) {
+      auto found = data_extents(fd.get(), before);
+      // A file with more holes than its entry has room for is stored whole: zeros compress well.
+      if (found && found->size() <= kMaxExtents) {
         extents = std::move(*found);
         object.entry.sparse = true;
       }

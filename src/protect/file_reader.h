@@ -26,9 +26,9 @@ class FileReader {
   FileReader(WriteSession& session, BackupProgress& progress, Warnings& warnings,
              std::stop_token stop);
 
-  // Reads `file` ("/..."), which the backup will know as `stored_path`. Nothing, and a warning, when
-  // it vanished or cannot be read; nothing at all for sockets. A file that changes while it is read
-  // is read again; one that never stands still is kept as last read, marked, with a warning.
+  // Reads `file` ("/..."), which the backup will know as `stored_path`. Nothing, and a warning,
+  // when it vanished or cannot be read; nothing at all for sockets. A file that changes while it is
+  // read is read again; one that never stands still is kept as last read, marked, with a warning.
   std::optional<ReadObject> read(const std::string& file, const std::string& stored_path,
                                  const struct stat& status);
   void flush() { writer_.flush(); }

@@ -10,11 +10,11 @@
 namespace holdfast {
 
 struct PackCheck {
-  std::string problem;             // empty: sound
-  bool whole_pack_lost = false;    // not even its table of contents can be read
-  std::vector<ChunkId> bad_chunks; // whose copies in this pack cannot be read
+  std::string problem;              // empty: sound
+  bool whole_pack_lost = false;     // not even its table of contents can be read
+  std::vector<ChunkId> bad_chunks;  // whose copies in this pack cannot be read
   std::uint64_t bytes_read = 0;
-  bool content_checked = false;    // frames were opened and chunks compared with their ids
+  bool content_checked = false;  // frames were opened and chunks compared with their ids
 };
 
 // Opens every frame and compares every chunk with its id where the key allows; else compares the

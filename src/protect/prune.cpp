@@ -64,7 +64,7 @@ class Prune {
   ObjectStore& store_;
   const PruneJob& job_;
   std::stop_token stop_;
-  std::string own_lease_;
+  std::optional<Lease> lease_;
   std::map<PackName, SegmentPack> stored_;
   PackTimes times_;
   std::uint64_t rewritten_bytes_ = 0;
@@ -121,7 +121,7 @@ bool Prune::is_ripe(const StoredDoom& stored, Timestamp now, const std::vector<L
     return false;
   }
   for (const LeaseInfo& lease : leases) {
-    if (lease.key == own_lease_ || is_after(lease.created, stored.modified)) continue;
+    if (lease.key == lease_->key() || is_after(lease.created, stored.modified)) continue;
     result_.waiting_for.push_back(lease.holder);
     return false;
   }
@@ -172,6 +172,11 @@ void Prune::sweep() {
   result_.rewritten_packs = wasteful.size();
   result_.removed_packs = gone.size();
   gone.insert(wasteful.begin(), wasteful.end());
+  // Another prune that took this one for dead must not be disturbed.
+  if (!lease_->confirm()) {
+    throw Error(Code::kConflict, "the prune lost its lease to another one; nothing was removed",
+                "run it again");
+  }
   drop_from_index(store_, vault_.ring(), gone);
   remove_packs(gone);
   for (const std::string& key : ripe) store_.remove(key);
@@ -239,10 +244,8 @@ PruneResult Prune::run() {
   if (!store_.traits().can_remove && !job_.dry_run) {
     throw Error(Code::kDenied, store_.traits().url + " does not let us remove anything");
   }
-  std::optional<Lease> lease;
   if (!job_.dry_run) {
-    lease.emplace(store_, vault_.clock(), "prune", true);
-    own_lease_ = lease->key();
+    lease_.emplace(store_, vault_.clock(), "prune", true);
   }
   stored_ = stored_packs(store_, times_);
   mark();

@@ -19,13 +19,13 @@ struct PruneJob {
 
 struct PruneResult {
   std::uint64_t live_chunks = 0;
-  std::uint64_t live_bytes = 0;        // sealed, estimated for partly dead frames
+  std::uint64_t live_bytes = 0;  // sealed, estimated for partly dead frames
   std::uint64_t dead_bytes = 0;
-  std::uint64_t marked_packs = 0;      // now on their way out
+  std::uint64_t marked_packs = 0;  // now on their way out
   std::uint64_t removed_packs = 0;
   std::uint64_t rewritten_packs = 0;
-  std::uint64_t freed_bytes = 0;       // what the store holds less than before
-  std::uint64_t waiting_bytes = 0;     // marked, and in their grace period or needed by a lease
+  std::uint64_t freed_bytes = 0;         // what the store holds less than before
+  std::uint64_t waiting_bytes = 0;       // marked, and in their grace period or needed by a lease
   std::vector<std::string> waiting_for;  // why nothing more was swept
   Duration duration{};
 };

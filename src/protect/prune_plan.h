@@ -24,10 +24,10 @@ struct PackUse {
 std::map<PackName, PackUse> pack_use(const LiveSet& live, bool whole_frames);
 
 struct PrunePlan {
-  std::vector<PackName> dead_packs;       // nothing in them is needed
-  std::vector<PackName> orphans;          // no segment names them
-  std::vector<PackName> wasteful_packs;   // to be rewritten without their dead chunks
-  std::vector<ChunkId> dead_chunks;       // of the wasteful packs
+  std::vector<PackName> dead_packs;      // nothing in them is needed
+  std::vector<PackName> orphans;         // no segment names them
+  std::vector<PackName> wasteful_packs;  // to be rewritten without their dead chunks
+  std::vector<ChunkId> dead_chunks;      // of the wasteful packs
   std::uint64_t live_bytes = 0;
   std::uint64_t dead_bytes = 0;
 };

@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-// Everything that `backups` reach; one that is gone meanwhile reaches nothing. `index` must have been
-// loaded after the backups were listed: what they need is written before they are. Throws
+// Everything that `backups` reach; one that is gone meanwhile reaches nothing. `index` must have
+// been loaded after the backups were listed: what they need is written before they are. Throws
 // Error(kCorrupt) when a backup or a page of one cannot be read: then nobody knows what is needed.
 LiveSet reachable_from(const Vault& vault, const std::vector<BackupName>& backups,
                        std::shared_ptr<const Index> index, const DoomSet& doom,

@@ -180,8 +180,7 @@ bool Restore::skip_existing(const Entry& entry, const struct stat& status,
   ++result_.skipped;
   const bool same = S_ISREG(status.st_mode) && entry.type == EntryType::kFile &&
                     static_cast<std::uint64_t>(status.st_size) == entry.size &&
-                    std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 +
-                            status.st_mtim.tv_nsec ==
+                    std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec ==
                         entry.mtime_ns;
   if (!same) {
     warnings_.add(printable(path) + ": exists and was kept (see --overwrite)");
@@ -197,8 +196,7 @@ void Restore::place_directory(const Entry& entry, const std::string& path) {
   target_->make_directory(path, replaces());
 }
 
-void Restore::place_file(const Entry& entry, const std::string& path,
-                         std::span<const Ref> chunks) {
+void Restore::place_file(const Entry& entry, const std::string& path, std::span<const Ref> chunks) {
   struct stat status {};
   const bool exists = target_ && target_->stat(path, status);
   if (exists && skip_existing(entry, status, path)) {
@@ -360,7 +358,8 @@ RestoreResult Restore::run() {
   }
   if (!job_.dry_run) {
     begin_marker(was_empty);
-    context_.reset(new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_});
+    context_.reset(
+        new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_});
     context_->threads =
         job_.threads > 0 ? job_.threads : std::max(1u, std::thread::hardware_concurrency());
     window_ = std::make_unique<RestoreWindow>(*context_);

@@ -44,12 +44,12 @@ struct RestoreResult {
   std::uint64_t files = 0;
   std::uint64_t directories = 0;
   std::uint64_t others = 0;
-  std::uint64_t bytes = 0;          // content of the restored files
+  std::uint64_t bytes = 0;  // content of the restored files
   std::uint64_t bytes_written = 0;
-  std::uint64_t bytes_kept = 0;     // found in place
-  std::uint64_t skipped = 0;        // existed, with Overwrite::kNever
+  std::uint64_t bytes_kept = 0;  // found in place
+  std::uint64_t skipped = 0;     // existed, with Overwrite::kNever
   std::uint64_t removed = 0;
-  std::uint64_t damaged = 0;        // files that could not be brought back whole
+  std::uint64_t damaged = 0;  // files that could not be brought back whole
   Duration duration{};
   bool resumed = false;
 };

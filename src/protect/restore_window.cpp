@@ -35,9 +35,8 @@ bool matches(const Vault& vault, const Ref& ref, ByteView content) {
 
 }  // namespace
 
-void for_each_range(
-    const Entry& entry, std::uint64_t content_offset, std::uint64_t length,
-    const std::function<void(std::uint64_t, std::uint64_t, std::uint64_t)>& visit) {
+void for_each_range(const Entry& entry, std::uint64_t content_offset, std::uint64_t length,
+                    const std::function<void(std::uint64_t, std::uint64_t, std::uint64_t)>& visit) {
   if (!entry.sparse) {
     visit(0, length, content_offset);
     return;
@@ -213,7 +212,8 @@ void RestoreWindow::run_task(const Task& task) {
   }
 }
 
-// The content of each piece of a task, compared with its id; empty where the frame does not have it.
+// The content of each piece of a task, compared with its id; empty where the frame does not have
+// it.
 std::vector<ByteView> RestoreWindow::verified_contents(const Task& task, const Bytes* raw) {
   std::vector<ByteView> contents(task.end - task.begin);
   if (raw == nullptr) return contents;
@@ -334,8 +334,7 @@ void RestoreWindow::end_file(FileInMaking& file) {
   const int fd = file.fd.get();
   if (entry.sparse && file.existed) punch_holes(fd, entry, entry.path);
   // Sets the end of a sparse file, and cuts what an existing file had beyond it.
-  if ((entry.sparse || file.existed) &&
-      ::ftruncate(fd, static_cast<off_t>(entry.size)) != 0) {
+  if ((entry.sparse || file.existed) && ::ftruncate(fd, static_cast<off_t>(entry.size)) != 0) {
     throw system_error(errno, "cannot set the size of " + entry.path);
   }
   const std::string trouble = context_.target.apply_metadata(entry, fd);

@@ -20,8 +20,8 @@ struct FileInMaking {
   Entry entry;                // with the path below the target
   std::string original_path;  // as the backup has it, for messages
   std::vector<Ref> chunks;
-  bool existed = false;       // there is a file to compare with, and to change in place
-  bool replace = false;       // something may be in the way
+  bool existed = false;  // there is a file to compare with, and to change in place
+  bool replace = false;  // something may be in the way
 
   Mutex mutex;
   Fd fd GUARDED_BY(mutex);
@@ -67,8 +67,8 @@ class RestoreWindow {
     FrameKey frame;
     std::uint32_t offset = 0;  // in the raw frame
     std::uint32_t file = 0;
-    std::uint32_t chunk = 0;   // index into the file's chunks
-    std::uint64_t at = 0;      // in the file's content (of a sparse file: its extents)
+    std::uint32_t chunk = 0;  // index into the file's chunks
+    std::uint64_t at = 0;     // in the file's content (of a sparse file: its extents)
   };
   struct Task {
     std::size_t begin = 0, end = 0;  // pieces of one frame
@@ -101,8 +101,8 @@ class RestoreWindow {
 
 // Where a part of a file's content lies in the file: once for a plain file, once per extent touched
 // for a sparse one. `visit(from, length, at)`: `from` is relative to the part.
-void for_each_range(const Entry& entry, std::uint64_t content_offset, std::uint64_t length,
-                    const std::function<void(std::uint64_t from, std::uint64_t length,
-                                             std::uint64_t at)>& visit);
+void for_each_range(
+    const Entry& entry, std::uint64_t content_offset, std::uint64_t length,
+    const std::function<void(std::uint64_t from, std::uint64_t length, std::uint64_t at)>& visit);
 
 }  // namespace holdfast

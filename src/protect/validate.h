@@ -27,7 +27,7 @@ struct ValidateProgress {
 
 // One thing that is wrong.
 struct Finding {
-  std::string object;   // key of the object, "" when it is about the vault as a whole
+  std::string object;  // key of the object, "" when it is about the vault as a whole
   std::string problem;
 };
 
@@ -45,9 +45,9 @@ struct ValidateResult {
   std::uint64_t packs = 0;
   std::uint64_t packs_read = 0;
   std::uint64_t bytes_read = 0;
-  std::uint64_t chunks = 0;        // reachable, each counted once
-  std::uint64_t bad_chunks = 0;    // no good copy left
-  bool content_checked = false;    // frames were opened, not only hashed (needs a restorer key)
+  std::uint64_t chunks = 0;      // reachable, each counted once
+  std::uint64_t bad_chunks = 0;  // no good copy left
+  bool content_checked = false;  // frames were opened, not only hashed (needs a restorer key)
   Duration duration{};
   bool sound() const { return findings.empty() && damaged.empty(); }
 };

@@ -24,11 +24,11 @@ struct ObjectInfo {
 
 // What a backend can do; asked for instead of testing types.
 struct StoreTraits {
-  std::string url;                  // for messages; never holds credentials
-  bool conditional_create = false;  // put_new is atomic against other writers
-  bool conditional_replace = false; // replace() honours the etag
+  std::string url;                   // for messages; never holds credentials
+  bool conditional_create = false;   // put_new is atomic against other writers
+  bool conditional_replace = false;  // replace() honours the etag
   bool can_remove = true;
-  unsigned parallelism = 2;         // requests at once that still pay
+  unsigned parallelism = 2;  // requests at once that still pay
 };
 
 // An object in the making: bytes are appended, then committed under a key that may only be known

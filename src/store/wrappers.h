@@ -28,8 +28,7 @@ class ForwardingStore : public ObjectStore {
     inner_.read(key, offset, out);
   }
   std::optional<ObjectInfo> stat(std::string_view key) override { return inner_.stat(key); }
-  void list(std::string_view prefix,
-            const std::function<void(const ObjectInfo&)>& visit) override {
+  void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override {
     inner_.list(prefix, visit);
   }
   void remove(std::string_view key) override { inner_.remove(key); }
@@ -74,8 +73,7 @@ class CountingStore final : public ForwardingStore {
   Bytes get(std::string_view key) override;
   void read(std::string_view key, std::uint64_t offset, MutableBytes out) override;
   std::optional<ObjectInfo> stat(std::string_view key) override;
-  void list(std::string_view prefix,
-            const std::function<void(const ObjectInfo&)>& visit) override;
+  void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
 
  private:

@@ -22,9 +22,11 @@ bool source_name_is_valid(std::string_view name) {
                      [&](char c) { return plain(c) || c == '-' || c == '_' || c == '.'; });
 }
 
-Bytes associated(std::string_view tag, const VaultId& vault, const BackupName& name) {
+Bytes associated(std::string_view tag, const VaultId& vault, const SessionBlock& session,
+                 const BackupName& name) {
   Bytes data = to_bytes(as_bytes(tag));
   append(data, vault);
+  append(data, session);
   append(data, as_bytes(name.key()));
   return data;
 }
@@ -114,8 +116,7 @@ std::optional<BackupName> parse_backup_key(std::string_view key) {
   }
   const std::string_view file = key.substr(key.find_last_of('/') + 1);
   constexpr std::size_t kTimeSize = 15;
-  if (!file.starts_with(kPrefix) ||
-      file.size() < kPrefix.size() + kTimeSize + 1 + kSuffix.size()) {
+  if (!file.starts_with(kPrefix) || file.size() < kPrefix.size() + kTimeSize + 1 + kSuffix.size()) {
     return std::nullopt;
   }
   const auto time = parse_compact(file.substr(kPrefix.size(), kTimeSize));
@@ -140,13 +141,13 @@ Bytes encode_backup(const Session& session, const KeyRing& ring, const BackupSum
   const auto salt = random_array<32>();
   const BackupName& name = summary.name;
   const Bytes a = seal(hkdf(ring.shared, salt, "holdfast summary 1"), counter_nonce(0),
-                       associated("HFB1", ring.vault, name),
+                       associated("HFB1", ring.vault, session.block, name),
                        as_bytes(summary_json(summary).dump()));
-  const Json root_json{{"root", ref_text(root.tree)},
-                       {"paths", texts(root.paths)},
-                       {"errors", texts(root.errors)}};
-  const Bytes b = seal(hkdf(*session.keys.content, salt, "holdfast root 1"), counter_nonce(0),
-                       associated("HFR1", ring.vault, name), as_bytes(root_json.dump()));
+  const Json root_json{
+      {"root", ref_text(root.tree)}, {"paths", texts(root.paths)}, {"errors", texts(root.errors)}};
+  const Bytes b =
+      seal(hkdf(*session.keys.content, salt, "holdfast root 1"), counter_nonce(0),
+           associated("HFR1", ring.vault, session.block, name), as_bytes(root_json.dump()));
   Bytes object = to_bytes(as_bytes(kMagic));
   append(object, session.block);
   append(object, salt);
@@ -173,12 +174,12 @@ StoredBackup decode_backup(ByteView object, const KeyRing& ring, const BackupNam
     if (!in.done()) throw Error(Code::kCorrupt, "it is longer than it says");
     StoredBackup backup;
     const Bytes summary = open(hkdf(ring.shared, salt, "holdfast summary 1"), counter_nonce(0),
-                               associated("HFB1", ring.vault, name), a, "the summary");
+                               associated("HFB1", ring.vault, block, name), a, "the summary");
     backup.summary = parse_summary(Json::parse(as_text(summary)), name);
     if (!ring.can_read()) return backup;
     const SessionKeys keys = open_session(block, ring);
     const Bytes root = open(hkdf(*keys.content, salt, "holdfast root 1"), counter_nonce(0),
-                            associated("HFR1", ring.vault, name), b, "the root");
+                            associated("HFR1", ring.vault, block, name), b, "the root");
     const Json json = Json::parse(as_text(root));
     backup.root = BackupRoot{ref_from(json.at("root")), parse_texts(json.at("paths")),
                              parse_texts(json.at("errors"))};

@@ -49,9 +49,9 @@ struct BackupSummary {
 
 // What only a restorer may know.
 struct BackupRoot {
-  Ref tree;                          // the root page
-  std::vector<std::string> paths;    // what was asked for, in stored form
-  std::vector<std::string> errors;   // the first of the warnings
+  Ref tree;                         // the root page
+  std::vector<std::string> paths;   // what was asked for, in stored form
+  std::vector<std::string> errors;  // the first of the warnings
 };
 
 Bytes encode_backup(const Session& session, const KeyRing& ring, const BackupSummary& summary,

@@ -46,6 +46,7 @@ std::shared_ptr<FrameReader> ChunkReader::frames() const {
 }
 
 void ChunkReader::refresh() {
+  forget_cached_index(vault_.cache_directory());
   auto fresh = std::make_shared<FrameReader>(vault_, vault_.load_index());
   MutexLock lock(mutex_);
   frames_ = std::move(fresh);

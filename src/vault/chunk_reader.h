@@ -46,8 +46,7 @@ class FrameReader {
   const Vault& vault_;
   std::shared_ptr<const Index> index_;
   Mutex mutex_;
-  std::unordered_map<SessionId, std::unique_ptr<SessionKeys>, KeyHash> sessions_
-      GUARDED_BY(mutex_);
+  std::unordered_map<SessionId, std::unique_ptr<SessionKeys>, KeyHash> sessions_ GUARDED_BY(mutex_);
 };
 
 // Chunks one by one, with a small cache of opened frames: for trees, `cat`, and the hard cases of a

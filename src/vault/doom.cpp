@@ -46,9 +46,9 @@ Doom parse_doom(ByteView object, const KeyRing& ring, std::string_view name) {
   if (object.size() < kMagic.size() + 32 + kTagSize || as_text(object.first(8)) != kMagic) {
     throw Error(Code::kCorrupt, "a doom object is damaged");
   }
-  const Bytes packed = open(hkdf(ring.shared, object.subspan(8, 32), "holdfast doom 1"),
-                            counter_nonce(0), associated(ring, name), object.subspan(40),
-                            "a doom object");
+  const Bytes packed =
+      open(hkdf(ring.shared, object.subspan(8, 32), "holdfast doom 1"), counter_nonce(0),
+           associated(ring, name), object.subspan(40), "a doom object");
   const Bytes body = decompress(packed, kMaxBody);
   WireReader in(body);
   Doom doom;
@@ -72,7 +72,8 @@ std::vector<StoredDoom> read_dooms(ObjectStore& store, const KeyRing& ring) {
       dooms.push_back({info.key, info.modified, parse_doom(store.get(info.key), ring, name)});
     } catch (Error& error) {
       if (error.code() == Code::kNotFound) continue;
-      throw error.add_context(info.key);
+      throw error.add_context(info.key).suggest(
+          "run 'holdfast repair': it removes what is damaged");
     }
   }
   return dooms;

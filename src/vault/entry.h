@@ -39,7 +39,7 @@ struct Entry {
   std::uint32_t mode = 0;  // permission bits, set-id and sticky: 07777
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  std::string user;   // names as the source host knew them; empty when it knew none
+  std::string user;  // names as the source host knew them; empty when it knew none
   std::string group;
   std::int64_t mtime_ns = 0;  // since 1970, may be negative
   std::uint64_t size = 0;     // of a file, holes included

@@ -18,9 +18,7 @@ constexpr std::uint8_t kUnstable = 4;
 bool is_device(EntryType type) {
   return type == EntryType::kCharDevice || type == EntryType::kBlockDevice;
 }
-bool is_link(EntryType type) {
-  return type == EntryType::kSymlink || type == EntryType::kHardlink;
-}
+bool is_link(EntryType type) { return type == EntryType::kSymlink || type == EntryType::kHardlink; }
 
 // A path that a walk can give: whatever the tree says, a restore stays below its target.
 bool path_is_sound(std::string_view path) {

@@ -46,8 +46,8 @@ struct FrameHeader {
 void seal_frame(const SessionKeys& keys, const VaultId& vault, FrameHeader& header, ByteView raw,
                 int level, Bytes& sealed);
 
-// Opens a frame into `raw` (resized). Throws Error(kDenied) without the content key, Error(kCorrupt)
-// when it was altered. Thread-safe.
+// Opens a frame into `raw` (resized). Throws Error(kDenied) without the content key,
+// Error(kCorrupt) when it was altered. Thread-safe.
 void open_frame(const SessionKeys& keys, const VaultId& vault, const FrameHeader& header,
                 ByteView sealed, Bytes& raw);
 

@@ -141,16 +141,19 @@ bool Index::contains(const ChunkId& id, const DoomSet& doom) const {
   return false;
 }
 
-void compact_index(ObjectStore& store, const KeyRing& ring, const Index& index,
-                   std::size_t limit) {
+void forget_cached_index(const std::string& cache_directory) {
+  std::error_code ignored;
+  if (!cache_directory.empty()) std::filesystem::remove_all(cache_directory + "/index", ignored);
+}
+
+void compact_index(ObjectStore& store, const KeyRing& ring, const Index& index, std::size_t limit) {
   std::vector<const Segment*> small;
   for (const Segment& segment : index.segments()) {
     if (segment.chunks() < kLargeSegment / 2) small.push_back(&segment);
   }
   if (small.size() <= limit) return;
-  std::sort(small.begin(), small.end(), [](const Segment* a, const Segment* b) {
-    return a->chunks() < b->chunks();
-  });
+  std::sort(small.begin(), small.end(),
+            [](const Segment* a, const Segment* b) { return a->chunks() < b->chunks(); });
   SegmentBuilder builder;
   std::vector<SegmentName> merged;
   for (const Segment* segment : small) {

@@ -43,12 +43,15 @@ class Index {
   std::vector<std::string> problems_;
 };
 
+// Removes the cached segments: when what they say turns out wrong, the store's are read again.
+void forget_cached_index(const std::string& cache_directory);
+
 // Merges small segments into one that covers them when there are more than `limit`, and removes the
 // covered ones where the store allows it. Keeps single segments below about 4 million chunks.
 void compact_index(ObjectStore& store, const KeyRing& ring, const Index& index, std::size_t limit);
 
-// Writes the segments that name a pack of `gone` again without these packs and removes the old ones:
-// after it, no segment in the store names them. Reads all segments, those that others cover
+// Writes the segments that name a pack of `gone` again without these packs and removes the old
+// ones: after it, no segment in the store names them. Reads all segments, those that others cover
 // included.
 void drop_from_index(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone);
 

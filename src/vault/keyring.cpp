@@ -163,9 +163,7 @@ KeyRing KeyRing::restricted_to(Role wanted) const {
   return ring;
 }
 
-KeyRing new_key_ring() {
-  return KeyRing::from_master(random_array<16>(), random_array<32>());
-}
+KeyRing new_key_ring() { return KeyRing::from_master(random_array<16>(), random_array<32>()); }
 
 WrappedKey wrap_key_ring(const KeyRing& ring, const Credential& credential, std::string_view label,
                          Timestamp created) {
@@ -281,7 +279,8 @@ KeyRing parse_recovery_code(std::string_view text) {
   if (!equal_constant_time(ByteView(check).first(4), view.last(4))) {
     throw Error(Code::kInvalid, "the recovery code has a typing error");
   }
-  return KeyRing::from_master(to_array<16>(view.subspan(1, 16)), to_array<32>(view.subspan(17, 32)));
+  return KeyRing::from_master(to_array<16>(view.subspan(1, 16)),
+                              to_array<32>(view.subspan(17, 32)));
 }
 
 }  // namespace holdfast

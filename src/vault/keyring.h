@@ -5,7 +5,6 @@
 #include <string>
 #include <variant>
 
-
 #include "base/time.h"
 #include "codec/kdf.h"
 #include "vault/ids.h"
@@ -23,9 +22,9 @@ struct KeyRing {
   Role role = Role::kRestorer;
   Key shared{};
   Key content_public{};
-  std::optional<Key> id;       // writer, restorer
-  std::optional<Key> cut;      // writer, restorer
-  std::optional<Key> master;   // restorer
+  std::optional<Key> id;              // writer, restorer
+  std::optional<Key> cut;             // writer, restorer
+  std::optional<Key> master;          // restorer
   std::optional<Key> content_secret;  // restorer
 
   bool can_write() const { return id.has_value(); }
@@ -68,9 +67,9 @@ std::optional<KeyRing> unwrap_key_ring(const WrappedKey& key, const VaultId& vau
 
 // Texts that people keep. All throw Error(kInvalid) on text that is not theirs.
 std::string key_file_text(const KeyFileSecret& secret);
-std::string key_ring_text(const KeyRing& ring);           // "HOLDFAST-KEY-RING-1 ..."
-Credential parse_key_file(std::string_view text);         // a key file or an exported ring
-std::string recovery_code(const KeyRing& ring);           // groups of five characters
+std::string key_ring_text(const KeyRing& ring);    // "HOLDFAST-KEY-RING-1 ..."
+Credential parse_key_file(std::string_view text);  // a key file or an exported ring
+std::string recovery_code(const KeyRing& ring);    // groups of five characters
 KeyRing parse_recovery_code(std::string_view text);
 
 }  // namespace holdfast

@@ -38,9 +38,9 @@ Json parameters_json(const VaultParameters& p) {
 }
 
 Error not_a_vault(const ObjectStore& store) {
-  return {Code::kNotFound, "there is no vault in " + store.traits().url,
-          "check the address, or make a vault there with: holdfast init --vault " +
-              store.traits().url};
+  return {
+      Code::kNotFound, "there is no vault in " + store.traits().url,
+      "check the address, or make a vault there with: holdfast init --vault " + store.traits().url};
 }
 
 Json read_config(ObjectStore& store) {
@@ -62,10 +62,10 @@ Json read_config(ObjectStore& store) {
 void refuse_newer(const Json& json) {
   const int format = json.at("format").get<int>();
   if (format > kFormatVersion) {
-    throw Error(Code::kUnsupported,
-                fmt::format("the vault has format {}, this program knows up to {}", format,
-                            kFormatVersion),
-                "use a newer holdfast");
+    throw Error(
+        Code::kUnsupported,
+        fmt::format("the vault has format {}, this program knows up to {}", format, kFormatVersion),
+        "use a newer holdfast");
   }
   for (const char* use : {"read", "write"}) {
     for (const Json& feature : json.at("features").at(use)) {
@@ -109,9 +109,9 @@ VaultParameters parse_parameters(const Json& json) {
 KeyRing unlock(ObjectStore& store, const VaultId& vault, const Credential& credential) {
   if (const auto* ring = std::get_if<KeyRing>(&credential); ring != nullptr) {
     if (ring->vault == vault) return *ring;
-    throw Error(Code::kDenied, "this key belongs to another vault",
-                fmt::format("it opens vault {}, this is vault {}", to_hex(ring->vault),
-                            to_hex(vault)));
+    throw Error(
+        Code::kDenied, "this key belongs to another vault",
+        fmt::format("it opens vault {}, this is vault {}", to_hex(ring->vault), to_hex(vault)));
   }
   std::size_t tried = 0;
   std::optional<KeyRing> best;
@@ -129,14 +129,16 @@ KeyRing unlock(ObjectStore& store, const VaultId& vault, const Credential& crede
     }
   }
   if (best) return *best;
-  if (damage) throw Error(Code::kCorrupt, damage->message(), "copy it from another copy of the vault");
+  if (damage)
+    throw Error(Code::kCorrupt, damage->message(), "copy it from another copy of the vault");
   if (tried == 0) {
     throw Error(Code::kDenied, "the vault has no keys",
                 "its keys/ objects are lost: use an exported key ring (--key-file) or the recovery "
                 "sheet");
   }
   const bool passphrase = std::holds_alternative<Passphrase>(credential);
-  throw Error(Code::kDenied, passphrase ? "wrong passphrase" : "the key file does not open this vault",
+  throw Error(Code::kDenied,
+              passphrase ? "wrong passphrase" : "the key file does not open this vault",
               fmt::format("none of the {} of the vault opens with it", plural(tried, "key")));
 }
 
@@ -162,7 +164,8 @@ std::string most_similar(const std::vector<BackupName>& backups, std::string_vie
 
 Error no_backup(const std::vector<BackupName>& backups, std::string_view wanted) {
   if (backups.empty()) {
-    return {Code::kNotFound, "the vault holds no backup", "make one with: holdfast backup files PATH"};
+    return {Code::kNotFound, "the vault holds no backup",
+            "make one with: holdfast backup files PATH"};
   }
   return {Code::kNotFound, fmt::format("no backup '{}'", wanted), most_similar(backups, wanted)};
 }

@@ -37,8 +37,7 @@ class Vault {
                                        const std::string& cache_directory);
   // Throws kNotFound (no vault there), kUnsupported (a newer format or feature), kDenied (wrong
   // key), kCorrupt. `cache_directory` may be empty: nothing is cached.
-  static std::unique_ptr<Vault> open(ObjectStore& store, Clock& clock,
-                                     const Credential& credential,
+  static std::unique_ptr<Vault> open(ObjectStore& store, Clock& clock, const Credential& credential,
                                      const std::string& cache_directory);
 
   ObjectStore& store() const { return store_; }

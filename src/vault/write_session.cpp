@@ -149,8 +149,7 @@ void WriteSession::seal_one(Frame& frame) {
     stats_.new_chunks += frame.chunks.size();
     stats_.new_raw_bytes += frame.raw.size();
   }
-  const PackClass pack_class =
-      frame.kind == ChunkKind::kData ? PackClass::kData : PackClass::kMeta;
+  const PackClass pack_class = frame.kind == ChunkKind::kData ? PackClass::kData : PackClass::kMeta;
   append(pack_class, header, sealed, std::move(frame.chunks));
 }
 
@@ -256,8 +255,8 @@ void WriteSession::finish() {
   }
   stop_threads();
   merge_segments();
-  // What a sweep drops from the index meanwhile must not come back in a merged segment. A sweep of a
-  // mark that we did not see waits for our lease.
+  // What a sweep drops from the index meanwhile must not come back in a merged segment. A sweep of
+  // a mark that we did not see waits for our lease.
   if (index_->segments().size() > kManySegments && !prune_under_way_ && lease_.confirm()) {
     compact_index(vault_.store(), vault_.ring(), *vault_.load_index(), kFewSegments);
   }
@@ -265,10 +264,11 @@ void WriteSession::finish() {
 
 void WriteSession::check_still_valid() {
   if (lease_.confirm()) return;
-  throw Error(Code::kConflict,
-              "the backup was out of touch with the store for so long that a prune may have removed "
-              "what it relies on",
-              "run it again: what it stored is found again, so that it will be quick");
+  throw Error(
+      Code::kConflict,
+      "the backup was out of touch with the store for so long that a prune may have removed "
+      "what it relies on",
+      "run it again: what it stored is found again, so that it will be quick");
 }
 
 bool WriteSession::failed() const {
@@ -283,9 +283,7 @@ WriteStats WriteSession::stats() const {
 
 ChunkWriter::ChunkWriter(WriteSession& session, ChunkKind kind) : session_(session), kind_(kind) {}
 
-Ref ChunkWriter::add(ByteView content) {
-  return store(session_.vault().id_of(content), content);
-}
+Ref ChunkWriter::add(ByteView content) { return store(session_.vault().id_of(content), content); }
 
 void ChunkWriter::add(std::span<const ByteView> contents, std::vector<Ref>& refs) {
   const std::vector<ChunkId> ids = session_.vault().ids_of(contents);

@@ -19,8 +19,8 @@
 namespace holdfast {
 
 struct WriteOptions {
-  int level = 0;         // zstd; 0: the default
-  unsigned threads = 0;  // that seal; 0: one per processor
+  int level = 0;                     // zstd; 0: the default
+  unsigned threads = 0;              // that seal; 0: one per processor
   std::string_view kind = "backup";  // what the lease says
 };
 

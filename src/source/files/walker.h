@@ -18,8 +18,8 @@ struct WalkOptions {
   // above would leave out (excluded, or another file system) is walked all the same.
   std::vector<std::string> roots;
   IgnoreRules excludes{};
-  std::vector<std::string> left_out;  // stored paths: neither visited nor entered
-  bool one_file_system = true;  // per root; a mount point is kept as an empty directory
+  std::vector<std::string> left_out = {};  // stored paths: neither visited nor entered
+  bool one_file_system = true;             // per root; a mount point is kept as an empty directory
   // Directories with a valid CACHEDIR.TAG keep only the tag; roots are always walked.
   bool skip_cache_directories = false;
 };
