@@ -114,10 +114,11 @@ void Prune::mark() {
 // Old enough, and nobody is at work who may not have seen the mark.
 bool Prune::is_ripe(const StoredDoom& stored, Timestamp now, const std::vector<LeaseInfo>& leases) {
   if (stored.doom.reason != DoomReason::kPrune) return false;
-  if (now - stored.modified < job_.grace) {
-    result_.waiting_for.push_back(
-        fmt::format("{} is in its grace period for another {}", stored.key,
-                    format_duration(job_.grace - (now - stored.modified))));
+  const Duration age = std::chrono::floor<std::chrono::milliseconds>(now) -
+                       std::chrono::floor<std::chrono::milliseconds>(stored.modified);
+  if (age < job_.grace) {
+    result_.waiting_for.push_back(fmt::format("{} is in its grace period for another {}",
+                                              stored.key, format_duration(job_.grace - age)));
     return false;
   }
   for (const LeaseInfo& lease : leases) {
