@@ -28,9 +28,13 @@ using Json = nlohmann::json;
 constexpr const char* kMarker = ".holdfast-restore.json";
 constexpr std::uint64_t kBlock = 4096;
 
+// A fresh file system is empty although it has its lost+found.
 bool is_empty_directory(const std::string& path) {
   std::error_code ignored;
-  return !std::filesystem::exists(path, ignored) || std::filesystem::is_empty(path, ignored);
+  for (const auto& child : std::filesystem::directory_iterator(path, ignored)) {
+    if (child.path().filename() != "lost+found") return false;
+  }
+  return true;
 }
 
 class Restore {
