@@ -97,7 +97,7 @@ std::vector<Copy::Stage> Copy::plan() {
   Stage backups{"backups", {}};
   for (const BackupName& name : list_backups(from_)) backups.keys.push_back(name.key());
   std::vector<Stage> stages;
-  const auto list = [&](const char* name, std::vector<std::string> prefixes) {
+  const auto list = [&](const char* name, const std::vector<std::string>& prefixes) {
     Stage stage{name, {}};
     for (const std::string& prefix : prefixes) {
       for (const auto& [key, size] : sizes_below(from_, prefix)) {
