@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-30}
 
-scripts/build.sh fuzz
+scripts/build.sh fuzz fuzzers
 crashes=build/fuzz/crashes
 mkdir -p "$crashes"
 
