@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <mutex>
 
 #include "base/error.h"
 #include "base/path.h"
@@ -101,6 +102,7 @@ class Restless {
   Restless(FaultPlan& plan, std::string file, int times) : file_(std::move(file)), left_(times) {
     plan.on_operation([this](std::uint64_t, Operation operation, std::string_view) {
       if (operation != Operation::kAppend || left_.fetch_sub(1) <= 0) return;
+      const std::lock_guard lock(mutex_);  // operations come from several threads
       const Fd fd = open_file(file_, O_RDWR);
       const std::string text = noise(random_, 300'000);
       pwrite_full(fd.get(), as_bytes(text), 300'000, file_);
@@ -111,6 +113,7 @@ class Restless {
 
  private:
   const std::string file_;
+  std::mutex mutex_;
   std::mt19937_64 random_{6};
   std::atomic<int> left_;
   std::atomic<int> changes_{0};

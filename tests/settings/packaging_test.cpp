@@ -34,7 +34,8 @@ TEST(Packaging, TheSchemaHasExactlyTheKeysOfTheParser) {
 TEST(Packaging, EveryMappingOfTheSchemaIsKnownToTheParser) {
   std::set<std::string> known;
   for (const KeyTable& table : key_tables()) known.insert(std::string(table.mapping));
-  for (const auto& [name, definition] : packaged_schema().at("$defs").items()) {
+  const auto schema = packaged_schema();  // outlives the loop, as a temporary would not
+  for (const auto& [name, definition] : schema.at("$defs").items()) {
     EXPECT_EQ(definition.contains("properties"), known.count(name) == 1) << name;
   }
 }
