@@ -195,26 +195,6 @@ std::string format_duration(Duration duration) {
   return fmt::format("{}d{:02}h", s / 86400, s / 3600 % 24);
 }
 
-std::string format_age(Duration age) {
-  const auto s = std::chrono::duration_cast<seconds>(age).count();
-  const auto magnitude = s < 0 ? -s : s;
-  if (magnitude < 5) return "just now";
-  std::string amount;
-  const auto say = [&](std::int64_t n, std::string_view unit) {
-    amount = fmt::format("{} {}{}", n, unit, n == 1 ? "" : "s");
-  };
-  if (magnitude < 120) {
-    say(magnitude, "second");
-  } else if (magnitude < 7200) {
-    say(magnitude / 60, "minute");
-  } else if (magnitude < 172800) {
-    say(magnitude / 3600, "hour");
-  } else {
-    say(magnitude / 86400, "day");
-  }
-  return s < 0 ? "in " + amount : amount + " ago";
-}
-
 Timestamp parse_moment(std::string_view text, Timestamp now) {
   if (text.size() == 10 && text[4] == '-') return parse_rfc3339(std::string(text) + "T00:00:00Z");
   if (text.size() >= 20) return parse_rfc3339(text);

@@ -28,8 +28,6 @@ std::optional<Timestamp> parse_compact(std::string_view text);
 Duration parse_duration(std::string_view text);
 // The largest two units: "2h05m", "3d04h", "12.3s", "450ms".
 std::string format_duration(Duration duration);
-// "3 minutes ago", "just now", "in 2 hours".
-std::string format_age(Duration age);
 
 // A moment given by a person: RFC 3339, "2025-11-10" (midnight UTC) or a duration ago ("7d").
 Timestamp parse_moment(std::string_view text, Timestamp now);

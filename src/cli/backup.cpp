@@ -125,7 +125,8 @@ void check_class(Context& context, const std::string& given) {
 void check(Context& context, const BackupOptions& options) {
   check_class(context, options.choice.backup_class);
   if (options.one_file_system && options.cross_file_systems) {
-    throw Error(Code::kUsage, "--one-file-system and --cross-file-systems exclude each other");
+    throw Error(Code::kUsage, "--one-file-system and --cross-file-systems exclude each other",
+                "give one of them");
   }
 }
 

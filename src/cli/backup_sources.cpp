@@ -1,7 +1,6 @@
 #include "cli/backup_sources.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cctype>
@@ -11,15 +10,11 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "base/path.h"
+#include "os/file.h"
 #include "vault/backup_object.h"
 
 namespace holdfast {
 namespace {
-
-bool exists(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0;
-}
 
 const SourceSettings* named(const Settings& settings, const std::string& word) {
   for (const SourceSettings& source : settings.sources) {
@@ -108,8 +103,8 @@ std::vector<SourceSettings> choose_sources(const Settings& settings, const Backu
   for (const std::string& word : choice.words) {
     if (const SourceSettings* source = named(settings, word); source != nullptr) {
       chosen.push_back(configured(*source, choice));
-    } else if (word.find('/') != std::string::npos || exists(word)) {
-      if (!exists(word)) {
+    } else if (word.find('/') != std::string::npos || path_exists(word)) {
+      if (!path_exists(word)) {
         throw Error(Code::kNotFound, "there is no " + printable(word),
                     "check the path; relative ones are taken from the current directory");
       }
@@ -124,7 +119,8 @@ std::vector<SourceSettings> choose_sources(const Settings& settings, const Backu
   }
   if (!choice.name.empty()) {
     if (paths.empty()) {
-      throw Error(Code::kUsage, "--name is for paths; sources have their names already");
+      throw Error(Code::kUsage, "--name is for paths; sources have their names already",
+                  "leave --name out, or give paths instead of source names");
     }
     check_source_name(choice.name);
     chosen.push_back(source_of_paths(choice.backup_class, choice.name, paths));
@@ -135,17 +131,6 @@ std::vector<SourceSettings> choose_sources(const Settings& settings, const Backu
   }
   refuse_duplicates(chosen);
   return chosen;
-}
-
-BackupJob files_job(const SourceSettings& source) {
-  BackupJob job;
-  job.backup_class = source.backup_class;
-  job.source = source.name;
-  for (const std::string& path : source.paths) job.walk.roots.push_back(stored_path(path));
-  for (const std::string& pattern : source.excludes) job.walk.excludes.add(pattern);
-  job.walk.one_file_system = source.one_file_system;
-  job.walk.skip_cache_directories = source.skip_cache_directories;
-  return job;
 }
 
 std::vector<std::string> leave_out(BackupJob& job, const std::vector<std::string>& directories,

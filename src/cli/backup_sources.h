@@ -22,9 +22,6 @@ std::vector<SourceSettings> choose_sources(const Settings& settings, const Backu
 // A valid source name made of the last part of `path`.
 std::string source_name_of(const std::string& path);
 
-// What run_backup needs for a source of class files.
-BackupJob files_job(const SourceSettings& source);
-
 // Leaves `directories` (the vault, state and cache of this very program) out of `job` where they
 // lie below one of its roots. Returns those that it left out. Throws Error(kUsage) when a root lies
 // in `vault_directory`.

@@ -10,10 +10,10 @@
 #include "base/human.h"
 #include "cli/commands.h"
 #include "cli/context.h"
-#include "cli/dry_run_store.h"
 #include "cli/progress.h"
 #include "cli/run_log.h"
 #include "cli/session.h"
+#include "store/dry_run_store.h"
 #include "store/memory_store.h"
 #include "store/open_store.h"
 

@@ -85,7 +85,8 @@ std::string key_file_path(Context& context) {
 Credential find_credential(Context& context) {
   const GlobalOptions& options = context.options;
   if (!options.recovery_code_file.empty() && !options.key_file.empty()) {
-    throw Error(Code::kUsage, "--key-file and --recovery-code-file exclude each other");
+    throw Error(Code::kUsage, "--key-file and --recovery-code-file exclude each other",
+                "give one of them");
   }
   if (!options.recovery_code_file.empty()) {
     return parse_recovery_code(code_in(read_text(options.recovery_code_file, "recovery code")));
@@ -127,7 +128,9 @@ Passphrase new_passphrase(Context& context, const char* variable) {
       throw Error(Code::kInvalid, "the two passphrases differ", "run it again");
     }
   }
-  if (text.empty()) throw Error(Code::kInvalid, "an empty passphrase protects nothing");
+  if (text.empty())
+    throw Error(Code::kInvalid, "an empty passphrase protects nothing",
+                "type one, set HOLDFAST_PASSPHRASE, or use a key file: --key-file FILE");
   return {std::move(text)};
 }
 

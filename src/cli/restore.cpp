@@ -13,7 +13,7 @@
 #include "cli/progress.h"
 #include "cli/run_log.h"
 #include "cli/session.h"
-#include "protect/config_job.h"
+#include "protect/source_job.h"
 
 namespace holdfast {
 namespace {

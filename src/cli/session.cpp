@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 #include "cli/credential.h"
-#include "cli/dry_run_store.h"
+#include "store/dry_run_store.h"
 #include "store/open_store.h"
 
 namespace holdfast {

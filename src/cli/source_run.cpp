@@ -13,7 +13,7 @@
 #include "cli/hooks.h"
 #include "cli/progress.h"
 #include "cli/run_log.h"
-#include "protect/config_job.h"
+#include "protect/source_job.h"
 #include "protect/validate.h"
 
 namespace holdfast {

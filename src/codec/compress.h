@@ -5,6 +5,9 @@
 
 namespace holdfast {
 
+// Fast enough for the disk to be the limit, and smaller than chunk by chunk at level 3.
+inline constexpr int kDefaultCompression = 1;
+
 // The compressed form of `plain`, in a buffer of the calling thread that its next call overwrites.
 // Always one frame that states its content size, even where that is larger than `plain`.
 // Thread-safe.

@@ -29,7 +29,8 @@ Key argon2id(std::string_view passphrase, ByteView salt, const Argon2Cost& cost)
   Key key;
   if (crypto_pwhash(key.data(), key.size(), passphrase.data(), passphrase.size(), salt.data(),
                     cost.operations, cost.memory, crypto_pwhash_ALG_ARGON2ID13) != 0) {
-    throw Error(Code::kExhausted, "not enough memory to check the passphrase");
+    throw Error(Code::kExhausted, "not enough memory to check the passphrase",
+                "free 64 MiB, or use a key file: --key-file FILE");
   }
   return key;
 }

@@ -207,8 +207,7 @@ bool Backup::reuse(Item& item) const {
 void Backup::process(FileReader& reader, Item& item) {
   const bool is_file = S_ISREG(item.status.st_mode);
   if (!item.hardlink_to.empty()) {
-    OwnerNames names;
-    Entry entry = entry_of(item.path, item.status, names).value();
+    Entry entry = reader.metadata(item.path, item.status).value();
     entry.type = item.type = EntryType::kHardlink;
     entry.link_target = item.hardlink_to;
     encode_entry(entry, 0, item.encoded);

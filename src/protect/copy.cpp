@@ -51,6 +51,7 @@ class Copy {
   std::vector<Stage> plan();
   bool needs_copy(const std::string& key, std::uint64_t size, const Sizes& present);
   bool run_stage(const Stage& stage);
+  bool is_there(const std::string& key, std::uint64_t size, const Digest& digest);
   void copy_one(const std::string& key);
   Digest stream(ObjectStore& store, const std::string& key, std::uint64_t size, StagedObject* into);
 
@@ -69,7 +70,8 @@ class Copy {
 void Copy::check_destination() {
   const auto source = vault_id_of(from_);
   if (!source) {
-    throw Error(Code::kNotFound, "there is no vault in " + from_.traits().url);
+    throw Error(Code::kNotFound, "there is no vault in " + from_.traits().url,
+                "check the address of the vault that is to be copied: --vault URL");
   }
   const auto destination = vault_id_of(to_);
   if (destination) {
@@ -162,6 +164,11 @@ Digest Copy::stream(ObjectStore& store, const std::string& key, std::uint64_t si
   return hash.finish();
 }
 
+bool Copy::is_there(const std::string& key, std::uint64_t size, const Digest& digest) {
+  const auto info = to_.stat(key);
+  return info && info->size == size && stream(to_, key, size, nullptr) == digest;
+}
+
 void Copy::copy_one(const std::string& key) {
   const std::uint64_t size = wanted_.at(key);
   const auto object = to_.stage();
@@ -171,8 +178,9 @@ void Copy::copy_one(const std::string& key) {
     throw Error(Code::kCorrupt, fmt::format("{} in {} is damaged", key, from_.traits().url),
                 "repair the source first: holdfast repair --from URL (of this copy, if it has it)");
   }
-  if (!object->commit(key)) {
-    // Something of another size or content is in the way: a torn copy, or a damaged one.
+  if (!object->commit(key) && !is_there(key, size, digest)) {
+    // Something of another size or content is in the way: a torn copy, or a damaged one. A good
+    // one, of another copy at work, stays.
     to_.remove(key);
     const auto again = to_.stage();
     stream(from_, key, size, again.get());

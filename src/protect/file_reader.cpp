@@ -57,7 +57,7 @@ FileReader::FileReader(WriteSession& session, BackupProgress& progress, Warnings
 std::optional<ReadObject> FileReader::read(const std::string& file, const std::string& stored_path,
                                            const struct stat& status) {
   try {
-    auto entry = entry_of(stored_path, status, names_);
+    auto entry = metadata(stored_path, status);
     if (!entry) {
       // A socket belongs to the program that listens on it; there is nothing to bring back.
       return std::nullopt;
@@ -88,7 +88,7 @@ bool FileReader::read_content(const std::string& file, ReadObject& object) {
       warnings_.add(printable(file) + ": is no longer a file");
       return false;
     }
-    object.entry = entry_of(object.entry.path, before, names_).value();
+    object.entry = metadata(object.entry.path, before).value();
     object.status = before;
     object.chunks.clear();
     object.entry.xattrs = read_xattrs(file.substr(1), fd.get());

@@ -31,6 +31,10 @@ class FileReader {
   // read is read again; one that never stands still is kept as last read, marked, with a warning.
   std::optional<ReadObject> read(const std::string& file, const std::string& stored_path,
                                  const struct stat& status);
+  // What stat knows; nothing for sockets.
+  std::optional<Entry> metadata(const std::string& stored_path, const struct stat& status) {
+    return entry_of(stored_path, status, names_);
+  }
   void flush() { writer_.flush(); }
 
  private:

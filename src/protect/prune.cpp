@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "codec/compress.h"
 #include "protect/prune_plan.h"
 #include "protect/reachability.h"
 #include "protect/repack.h"
@@ -14,8 +15,6 @@
 
 namespace holdfast {
 namespace {
-
-constexpr int kDefaultLevel = 1;
 
 // Of every doomed chunk, when it was marked.
 using DoomedChunks = std::unordered_map<ChunkId, Timestamp, ChunkIdHash>;
@@ -195,7 +194,7 @@ void Prune::rewrite(const LiveSet& live, const std::set<PackName>& packs,
                     const DoomedChunks& doomed) {
   if (packs.empty()) return;
   FrameReader frames(vault_, std::shared_ptr<const Index>(std::shared_ptr<void>(), &live.index()));
-  Repacker repacker(vault_, frames, job_.level != 0 ? job_.level : kDefaultLevel);
+  Repacker repacker(vault_, frames, job_.level != 0 ? job_.level : kDefaultCompression);
   std::set<PackName> done;
   for (std::uint32_t s = 0; s < live.index().segments().size(); ++s) {
     const Segment& segment = live.index().segments()[s];
@@ -243,9 +242,11 @@ void Prune::remove_packs(const std::set<PackName>& gone) {
 PruneResult Prune::run() {
   const Duration begin = vault_.clock().monotonic();
   if (!store_.traits().can_remove && !job_.dry_run) {
-    throw Error(Code::kDenied, store_.traits().url + " does not let us remove anything");
+    throw Error(Code::kDenied, store_.traits().url + " does not let us remove anything",
+                "prune with an account that may remove objects");
   }
   if (!job_.dry_run) {
+    vault_.require_writable();
     lease_.emplace(store_, vault_.clock(), "prune", true);
   }
   stored_ = stored_packs(store_, times_);

@@ -288,6 +288,7 @@ void Repair::lift_doom() {
 
 RepairResult Repair::run() {
   const Duration begin = vault_.clock().monotonic();
+  if (!job_.dry_run) vault_.require_writable();
   check_segments();
   check_small_objects();
   check_backups();
@@ -310,7 +311,8 @@ RepairResult repair(const Vault& vault, const RepairJob& job, std::stop_token st
   if (job.other != nullptr) {
     const auto id = vault_id_of(*job.other);
     if (!id || *id != vault.parameters().id) {
-      throw Error(Code::kConflict, job.other->traits().url + " is not a copy of this vault");
+      throw Error(Code::kConflict, job.other->traits().url + " is not a copy of this vault",
+                  "give a place that 'holdfast copy --to URL' has filled from this vault");
     }
   }
   Repair repair(vault, job, std::move(stop));

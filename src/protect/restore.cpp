@@ -215,7 +215,6 @@ void Restore::place_file(const Entry& entry, const std::string& path, std::span<
   auto file = std::make_unique<FileInMaking>();
   file->entry = entry;
   file->entry.path = path;
-  file->original_path = entry.path;
   file->chunks.assign(chunks.begin(), chunks.end());
   file->existed = exists && S_ISREG(status.st_mode) && overwrite_ == Overwrite::kIfChanged;
   file->replace = exists;
@@ -351,9 +350,13 @@ RestoreResult Restore::run() {
     try {
       // Keeps a prune from removing packs under our hands; without the right to write we read
       // again from the new places.
+      vault_.require_writable();
       lease_ = std::make_unique<Lease>(vault_.store(), vault_.clock(), "restore");
     } catch (const Error& error) {
-      if (error.code() != Code::kDenied && error.code() != Code::kExhausted) throw;
+      if (error.code() != Code::kDenied && error.code() != Code::kExhausted &&
+          error.code() != Code::kUnsupported) {
+        throw;
+      }
     }
   }
   measure();

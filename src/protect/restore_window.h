@@ -17,8 +17,7 @@ namespace holdfast {
 
 // One file in the making. Its chunks may arrive in any order and from several threads.
 struct FileInMaking {
-  Entry entry;                // with the path below the target
-  std::string original_path;  // as the backup has it, for messages
+  Entry entry;  // with the path below the target
   std::vector<Ref> chunks;
   bool existed = false;  // there is a file to compare with, and to change in place
   bool replace = false;  // something may be in the way

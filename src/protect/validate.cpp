@@ -20,6 +20,7 @@ using Json = nlohmann::json;
 using IdSet = std::unordered_set<ChunkId, ChunkIdHash>;
 
 constexpr std::size_t kNamedFiles = 20;
+constexpr std::size_t kNamedChunks = 10;  // the damaged backups tell the whole story
 
 struct Pack {
   std::string key;
@@ -295,9 +296,9 @@ ValidateResult Validation::run() {
   list_packs();
   check_index_against_packs();
   for (const BackupName& name : job_.backups) reach(name);
-  for (const Ref& ref : live_.missing()) {
-    find("", "the index does not know chunk " + to_hex(ref.id.bytes));
-    if (live_.missing().size() > 10) break;
+  const std::vector<Ref>& missing = live_.missing();
+  for (std::size_t i = 0; i < missing.size() && i < kNamedChunks; ++i) {
+    find("", "the index does not know chunk " + to_hex(missing[i].id.bytes));
   }
   read_packs(packs_to_read());
   bool suspicious = !live_.missing().empty() || !lost_packs_.empty() || !bad_copies_.empty();
@@ -310,10 +311,14 @@ ValidateResult Validation::run() {
   }
   if (job_.record) {
     try {
+      vault_.require_writable();
       record();
     } catch (const Error& error) {
       // Whoever may only read can still validate.
-      if (error.code() != Code::kDenied && error.code() != Code::kExhausted) throw;
+      if (error.code() != Code::kDenied && error.code() != Code::kExhausted &&
+          error.code() != Code::kUnsupported) {
+        throw;
+      }
     }
   }
   MutexLock lock(mutex_);

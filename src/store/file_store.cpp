@@ -22,12 +22,12 @@
 #include "base/human.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "store/descriptor_cache.h"
+#include "store/temporary_file.h"
 
 namespace holdfast {
 namespace {
 
-constexpr std::uint64_t kWriteBackStep = std::uint64_t{8} << 20;
-constexpr std::size_t kOpenDescriptors = 32;
 constexpr Duration kLeftoverAge = std::chrono::hours{24};
 constexpr int kNoFollow = O_NOFOLLOW | O_NONBLOCK;  // the latter so that a FIFO cannot hang us
 
@@ -40,14 +40,6 @@ ObjectInfo info_of(std::string_view key, const struct stat& status) {
   return {std::string(key), static_cast<std::uint64_t>(status.st_size), modified,
           fmt::format("{:x}-{:x}-{:x}", status.st_ino, modified.time_since_epoch().count(),
                       status.st_size)};
-}
-
-std::uint64_t random_word() {
-  std::uint64_t word = 0;
-  if (::getrandom(&word, sizeof word, 0) != static_cast<ssize_t>(sizeof word)) {
-    throw system_error(errno, "cannot get random bytes");
-  }
-  return word;
 }
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.find_last_of('/')); }
@@ -85,71 +77,6 @@ auto with_advice(const std::string& directory, const Action& action) {
   }
 }
 
-// Adjacent versions of a small object can get the same inode number, size and, as the kernel's
-// clock ticks only every few milliseconds, time. Random digits below the millisecond tell them
-// apart. Where times cannot be set the tick has to do.
-void make_time_unique(int fd) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) return;
-  constexpr long kMillisecond = 1'000'000;
-  timespec modified = status.st_mtim;
-  modified.tv_nsec -= modified.tv_nsec % kMillisecond;
-  modified.tv_nsec += static_cast<long>(random_word() % kMillisecond);
-  const timespec times[2] = {{0, UTIME_OMIT}, modified};
-  ::futimens(fd, times);
-}
-
-// A file without a name of its own yet. It is locked as long as it is open, which tells other
-// processes that its writer lives. Unless `release`d it is removed.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(std::string path)
-      : path_(std::move(path)), fd_(open_file(path_, O_WRONLY | O_CREAT | O_EXCL, 0444)) {
-    // Where locks are not supported, leftovers cannot be told from live files, and both stay.
-    ::flock(fd_.get(), LOCK_EX | LOCK_NB);
-  }
-  TemporaryFile(TemporaryFile&& other) noexcept
-      : path_(std::exchange(other.path_, {})),
-        fd_(std::move(other.fd_)),
-        written_(other.written_),
-        pushed_(other.pushed_) {}
-  TemporaryFile& operator=(TemporaryFile&&) = delete;
-  ~TemporaryFile() { discard(); }
-
-  const std::string& path() const { return path_; }
-
-  void append(ByteView data) {
-    write_full(fd_.get(), data, path_);
-    written_ += data.size();
-    if (written_ - pushed_ < kWriteBackStep) return;
-    // Starts the disk now, so that the sync at the end is short. Errors come up there again.
-    ::sync_file_range(fd_.get(), static_cast<off_t>(pushed_),
-                      static_cast<off_t>(written_ - pushed_), SYNC_FILE_RANGE_WRITE);
-    pushed_ = written_;
-  }
-
-  void sync() {
-    make_time_unique(fd_.get());
-    sync_file(fd_.get(), path_);
-  }
-
-  void discard() {
-    if (!path_.empty()) ::unlink(path_.c_str());
-    release();
-  }
-
-  void release() {
-    path_.clear();
-    fd_.reset();
-  }
-
- private:
-  std::string path_;
-  Fd fd_;
-  std::uint64_t written_ = 0;
-  std::uint64_t pushed_ = 0;
-};
-
 // Excludes other threads and processes that replace or remove objects of the same directory.
 class WriterLock {
  public:
@@ -180,53 +107,6 @@ class WriterLock {
 
   std::mutex mutex_;
   Fd fd_;
-};
-
-// The least recently used of a few open files leaves first. Thread-safe.
-class DescriptorCache {
- public:
-  using Shared = std::shared_ptr<const Fd>;
-
-  Shared find(std::string_view key) {
-    const std::lock_guard lock(mutex_);
-    const auto found = position(key);
-    if (found == entries_.end()) return nullptr;
-    entries_.splice(entries_.begin(), entries_, found);
-    return found->second;
-  }
-
-  // To be asked before a file is opened and handed to `insert`.
-  std::uint64_t epoch() {
-    const std::lock_guard lock(mutex_);
-    return epoch_;
-  }
-
-  // Keeps nothing when something was forgotten since `epoch`: it could be this very object.
-  void insert(std::string_view key, Shared fd, std::uint64_t epoch) {
-    const std::lock_guard lock(mutex_);
-    if (epoch != epoch_) return;
-    if (const auto found = position(key); found != entries_.end()) entries_.erase(found);
-    entries_.emplace_front(key, std::move(fd));
-    if (entries_.size() > kOpenDescriptors) entries_.pop_back();
-  }
-
-  void forget(std::string_view key) {
-    const std::lock_guard lock(mutex_);
-    ++epoch_;
-    if (const auto found = position(key); found != entries_.end()) entries_.erase(found);
-  }
-
- private:
-  using Entries = std::list<std::pair<std::string, Shared>>;
-
-  Entries::iterator position(std::string_view key) {
-    return std::find_if(entries_.begin(), entries_.end(),
-                        [&](const auto& entry) { return entry.first == key; });
-  }
-
-  std::mutex mutex_;
-  std::uint64_t epoch_ = 0;
-  Entries entries_;
 };
 
 std::optional<struct stat> regular_file(const std::string& path) {

@@ -5,6 +5,15 @@
 #include "base/error.h"
 
 namespace holdfast {
+namespace {
+
+bool same_segments(const Index& a, const Index& b) {
+  return std::equal(a.segments().begin(), a.segments().end(), b.segments().begin(),
+                    b.segments().end(),
+                    [](const Segment& x, const Segment& y) { return x.name() == y.name(); });
+}
+
+}  // namespace
 
 FrameReader::FrameReader(const Vault& vault, std::shared_ptr<const Index> index)
     : vault_(vault), index_(std::move(index)) {}
@@ -46,10 +55,17 @@ std::shared_ptr<FrameReader> ChunkReader::frames() const {
 }
 
 void ChunkReader::refresh() {
-  forget_cached_index(vault_.cache_directory());
-  auto fresh = std::make_shared<FrameReader>(vault_, vault_.load_index());
+  std::shared_ptr<const Index> index = vault_.load_index();
   MutexLock lock(mutex_);
-  frames_ = std::move(fresh);
+  if (same_segments(*index, frames_->index())) {
+    // Nothing moved. What is left is a cached segment that rotted; once per reader is enough, since
+    // the whole index may have to be fetched.
+    if (cache_distrusted_) return;
+    cache_distrusted_ = true;
+    forget_cached_index(vault_.cache_directory());
+    index = vault_.load_index();
+  }
+  frames_ = std::make_shared<FrameReader>(vault_, std::move(index));
   cache_.clear();
 }
 

@@ -59,9 +59,9 @@ class ChunkReader {
   // gone or damaged, other copies are tried, then the index is read again once. Throws
   // Error(kCorrupt) when no copy can be read, Error(kDenied) without the right key.
   Bytes read(const Ref& ref);
-  // Reads the index again: after a prune moved things.
-  void refresh();
   std::shared_ptr<FrameReader> frames() const;
+  // Reads the index again: after a prune moved things, or the local cache rotted.
+  void refresh();
 
  private:
   std::optional<Bytes> try_copies(FrameReader& frames, const Ref& ref, std::string& trouble);
@@ -71,6 +71,7 @@ class ChunkReader {
   const std::size_t limit_;
   mutable Mutex mutex_;
   std::shared_ptr<FrameReader> frames_ GUARDED_BY(mutex_);
+  bool cache_distrusted_ GUARDED_BY(mutex_) = false;
   std::list<std::pair<FrameKey, FrameData>> cache_ GUARDED_BY(mutex_);  // newest first
 };
 

@@ -91,16 +91,4 @@ void open_frame(const SessionKeys& keys, const VaultId& vault, const FrameHeader
   decompress_into(compressed, raw);
 }
 
-bool frame_is_authentic(const SessionKeys& keys, const VaultId& vault, const FrameHeader& header,
-                        ByteView sealed) {
-  thread_local Bytes plain;
-  try {
-    open_bytes(keys, vault, header, sealed, plain);
-    return true;
-  } catch (const Error& error) {
-    if (error.code() == Code::kCorrupt) return false;
-    throw;
-  }
-}
-
 }  // namespace holdfast

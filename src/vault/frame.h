@@ -51,8 +51,4 @@ void seal_frame(const SessionKeys& keys, const VaultId& vault, FrameHeader& head
 void open_frame(const SessionKeys& keys, const VaultId& vault, const FrameHeader& header,
                 ByteView sealed, Bytes& raw);
 
-// Authenticates without decompressing.
-bool frame_is_authentic(const SessionKeys& keys, const VaultId& vault, const FrameHeader& header,
-                        ByteView sealed);
-
 }  // namespace holdfast

@@ -95,7 +95,9 @@ std::shared_ptr<const Index> Index::load(ObjectStore& store, const KeyRing& ring
       }
     }
     if (vanished && attempt < kAttempts) continue;
-    if (vanished) throw Error(Code::kUnavailable, "the index kept changing while it was read");
+    if (vanished)
+      throw Error(Code::kUnavailable, "the index kept changing while it was read",
+                  "run it again when the prune or merge at work has ended");
     if (!directory.empty()) forget_others(directory, NameSet(names.begin(), names.end()));
     drop_covered(index->segments_);
     return index;

@@ -251,7 +251,8 @@ Credential parse_key_file(std::string_view text) {
 
 std::string recovery_code(const KeyRing& ring) {
   if (!ring.master) {
-    throw Error(Code::kDenied, "only a restorer key can print a recovery sheet");
+    throw Error(Code::kDenied, "only a restorer key can print a recovery sheet",
+                "use the key that 'holdfast init' made");
   }
   Bytes data{kRecoveryVersion};
   append(data, ring.vault);
@@ -277,7 +278,8 @@ KeyRing parse_recovery_code(std::string_view text) {
   }
   const Digest check = sha256(view.first(kSize - 4));
   if (!equal_constant_time(ByteView(check).first(4), view.last(4))) {
-    throw Error(Code::kInvalid, "the recovery code has a typing error");
+    throw Error(Code::kInvalid, "the recovery code has a typing error",
+                "compare every group with the sheet");
   }
   return KeyRing::from_master(to_array<16>(view.subspan(1, 16)),
                               to_array<32>(view.subspan(17, 32)));

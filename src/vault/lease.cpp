@@ -20,6 +20,12 @@ std::string describe(const Json& json) {
                      json.value("host", "?"), json.value("pid", 0), json.value("started", "?"));
 }
 
+Error lost_object() {
+  return {Code::kUnavailable, "the store lost an object right after it was written",
+          "do not trust it with a backup before you know why: check its disk or service, and that "
+          "nothing else removes files there"};
+}
+
 }  // namespace
 
 std::string host_name() {
@@ -33,7 +39,7 @@ Timestamp store_now(ObjectStore& store) {
   store.put(key, as_bytes("{}"));
   const auto info = store.stat(key);
   store.remove(key);
-  if (!info) throw Error(Code::kUnavailable, "the store lost an object right after it was written");
+  if (!info) throw lost_object();
   return info->modified;
 }
 
@@ -52,7 +58,7 @@ Lease::Lease(ObjectStore& store, Clock& clock, std::string_view kind, bool exclu
               .dump();
   create();
   const auto info = store_.stat(key_);
-  if (!info) throw Error(Code::kUnavailable, "the store lost a lease right after it was written");
+  if (!info) throw lost_object();
   started_ = info->modified;
   // The body says when the lease began by the store's clock; the refreshes keep saying so.
   Json json = Json::parse(body_);
@@ -95,7 +101,8 @@ void Lease::create() {
     }
     if (store_.replace(key_, as_bytes(body_), held->etag)) return;
   }
-  throw Error(Code::kConflict, "several programs want the lease '" + kind_ + "' at once");
+  throw Error(Code::kConflict, "several programs want the lease '" + kind_ + "' at once",
+              "run it again when the others have ended");
 }
 
 // Whether the name is still held by us; others may have taken it over while we slept.
@@ -110,20 +117,29 @@ bool Lease::is_ours() {
   }
 }
 
+// False when the name is no longer ours. What changed between the look and the write stays.
+bool Lease::renew() {
+  if (!exclusive_) {
+    store_.put(key_, as_bytes(body_));
+    return true;
+  }
+  const auto held = store_.stat(key_);
+  return held && is_ours() && store_.replace(key_, as_bytes(body_), held->etag);
+}
+
 void Lease::refresh() {
   const Duration now = clock_.monotonic();
   {
     MutexLock lock(mutex_);
     if (now - last_refresh_ >= kLeaseLife) broken_ = true;
   }
-  if (!is_ours()) {
+  if (!renew()) {
     MutexLock lock(mutex_);
     broken_ = true;
     return;
   }
-  store_.put(key_, as_bytes(body_));
   const auto info = store_.stat(key_);
-  if (!info) throw Error(Code::kUnavailable, "the store lost a lease right after it was written");
+  if (!info) throw lost_object();
   MutexLock lock(mutex_);
   if (info->modified - last_modified_ >= kLeaseLife) broken_ = true;
   last_modified_ = std::max(last_modified_, info->modified);

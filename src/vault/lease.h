@@ -36,6 +36,7 @@ class Lease {
  private:
   void create();
   bool is_ours();
+  bool renew();
   void refresh();
 
   ObjectStore& store_;

@@ -18,6 +18,12 @@ constexpr const char* kConfigKey = "holdfast.json";
 constexpr const char* kFromAnotherCopy =
     "copy it from another copy of the vault; it is the same in all of them";
 
+ChunkId truncated(const Digest& digest) {
+  ChunkId id;
+  std::memcpy(id.bytes.data(), digest.data(), id.bytes.size());
+  return id;
+}
+
 Digest config_mac(const KeyRing& ring, Json json) {
   json.erase("mac");
   return Hmac(hkdf(ring.shared, {}, "holdfast config 1"))(as_bytes(json.dump()));
@@ -59,6 +65,13 @@ Json read_config(ObjectStore& store) {
   return json;
 }
 
+Error unknown_feature(const std::string& feature) {
+  return {
+      Code::kUnsupported,
+      fmt::format("the vault needs the feature '{}', which this program does not know", feature),
+      "use a newer holdfast"};
+}
+
 void refuse_newer(const Json& json) {
   const int format = json.at("format").get<int>();
   if (format > kFormatVersion) {
@@ -67,13 +80,8 @@ void refuse_newer(const Json& json) {
         fmt::format("the vault has format {}, this program knows up to {}", format, kFormatVersion),
         "use a newer holdfast");
   }
-  for (const char* use : {"read", "write"}) {
-    for (const Json& feature : json.at("features").at(use)) {
-      throw Error(Code::kUnsupported,
-                  fmt::format("the vault needs the feature '{}', which this program does not know",
-                              feature.get<std::string>()),
-                  "use a newer holdfast");
-    }
+  for (const Json& feature : json.at("features").at("read")) {
+    throw unknown_feature(feature.get<std::string>());
   }
 }
 
@@ -83,6 +91,9 @@ VaultParameters parse_parameters(const Json& json) {
     VaultParameters p;
     p.id = to_array<16>(from_hex(json.at("vault").get<std::string>()));
     p.created = json.at("created").get<std::string>();
+    for (const Json& feature : json.at("features").at("write")) {
+      p.unknown_write_feature = feature.get<std::string>();
+    }
     const Json& chunker = json.at("chunker");
     if (chunker.at("name") != "gear-1") {
       throw Error(Code::kUnsupported, "the vault uses an unknown chunker", "use a newer holdfast");
@@ -213,7 +224,8 @@ std::unique_ptr<Vault> Vault::create(ObjectStore& store, Clock& clock, const Key
   Json json = parameters_json(filled);
   json["mac"] = to_base64(config_mac(ring, json));
   if (!store.put_new(kConfigKey, as_bytes(json.dump(2) + "\n"))) {
-    throw Error(Code::kConflict, store.traits().url + " holds a vault already");
+    throw Error(Code::kConflict, store.traits().url + " holds a vault already",
+                "somebody made it at this moment: use it as it is, or choose another place");
   }
   return std::unique_ptr<Vault>(new Vault(store, clock, ring, filled, cache_directory));
 }
@@ -231,20 +243,18 @@ std::unique_ptr<Vault> Vault::open(ObjectStore& store, Clock& clock, const Crede
   return std::unique_ptr<Vault>(new Vault(store, clock, ring, parameters, cache_directory));
 }
 
+void Vault::require_writable() const {
+  if (!parameters_.unknown_write_feature.empty()) {
+    throw unknown_feature(parameters_.unknown_write_feature);
+  }
+}
+
 const Hmac& Vault::id_mac() const {
-  if (!id_mac_) throw Error(Code::kDenied, "an operator key cannot name chunks");
+  if (!id_mac_)
+    throw Error(Code::kDenied, "an operator key cannot name chunks",
+                "use a writer or restorer key");
   return *id_mac_;
 }
-
-namespace {
-
-ChunkId truncated(const Digest& digest) {
-  ChunkId id;
-  std::memcpy(id.bytes.data(), digest.data(), id.bytes.size());
-  return id;
-}
-
-}  // namespace
 
 ChunkId Vault::id_of(ByteView content) const { return truncated(id_mac()(content)); }
 

@@ -24,6 +24,7 @@ struct VaultParameters {
   ChunkSizes chunks;
   std::uint32_t frame_bytes = 4u << 20;
   std::uint64_t pack_bytes = 64u << 20;
+  std::string unknown_write_feature;  // one that this program lacks: then it only reads
 };
 
 // Copies of this are cheap to pass by reference; all methods are thread-safe. The store and the
@@ -46,6 +47,10 @@ class Vault {
   const VaultParameters& parameters() const { return parameters_; }
   // Local files of this vault; empty when nothing is cached.
   const std::string& cache_directory() const { return cache_directory_; }
+
+  // To be called before anything is written. Throws kUnsupported when the vault has a feature that
+  // writers must know and this program does not.
+  void require_writable() const;
 
   // HMAC(K_id, content). Needs a ring that can write or read.
   ChunkId id_of(ByteView content) const;

@@ -3,15 +3,21 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "codec/compress.h"
 
 namespace holdfast {
 namespace {
 
-constexpr int kDefaultLevel = 1;
 constexpr std::uint64_t kChunksPerSegment = 500'000;
 constexpr std::size_t kManySegments = 48;
 constexpr std::size_t kFewSegments = 12;
 constexpr std::size_t kWaitingPacks = 2;
+
+// Before the first byte goes out.
+const Vault& writable(const Vault& vault) {
+  vault.require_writable();
+  return vault;
+}
 
 unsigned thread_count(unsigned wanted) {
   return wanted > 0 ? wanted : std::max(1u, std::thread::hardware_concurrency());
@@ -32,7 +38,7 @@ struct WriteSession::Lane {
 };
 
 WriteSession::WriteSession(const Vault& vault, const WriteOptions& options)
-    : vault_(vault),
+    : vault_(writable(vault)),
       options_(options),
       session_(new_session(vault.ring())),
       lease_(vault.store(), vault.clock(), options.kind) {
@@ -142,7 +148,7 @@ void WriteSession::seal_one(Frame& frame) {
   FrameHeader header;
   header.number = next_frame_++;
   header.kind = frame.kind;
-  const int level = options_.level != 0 ? options_.level : kDefaultLevel;
+  const int level = options_.level != 0 ? options_.level : kDefaultCompression;
   seal_frame(session_.keys, vault_.parameters().id, header, frame.raw, level, sealed);
   {
     MutexLock lock(mutex_);

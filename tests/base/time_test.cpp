@@ -129,16 +129,6 @@ TEST(Durations, Format) {
   EXPECT_EQ(format_duration(-seconds{90}), "-1m30s");
 }
 
-TEST(Ages, Format) {
-  EXPECT_EQ(format_age(seconds{2}), "just now");
-  EXPECT_EQ(format_age(-seconds{2}), "just now");
-  EXPECT_EQ(format_age(seconds{90}), "90 seconds ago");
-  EXPECT_EQ(format_age(minutes{3}), "3 minutes ago");
-  EXPECT_EQ(format_age(hours{30}), "30 hours ago");
-  EXPECT_EQ(format_age(days{3}), "3 days ago");
-  EXPECT_EQ(format_age(-hours{2}), "in 2 hours");
-}
-
 TEST(Moments, Parse) {
   const Timestamp now = at_seconds(1762776000);
   EXPECT_EQ(parse_moment("7d", now), now - days{7});

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "cli/backup_sources.h"
-#include "cli/dry_run_store.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "os/clock.h"
+#include "store/dry_run_store.h"
 #include "store/memory_store.h"
 
 namespace holdfast {

@@ -149,10 +149,22 @@ TEST_F(VaultTest, NewerFormatsAndFeaturesAreUnsupported) {
   unsupported([](Json& json) { json["format"] = 2; });
   unsupported([](Json& json) { json["format"] = 1'000'000; });
   unsupported([](Json& json) { json["features"]["read"] = {"quantum-1"}; });
-  unsupported([](Json& json) { json["features"]["write"] = {"quantum-1"}; });
   unsupported([](Json& json) { json["chunker"]["name"] = "gear-2"; });
   put_signed(original);
   EXPECT_NO_THROW(open(made.ring));
+}
+
+TEST_F(VaultTest, AnUnknownWriteFeatureLeavesReadingAlone) {
+  Json json = config();
+  EXPECT_NO_THROW(open(made.ring)->require_writable());
+  json["features"]["write"] = {"quantum-1"};
+  put_signed(json);
+  const auto vault = open(made.ring);
+  expect_error(Code::kUnsupported, [&] { vault->require_writable(); });
+  const std::size_t before = list_objects(vault->store(), "").size();
+  expect_error(Code::kUnsupported, [&] { WriteSession(*vault, {}); });
+  EXPECT_EQ(list_objects(vault->store(), "").size(), before) << "not even a lease";
+  EXPECT_NO_THROW(vault->load_index());
 }
 
 // Fields that a later program of the same format may add are covered by the MAC and ignored.

@@ -1,4 +1,4 @@
-#include "protect/config_job.h"
+#include "protect/source_job.h"
 
 #include <unistd.h>
 
@@ -25,6 +25,17 @@ std::string repository_of(const std::string& bundle) {
                                             : git_directory;
 }
 
+BackupJob job_of(const SourceSettings& source, const std::vector<std::string>& paths) {
+  BackupJob job;
+  job.backup_class = source.backup_class;
+  job.source = source.name;
+  for (const std::string& path : paths) job.walk.roots.push_back(stored_path(path));
+  for (const std::string& pattern : source.excludes) job.walk.excludes.add(pattern);
+  job.walk.one_file_system = source.one_file_system;
+  job.walk.skip_cache_directories = source.skip_cache_directories;
+  return job;
+}
+
 }  // namespace
 
 StagingDirectory::StagingDirectory(const std::string& parent)
@@ -38,17 +49,13 @@ StagingDirectory::~StagingDirectory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
+BackupJob files_job(const SourceSettings& source) { return job_of(source, source.paths); }
+
 BackupJob config_job(const SourceSettings& source, const StagingDirectory& staging,
                      Warnings& warnings, std::stop_token stop) {
   const ConfigSelection selection = collect_config(source, stop);
   for (const std::string& note : selection.notes) warnings.add(note);
-  BackupJob job;
-  job.backup_class = source.backup_class;
-  job.source = source.name;
-  for (const std::string& path : selection.paths) job.walk.roots.push_back(stored_path(path));
-  for (const std::string& exclude : source.excludes) job.walk.excludes.add(exclude);
-  job.walk.one_file_system = source.one_file_system;
-  job.walk.skip_cache_directories = source.skip_cache_directories;
+  BackupJob job = job_of(source, selection.paths);
   for (const GitRepository& repository : selection.repositories) {
     const std::string file = staging.path() + "/" + std::to_string(job.placed.size()) + ".bundle";
     try {
@@ -69,6 +76,7 @@ std::vector<std::string> restore_repositories(const Vault& vault, const RestoreJ
   std::vector<std::string> restored;
   if (job.dry_run) return restored;
   const Selection selection(job.includes, job.excludes, job.strip_components);
+  const Target target(job.target, false, job.rights);
   ChunkReader reader(vault);
   const StoredBackup backup = read_backup(vault, job.backup);
   for_each_entry(reader, backup.root.value().tree, [&](const Entry& entry, std::span<const Ref>) {
@@ -81,6 +89,9 @@ std::vector<std::string> restore_repositories(const Vault& vault, const RestoreJ
     const std::string bundle = job.target + "/" + *path;
     const std::string directory = repository_of(bundle);
     try {
+      struct stat status {};
+      // Refuses a way that leads through a symlink, which git would follow.
+      if (!target.stat(*path, status)) return true;
       restore_bundle(bundle, directory, stop);
       ::unlink(bundle.c_str());
       restored.push_back(directory);

@@ -1,4 +1,4 @@
-// Backups of configuration: what a `config` source lists, git repositories as bundles.
+// From a source of the configuration to a backup job; git repositories travel as bundles.
 #pragma once
 
 #include <stop_token>
@@ -24,6 +24,9 @@ class StagingDirectory {
  private:
   std::string path_;
 };
+
+// The job for a source of class files.
+BackupJob files_job(const SourceSettings& source);
 
 // The job for a source of class config. Bundles are made in `staging`, which must live until the
 // backup has ended. What is missing becomes a warning.

@@ -1,4 +1,4 @@
-#include "cli/dry_run_store.h"
+#include "store/dry_run_store.h"
 
 #include <map>
 
