@@ -17,6 +17,7 @@ ROOMS = [
     ["base"],
     ["os"],
     ["codec"],
+    ["net"],
     ["store"],
     ["vault"],
     ["settings"],

@@ -1,22 +1,25 @@
 #!/usr/bin/env bash
-# Installs the Debian 12 packages of the groups named (build, test, demo, bench, lint, fuzz).
-# Does nothing, and needs no rights and no network, when all of them are there.
+# Installs the Debian 12 packages of the groups named (see below). Does nothing, and needs no rights
+# and no network, when all of them are there.
 set -euo pipefail
 
 packages_of() {
   case $1 in
     build)
       echo g++ cmake ninja-build pkg-config git ca-certificates libfmt-dev nlohmann-json3-dev \
-        libcli11-dev libyaml-cpp-dev libssl-dev libsodium-dev libzstd-dev
+        libcli11-dev libyaml-cpp-dev libssl-dev libsodium-dev libzstd-dev \
+        libcurl4-openssl-dev libpugixml-dev zlib1g-dev
       ;;
-    test) echo libgtest-dev libgmock-dev attr acl git ;;
+    test) echo libgtest-dev libgmock-dev attr acl git openssl ;;
+    # A one-node Ceph cluster with two zones, and what a person types against it.
+    lab) echo ceph-mon ceph-osd ceph-mgr ceph-common radosgw awscli curl openssl ;;
     demo) echo attr acl ;;
     bench) echo restic borgbackup time python3 ;;
     lint) echo clang clang-format clang-tidy python3 ;;
     fuzz) echo clang libclang-rt-14-dev ;;
     *)
       echo "install-dependencies.sh: no group named '$1'" >&2
-      echo "The groups are: build test demo bench lint fuzz" >&2
+      echo "The groups are: build test lab demo bench lint fuzz" >&2
       return 2
       ;;
   esac

@@ -1,0 +1,97 @@
+#include "net/curl.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace holdfast {
+namespace {
+
+Code code_of(CURLcode result) {
+  switch (result) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+      return Code::kDenied;
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return Code::kInvalid;
+    case CURLE_OUT_OF_MEMORY:
+      return Code::kExhausted;
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+    case CURLE_NOT_BUILT_IN:
+    case CURLE_UNKNOWN_OPTION:
+      return Code::kInternal;
+    default:
+      return Code::kUnavailable;
+  }
+}
+
+std::string hint_for(CURLcode result) {
+  if (result == CURLE_SSL_CACERT_BADFILE) return "ca_file must name a readable PEM file";
+  if (code_of(result) != Code::kDenied) return {};
+  return "if an authority of your own signed the server's certificate, name that authority's "
+         "certificate with ca_file";
+}
+
+std::string part_of(CURLU* url, CURLUPart part) {
+  char* text = nullptr;
+  if (curl_url_get(url, part, &text, 0) != CURLUE_OK) return {};
+  std::string result(text);
+  curl_free(text);
+  return result;
+}
+
+}  // namespace
+
+void start_libcurl() {
+  static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (started != CURLE_OK) {
+    throw Error(Code::kInternal,
+                fmt::format("libcurl does not start: {}", curl_easy_strerror(started)));
+  }
+}
+
+CurlHandle new_curl_handle() {
+  CurlHandle handle(curl_easy_init());
+  if (!handle) throw no_memory_for_connection();
+  return handle;
+}
+
+Error no_memory_for_connection() {
+  return {Code::kExhausted, "there is no memory for a connection"};
+}
+
+long curl_milliseconds(Duration duration) {
+  return std::max(1L, std::chrono::ceil<std::chrono::milliseconds>(duration).count());
+}
+
+std::string host_of(const std::string& url) {
+  const CurlUrl parsed(curl_url());
+  if (!parsed) throw no_memory_for_connection();
+  const CURLUcode result = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_PATH_AS_IS);
+  const std::string scheme = part_of(parsed.get(), CURLUPART_SCHEME);
+  if (result != CURLUE_OK || (scheme != "http" && scheme != "https")) {
+    // The URL itself may hold credentials.
+    const char* reason = result == CURLUE_OK ? "Unsupported URL scheme" : curl_url_strerror(result);
+    throw Error(Code::kInvalid, fmt::format("cannot send a request: not a web URL ({})", reason),
+                "write http://HOST[:PORT] or https://HOST[:PORT]");
+  }
+  const std::string port = part_of(parsed.get(), CURLUPART_PORT);
+  return part_of(parsed.get(), CURLUPART_HOST) + (port.empty() ? "" : ":" + port);
+}
+
+Error curl_error(CURLcode result, const std::string& host, std::string reason) {
+  // These quote the setting, which may hold a password.
+  if (reason.starts_with("Unsupported proxy")) {
+    return {Code::kInvalid, fmt::format("cannot reach {}: the proxy setting is not valid", host),
+            "write http://HOST:PORT"};
+  }
+  if (reason.empty()) reason = curl_easy_strerror(result);
+  while (reason.ends_with('\n') || reason.ends_with('\r')) reason.pop_back();
+  return {code_of(result), fmt::format("no answer from {}: {}", host, reason), hint_for(result)};
+}
+
+}  // namespace holdfast
