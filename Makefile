@@ -4,10 +4,11 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 JOBS ?= 2
 FUZZ_SECONDS ?= 30
+LAB_DIR ?= build/lab
 PROGRAM = build/release/bin/holdfast
 
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-svg test bench fuzz lint format install clean help
+.PHONY: all demo demo-svg lab lab-down test bench fuzz lint format install clean help
 
 all: ## build the program, build/release/bin/holdfast (the default)
 	@scripts/install-dependencies.sh build
@@ -21,8 +22,15 @@ demo-svg: all ## run the demo and draw its output into docs/demo.svg
 	@scripts/install-dependencies.sh demo lint
 	@scripts/demo-svg.py --output docs/demo.svg -- scripts/demo.sh $(PROGRAM)
 
+lab: ## start two S3 regions below LAB_DIR (build/lab) and say what to type next
+	@scripts/install-dependencies.sh lab
+	@lab/regions.sh up "$(LAB_DIR)"
+
+lab-down: ## stop the two regions and remove all that is in them
+	@lab/regions.sh down "$(LAB_DIR)"
+
 test: ## build and run all tests
-	@scripts/install-dependencies.sh build test
+	@scripts/install-dependencies.sh build test lab
 	@scripts/build.sh release --tests
 	@ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
 
@@ -45,7 +53,9 @@ format: ## rewrite the sources in the project's format
 install: all ## install below PREFIX (/usr/local): program, man pages, completions, examples
 	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
 
-clean: ## remove everything that was built
+clean: ## remove everything that was built, and the regions of make lab
+	@lab/regions.sh down "$(LAB_DIR)"
+	@lab/regions.sh down build/demo/lab
 	rm -rf build
 
 help: ## list these targets
