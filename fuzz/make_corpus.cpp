@@ -4,6 +4,7 @@
 
 #include "os/file.h"
 #include "store/memory_store.h"
+#include "store/s3/xml.h"
 #include "vault/tree.h"
 
 using namespace holdfast;
@@ -36,6 +37,31 @@ Bytes leaf_page() {
   return page;
 }
 
+// What a person or a service writes: text, but with ends of lines that an editor would lose.
+void aws_profile_seeds() {
+  seed("aws_profile", "config",
+       as_bytes("\xef\xbb\xbf# mine\r\n[default] ; x\r\nregion = eu-west-1 # here\r\n[profile \"a "
+                "b\"]\nrole_arn = arn:r\nsource_profile = default\ns3 =\n  addressing_style = "
+                "path\n  max = 1\ncredential_process = echo a ; b\n    more\n[profile "
+                "default]\nx=y\n[sso-session s]\n"));
+  seed("aws_profile", "credentials",
+       as_bytes("[default]\naws_access_key_id = A\naws_secret_access_key = S\n[work]\n  a = 1\n  b "
+                "= 2\n"));
+  const std::string keys = R"("AccessKeyId": "A", "SecretAccessKey": "S", )";
+  const std::string expiry = R"("Expiration": "2025-11-10T18:00:00Z"})";
+  seed("aws_profile", "process",
+       as_bytes(R"({"Version": 1, )" + keys + R"("SessionToken": "T", )" + expiry));
+  seed("aws_profile", "metadata",
+       as_bytes(R"({"Code": "Success", )" + keys + R"("Token": "T", )" + expiry));
+  seed("aws_profile", "token",
+       as_bytes("<R><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>S</"
+                "SecretAccessKey><SessionToken>T</SessionToken><Expiration>2025-11-10T18:00:00Z</"
+                "Expiration></Credentials></R>"));
+  seed("aws_profile", "token-error",
+       as_bytes("<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></"
+                "ErrorResponse>"));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -62,9 +88,11 @@ int main(int argc, char** argv) {
   seed("keys", "file", as_bytes(key_file_text({})));
   seed("keys", "ring", as_bytes(key_ring_text(ring)));
   seed("keys", "code", as_bytes(recovery_code(ring)));
+  seed("s3_xml", "complete", as_bytes(complete_upload_body({"0123456789abcdef", "a&b"})));
   BackupSummary summary;
   summary.name = {"files", Timestamp{}, "source"};
   seed("backup_object", "object", encode_backup(new_session(ring), ring, summary, {}));
   seed("backup_object", "key", as_bytes(summary.name.key()));
+  aws_profile_seeds();
   return 0;
 }

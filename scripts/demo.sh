@@ -2,6 +2,10 @@
 # demo.sh [PROGRAM]: a disaster in a minute. Everything happens below DEMO_DIR (default: build/demo),
 # which is emptied first; the machine's own /usr/share and /etc are only read, to be copied.
 #
+# With the lab's packages (make lab installs them) and as root, the vault and its copy lie in two S3
+# regions, and the first region dies in the disaster; else, or with DEMO_DIRECTORIES=1, in two
+# directories.
+#
 # What was lost and what came back are compared by find, sha256sum and getfattr, not by Holdfast.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,6 +16,7 @@ mkdir -p "${DEMO_DIR:=build/demo}"
 work=$(realpath "$DEMO_DIR")
 production=$work/production site_a=$work/site-a site_b=$work/site-b safe=$work/safe
 recovered=$work/recovered records=$work/records
+lab=$work/lab regions=$PWD/lab/regions.sh
 
 # ---------------------------------------------------------------------------------------- output
 
@@ -30,7 +35,12 @@ fail() {
   printf '%sdemo: %s%s\n' "$red" "$*" "$plain" >&2
   exit 1
 }
-trap '(($? == 0)) || echo "demo: not finished; what was done so far is in $work" >&2' EXIT
+finish() {
+  local code=$?
+  ((code == 0)) || echo "demo: not finished; what was done so far is in $work" >&2
+  ((code == 0)) || [[ ! -e $lab ]] || "$regions" down "$lab"
+}
+trap finish EXIT
 
 count() { sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<<"$1"; }
 size() {
@@ -86,6 +96,7 @@ prepare() {
   done
   [[ -e $work/records || -z $(ls -A "$work") ]] ||
     fail "$work is not empty and not from an earlier demo; set DEMO_DIR to another folder"
+  [[ ! -e $lab ]] || "$regions" down "$lab"
   chmod -R u+rwX "$work"
   rm -rf "${work:?}"/*
   mkdir -p "$production" "$site_a" "$safe/home" "$recovered" "$records"
@@ -138,14 +149,31 @@ change_production() {
   printf 'changed_by = demo\n' >>"$production/etc/hosts.demo"
 }
 
+# Where the vault and its copy lie: `first`, `second` and how the second is reached.
+choose_sites() {
+  first=$site_a/vault second=$site_b
+  second_environment=()
+  two_regions=0
+  if ((EUID != 0)) || [[ -n ${DEMO_DIRECTORIES-} ]] || ! command -v radosgw ceph-osd >/dev/null; then
+    return
+  fi
+  two_regions=1
+  EAST_PORT=0 WEST_PORT=0 MON_PORT=0 "$regions" up "$lab" >"$records/lab"
+  # shellcheck disable=SC1091  # made a moment ago
+  . "$lab/lab.env"
+  first=s3://production/vault second=s3://second-region/vault
+  second_environment=("AWS_ENDPOINT_URL=$WEST_URL" "AWS_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID"
+    "AWS_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY")
+}
+
 write_configuration() {
   cat >"$site_a/holdfast.yaml" <<YAML
-vault: $site_a/vault
+vault: $first
 key_file: $safe/key
 state_dir: $site_a/state
 cache_dir: $site_a/cache
 copies:
-  - {name: second-site, url: $site_b}
+  - {name: second-site, url: $second}
 sources:
   - name: usr-share
     class: files
@@ -155,13 +183,28 @@ sources:
     etc: false
     applications: [$production/etc]
 YAML
+  ((two_regions)) || return 0
+  cat >>"$site_a/holdfast.yaml" <<YAML
+stores:
+  - {url: "s3://production", endpoint: "$EAST_URL"}
+  - {url: "s3://second-region", endpoint: "$WEST_URL"}
+YAML
+}
+
+# What a vault takes: its objects are the same in a directory and in a bucket.
+vault_bytes() {
+  local bytes
+  bytes=$("$program" --json --vault "$1" stats | sed -n 's/^ *"stored_bytes": \([0-9]*\),*$/\1/p')
+  [[ -n $bytes ]] || fail "holdfast stats does not say what $1 takes"
+  echo "$bytes"
 }
 
 destroy() {
   rm -rf "$production" "$site_a"
+  ((!two_regions)) || "$regions" stop-zone "$lab" east
   # From here on nothing is left but the program, the key and the second site: no configuration, no
-  # cache, no environment.
-  environment=(env -i "PATH=$PATH" "HOME=$safe/home" "TERM=${TERM-dumb}")
+  # cache, no environment but what it takes to reach the second region.
+  environment=(env -i "PATH=$PATH" "HOME=$safe/home" "TERM=${TERM-dumb}" "${second_environment[@]}")
 }
 
 compare() {
@@ -189,13 +232,18 @@ note "$(count "$files") files, $(size "$bytes"); with a sparse file, hard links,
 unreadable=$(wc -l <"$records/unreadable")
 ((unreadable == 0)) || note "$unreadable files that only root may read are left out"
 
-heading "A vault in a directory, and the first backup"
+choose_sites
+if ((two_regions)); then
+  heading "A vault in the first of two S3 regions, and the first backup"
+else
+  heading "A vault in a directory, and the first backup"
+fi
 write_configuration
 cd "$site_a"
 holdfast init
 holdfast backup all
 first_ms=$took first_bytes=$bytes first_files=$files
-first_vault=$(tree_bytes "$site_a/vault")
+first_vault=$(vault_bytes "$first")
 
 heading "A day's work, and the next backup"
 change_production
@@ -205,28 +253,35 @@ holdfast backup all
 second_ms=$took
 files=$(tree_files "$production")
 bytes=$(tree_bytes "$production")
-second_vault=$(tree_bytes "$site_a/vault")
+second_vault=$(vault_bytes "$first")
 holdfast list
 
 heading "A copy at the second site"
-holdfast copy --to ../site-b
+holdfast copy --to second-site
 copy_ms=$took
-copy_bytes=$(tree_bytes "$site_b")
+copy_bytes=$(vault_bytes "$second")
+((!two_regions)) || holdfast region status
 
 heading "The disaster"
 record "$production" "$records/before"
 cd "$safe"
 disaster_ms=$(now_ms)
 destroy
-note "gone: production, the vault, its cache, its logs, the configuration"
-note "left: the program, the key file, the second site"
+if ((two_regions)); then
+  note "gone: production, the first region, the cache, the logs, the configuration"
+  note "left: the program, the key file, the second region and its access key"
+else
+  note "gone: production, the vault, its cache, its logs, the configuration"
+  note "left: the program, the key file, the second site"
+fi
 
 heading "Recovery"
 # The number of leading directories that are not production's own.
 strip=$(tr -dc / <<<"$production" | wc -c)
-access=(--vault ../site-b --key-file key)
+((two_regions)) || second=../site-b
+access=(--vault "$second" --key-file key)
 start_ms=$(now_ms)
-holdfast "${access[@]}" list
+holdfast recover --from "$second" --key-file key
 holdfast "${access[@]}" restore latest:usr-share --target ../recovered --strip-components "$strip"
 holdfast "${access[@]}" restore latest:etc --target ../recovered --strip-components "$strip"
 recovery_ms=$(($(now_ms) - start_ms))
@@ -253,10 +308,22 @@ printf '   %-22s %s\n' \
   "recovery point" "$(seconds $((disaster_ms - backup_ms))) before the disaster, when the last backup began" \
   "recovery time" "$(seconds "$recovery_ms"), from nothing to the last byte"
 
-cat <<TRY
+if ((two_regions)); then
+  cat <<TRY
+
+${bold}To try next${plain} (the second region still runs; away with it: lab/regions.sh down $lab)
+   . $lab/lab.env; export AWS_ENDPOINT_URL=\$WEST_URL
+   alias hf='$program --vault $second --key-file $safe/key'
+   aws --endpoint-url \$WEST_URL s3 ls $second/files/ --recursive
+TRY
+else
+  cat <<TRY
 
 ${bold}To try next${plain} (the second site and the key are still there)
    alias hf='$program --vault $site_b --key-file $safe/key'
+TRY
+fi
+cat <<TRY
    hf validate all --read-data
    hf find hosts
    hf cat latest:etc $production/etc/hosts

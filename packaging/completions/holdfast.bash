@@ -2,8 +2,9 @@
 
 _holdfast() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="init backup list show diff find cat restore validate copy retention forget prune
-    repair stats key version help"
+  local commands="init backup list show diff find cat restore recover validate copy sync region
+    retention forget prune lock lifecycle
+    repair stats store key version help"
   local global="--config --vault --key-file --json --quiet --progress --log-dir --help"
   COMPREPLY=()
 
@@ -13,7 +14,7 @@ _holdfast() {
     word=${COMP_WORDS[index]}
     if [[ -n $skip ]]; then
       skip=""
-    elif [[ $word == --@(config|vault|key-file|progress|log-dir|class|source|since|target|include|exclude|overwrite|strip-components|to|grace|keep-*) ]]; then
+    elif [[ $word == --@(config|vault|key-file|progress|log-dir|class|source|since|target|include|exclude|overwrite|strip-components|to|from|at|write-config|grace|keep-*) ]]; then
       skip=yes
     elif [[ $word == -* || $word == = ]]; then
       :
@@ -56,7 +57,15 @@ _holdfast() {
             --numeric-ids --no-owner --no-xattrs --threads --dry-run"
           ;;
         validate) words="all latest --read-data" ;;
+        recover)
+          words="--from --target --in-place --source --class --at --overwrite --dry-run
+            --write-config"
+          ;;
         copy) words="--to --verify --dry-run" ;;
+        sync) words="--to --verify" ;;
+        region)
+          if [[ -z $subcommand ]]; then words="status setup"; else words="--role --dry-run"; fi
+          ;;
         retention)
           if [[ -z $subcommand ]]; then
             words="show apply"
@@ -65,9 +74,18 @@ _holdfast() {
               --keep-monthly --keep-yearly --keep-within"
           fi
           ;;
+        lock)
+          if [[ -z $subcommand ]]; then words="status extend"; else words="--period --all --dry-run"; fi
+          ;;
         prune) words="--dry-run --grace --max-unused" ;;
+        lifecycle)
+          if [[ -z $subcommand ]]; then words="show apply"; else words="--dry-run"; fi
+          ;;
         repair) words="--from --dry-run" ;;
         forget) words="--force --yes --dry-run" ;;
+        store)
+          if [[ -z $subcommand ]]; then words="check"; else words="--policies --role"; fi
+          ;;
         key)
           if [[ -z $subcommand ]]; then
             words="list add remove export recover-sheet"

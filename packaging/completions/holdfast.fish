@@ -12,8 +12,8 @@ complete -c holdfast -l log-dir -x -a '(__fish_complete_directories)' -d 'direct
 complete -c holdfast -l help -d 'show help'
 
 function __holdfast_needs_command
-    not __fish_seen_subcommand_from init backup list show diff find cat restore validate copy \
-        retention forget prune repair stats key version help
+    not __fish_seen_subcommand_from init backup list show diff find cat restore recover validate \
+        copy sync region retention forget prune lock lifecycle repair stats store key version help
 end
 
 complete -c holdfast -n __holdfast_needs_command -a init -d 'create a vault'
@@ -24,13 +24,19 @@ complete -c holdfast -n __holdfast_needs_command -a diff -d 'compare two backups
 complete -c holdfast -n __holdfast_needs_command -a find -d 'search backups for a path'
 complete -c holdfast -n __holdfast_needs_command -a cat -d 'write one file to stdout'
 complete -c holdfast -n __holdfast_needs_command -a restore -d 'restore a backup'
+complete -c holdfast -n __holdfast_needs_command -a recover -d 'everything back on a new machine'
 complete -c holdfast -n __holdfast_needs_command -a validate -d 'check backups or all data'
 complete -c holdfast -n __holdfast_needs_command -a copy -d 'copy the vault to a second store'
+complete -c holdfast -n __holdfast_needs_command -a sync -d 'bring all copies up to date'
+complete -c holdfast -n __holdfast_needs_command -a region -d 'status and replication of the copies'
 complete -c holdfast -n __holdfast_needs_command -a retention -d 'show or apply retention'
 complete -c holdfast -n __holdfast_needs_command -a forget -d 'remove backups by name'
 complete -c holdfast -n __holdfast_needs_command -a prune -d 'free space that no backup needs'
+complete -c holdfast -n __holdfast_needs_command -a lock -d 'status and extension of locks'
+complete -c holdfast -n __holdfast_needs_command -a lifecycle -d 'cheaper storage in a bucket'
 complete -c holdfast -n __holdfast_needs_command -a repair -d 'mend a damaged vault'
 complete -c holdfast -n __holdfast_needs_command -a stats -d 'sizes and savings'
+complete -c holdfast -n __holdfast_needs_command -a store -d 'check a bucket'
 complete -c holdfast -n __holdfast_needs_command -a key -d 'manage keys'
 complete -c holdfast -n __holdfast_needs_command -a version -d 'show the version'
 complete -c holdfast -n __holdfast_needs_command -a help -d 'show help'
@@ -38,11 +44,11 @@ complete -c holdfast -n __holdfast_needs_command -a help -d 'show help'
 complete -c holdfast -n '__fish_seen_subcommand_from backup; and not __fish_seen_subcommand_from files config all' \
     -a 'files config all'
 complete -c holdfast -n '__fish_seen_subcommand_from backup; and __fish_seen_subcommand_from files config' -F
-complete -c holdfast -n '__fish_seen_subcommand_from backup restore copy retention prune repair' \
+complete -c holdfast -n '__fish_seen_subcommand_from backup restore recover copy region retention prune repair' \
     -l dry-run -d 'show what would be done'
 
-complete -c holdfast -n '__fish_seen_subcommand_from list retention' -l class -x -a 'database files config'
-complete -c holdfast -n '__fish_seen_subcommand_from list retention' -l source -x -d 'one source'
+complete -c holdfast -n '__fish_seen_subcommand_from list recover retention' -l class -x -a 'database files config'
+complete -c holdfast -n '__fish_seen_subcommand_from list recover retention' -l source -x -d 'one source'
 complete -c holdfast -n '__fish_seen_subcommand_from list' -l since -x -d 'a date, or a time ago: 7d'
 
 complete -c holdfast -n '__fish_seen_subcommand_from show diff find cat restore validate' -a latest
@@ -57,8 +63,24 @@ complete -c holdfast -n '__fish_seen_subcommand_from validate' -a all
 complete -c holdfast -n '__fish_seen_subcommand_from validate' -l read-data -d 'read every byte, or PCT percent'
 complete -c holdfast -n '__fish_seen_subcommand_from copy' -l to -x -a '(__fish_complete_directories)' -d 'the second store'
 complete -c holdfast -n '__fish_seen_subcommand_from copy' -l verify -d 'read back what was copied'
+complete -c holdfast -n '__fish_seen_subcommand_from sync' -l to -x -d 'one copy'
+complete -c holdfast -n '__fish_seen_subcommand_from sync' -l verify -d 'read back what was copied'
+complete -c holdfast -n '__fish_seen_subcommand_from region; and not __fish_seen_subcommand_from status setup' -a 'status setup'
+complete -c holdfast -n '__fish_seen_subcommand_from region' -l role -x -d 'role for replication'
+complete -c holdfast -n '__fish_seen_subcommand_from recover' -l from -x -a '(__fish_complete_directories)' -d 'a copy of the vault'
+complete -c holdfast -n '__fish_seen_subcommand_from recover' -l target -x -a '(__fish_complete_directories)' -d 'where to'
+complete -c holdfast -n '__fish_seen_subcommand_from recover' -l in-place -d 'to the original paths'
+complete -c holdfast -n '__fish_seen_subcommand_from recover' -l at -x -d 'a date, or a time ago: 7d'
+complete -c holdfast -n '__fish_seen_subcommand_from recover' -l overwrite -x -a 'never if-changed always'
+complete -c holdfast -n '__fish_seen_subcommand_from recover' -l write-config -r -d 'a first configuration'
+complete -c holdfast -n '__fish_seen_subcommand_from lock; and not __fish_seen_subcommand_from status extend' \
+    -a 'status extend'
+complete -c holdfast -n '__fish_seen_subcommand_from extend' -l period -x -d 'from now on'
+complete -c holdfast -n '__fish_seen_subcommand_from extend' -l all -d 'also what is locked for long'
 complete -c holdfast -n '__fish_seen_subcommand_from prune' -l grace -x -d 'how long to wait before removing'
 
+complete -c holdfast -n '__fish_seen_subcommand_from lifecycle; and not __fish_seen_subcommand_from show apply' \
+    -a 'show apply'
 complete -c holdfast -n '__fish_seen_subcommand_from retention; and not __fish_seen_subcommand_from show apply' \
     -a 'show apply'
 for rule in last hourly daily weekly monthly yearly within

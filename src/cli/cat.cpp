@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/entry_text.h"
+#include "cli/thaw.h"
 
 namespace holdfast {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 struct CatOptions {
   std::string backup;
   std::string path;
+  ThawOptions thaw;
 };
 
 struct FoundFile {
@@ -120,6 +122,9 @@ int run(Context& context, const CatOptions& options) {
     file = find_file(reader, backup, file.entry.link_target);
   }
   refuse_others(file.entry, backup.summary.name.id());
+  PackNeeds needs(reader.frames()->shared_index());
+  for (const Ref& chunk : file.chunks) needs.add(chunk);
+  bring_from_archive(context, *opened.store, needs.packs(), options.thaw);
   Writer(context).write(reader, file);
   return kExitSuccess;
 }
@@ -128,9 +133,11 @@ int run(Context& context, const CatOptions& options) {
 
 void add_cat_command(Command& root) {
   const auto o = std::make_shared<CatOptions>();
-  root.subcommand("cat", "Print one file of a backup")
-      .argument("BACKUP", o->backup, true, "An id, the beginning of one, latest, latest:SOURCE")
-      .argument("PATH", o->path, true, "The path of the file in the backup")
+  Command command = root.subcommand("cat", "Print one file of a backup");
+  command.argument("BACKUP", o->backup, true, "An id, the beginning of one, latest, latest:SOURCE")
+      .argument("PATH", o->path, true, "The path of the file in the backup");
+  add_thaw_options(command, o->thaw);
+  command
       .examples({"holdfast cat latest:host /etc/hosts",
                  "holdfast cat latest:web /srv/www/index.html | diff - /srv/www/index.html"})
       .run([o](Context& context) { return run(context, *o); });

@@ -23,6 +23,8 @@ class Context {
     if (!settings_) settings_ = load_settings(options.config_file);
     return *settings_;
   }
+  // From now on these, and no file is read.
+  void use_settings(Settings settings) { settings_ = std::move(settings); }
   // Throws Error(kCancelled) once a stop was requested.
   void check_stop() const;
 

@@ -53,11 +53,24 @@ void refuse_last(const std::vector<BackupName>& all, const std::vector<BackupNam
   }
 }
 
+// All or nothing: who names a backup wants to know that it stays.
+void refuse_locked(Context& context, ObjectStore& store, const std::vector<BackupName>& names) {
+  const RemovalPlan plan = plan_removal(context, store, names);
+  if (plan.locked.empty()) return;
+  const LockedBackup& first = plan.locked.front();
+  const std::string what = names.size() == 1
+                               ? first.name.id() + " is locked until " + format_rfc3339(first.until)
+                               : locked_text(plan.locked);
+  throw Error(Code::kDenied, what + "; nothing was removed",
+              "wait until the lock has ended; holdfast lock status shows what holds for how long");
+}
+
 int run(Context& context, const ForgetOptions& options) {
   const auto store = open_vault_store(context, options.dry_run ? Access::kRead : Access::kWrite);
   const std::vector<BackupName> all = list_backups(*store);
   const std::vector<BackupName> names = chosen(all, options.backups);
   if (!options.force) refuse_last(all, names);
+  refuse_locked(context, *store, names);
   const std::string what = plural(names.size(), "backup");
   if (!options.dry_run && !options.yes && can_prompt() &&
       !prompt_yes("Remove " + what + "? They cannot be brought back.", context.stop)) {

@@ -7,11 +7,14 @@ namespace holdfast {
 void add_global_options(Command& root, GlobalOptions& options) {
   root.text("--config", options.config_file,
             "Configuration file (else ./holdfast.yaml, ~/.config/holdfast/, /etc/holdfast/)")
-      .text("--vault", options.vault, "The vault: a path or file:///PATH (or $HOLDFAST_VAULT)")
+      .text("--vault", options.vault,
+            "The vault: a path, file:///PATH or s3://BUCKET[/PREFIX] (or $HOLDFAST_VAULT)")
       .text("--key-file", options.key_file,
             "File with the key (or $HOLDFAST_KEY_FILE; else $HOLDFAST_PASSPHRASE or a prompt)")
       .text("--recovery-code-file", options.recovery_code_file,
             "File with the code of a recovery sheet (or $HOLDFAST_RECOVERY_CODE)")
+      .text("--as-of", options.as_of,
+            "See a versioned bucket as it was then (2025-11-10T12:00:00Z, or 2h ago); only reads")
       .flag("--json", options.json, "Print one JSON document")
       .flag("-q,--quiet", options.quiet, "Print results, warnings and errors only")
       .choice("--progress", options.progress, {"auto", "plain", "json", "none"},

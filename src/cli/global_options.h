@@ -13,6 +13,7 @@ struct GlobalOptions {
   std::string key_file;            // empty: see credential.h
   std::string recovery_code_file;  // empty: see credential.h
   std::string log_directory;       // empty: the configuration
+  std::string as_of;               // a moment; empty: the store as it is now
   std::string progress = "auto";   // "auto", "plain", "json", "none"
   bool json = false;
   bool quiet = false;

@@ -11,7 +11,7 @@
 #include "cli/credential.h"
 #include "cli/session.h"
 #include "os/file.h"
-#include "store/open_store.h"
+#include "store/s3/probe.h"
 
 namespace holdfast {
 namespace {
@@ -74,10 +74,14 @@ KeyRing create_vault(Context& context, ObjectStore& store, const Credential& cre
 
 int run_init(Context& context) {
   const std::string url = vault_url(context);
-  OpenStoreOptions options;
+  OpenStoreOptions options = store_options(context, url);
   options.create = true;
   const auto store = open_store(url, options);
   refuse_existing(*store);
+  if (is_s3_url(url)) {
+    S3Store bucket(url, options.s3, context.clock, context.stop);
+    require_conditions(bucket);
+  }
   const FirstKey key = first_key(context);
   VaultId id;
   try {

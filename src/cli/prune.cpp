@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/backup_json.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/run_log.h"
@@ -23,6 +24,21 @@ struct PruneOptions {
   bool dry_run = false;
 };
 
+Json time_json(const std::optional<Timestamp>& time) {
+  return time ? Json(iso_time(*time)) : Json();
+}
+
+std::string locked_text(const PruneResult& r) {
+  std::string text = fmt::format("{} in {} cannot go yet: locked", format_size(r.locked_bytes),
+                                 plural(r.locked_packs, "pack"));
+  if (!r.lock_first_ends) return text + ", and partly in use\n";
+  if (*r.lock_first_ends == *r.lock_last_ends) {
+    return text + " until " + iso_time(*r.lock_first_ends) + "\n";
+  }
+  return text + fmt::format(", the first until {}, the last until {}\n",
+                            iso_time(*r.lock_first_ends), iso_time(*r.lock_last_ends));
+}
+
 Json result_json(const PruneJob& job, const PruneResult& r) {
   return {{"live_chunks", r.live_chunks},
           {"live_bytes", r.live_bytes},
@@ -31,6 +47,10 @@ Json result_json(const PruneJob& job, const PruneResult& r) {
           {"removed_packs", r.removed_packs},
           {"rewritten_packs", r.rewritten_packs},
           {"freed_bytes", r.freed_bytes},
+          {"locked_packs", r.locked_packs},
+          {"locked_bytes", r.locked_bytes},
+          {"lock_first_ends", time_json(r.lock_first_ends)},
+          {"lock_last_ends", time_json(r.lock_last_ends)},
           {"waiting_bytes", r.waiting_bytes},
           {"waiting_for", r.waiting_for},
           {"duration_seconds", std::chrono::duration<double>(r.duration).count()},
@@ -44,6 +64,7 @@ std::string result_text(const PruneJob& job, const PruneResult& r) {
                       job.dry_run ? "would be: " : "", plural(r.marked_packs, "pack"),
                       format_count(r.rewritten_packs), format_count(r.removed_packs),
                       format_size(r.freed_bytes), format_duration(r.duration));
+  if (r.locked_packs > 0) text += locked_text(r);
   if (r.waiting_bytes > 0) text += fmt::format("{} wait\n", format_size(r.waiting_bytes));
   for (const std::string& reason : r.waiting_for) text += "  " + printable(reason) + "\n";
   return text;

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -14,8 +13,8 @@
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/removal.h"
+#include "cli/retained.h"
 #include "cli/session.h"
-#include "cli/summaries.h"
 
 namespace holdfast {
 namespace {
@@ -28,63 +27,20 @@ struct RetentionOptions {
   bool dry_run = false;
 };
 
-struct Plan {
-  std::vector<RetentionDecision> decisions;
-  std::map<std::string, BackupName> names;  // by id
-
-  std::vector<BackupName> dropped() const {
-    std::vector<BackupName> dropped;
-    for (const RetentionDecision& decision : decisions) {
-      if (!decision.keep) dropped.push_back(names.at(decision.backup.id));
-    }
-    return dropped;
-  }
-};
-
 bool is_chosen(const RetentionOptions& options, const BackupName& name) {
   return (options.backup_class.empty() || options.backup_class == name.backup_class) &&
          (options.sources.empty() || std::find(options.sources.begin(), options.sources.end(),
                                                name.source) != options.sources.end());
 }
 
-// A backup that is known to be good is worth more than newer ones that nobody has looked at: of
-// each source the newest verified one stays.
-void keep_last_verified(std::vector<RetentionDecision>& decisions, const VerifiedTimes& verified) {
-  std::map<std::string, RetentionDecision*> newest;
-  std::map<std::string, bool> kept;
-  for (RetentionDecision& decision : decisions) {  // oldest first
-    if (!verified.contains(decision.backup.id)) continue;
-    const std::string group = decision.backup.backup_class + "/" + decision.backup.source;
-    newest[group] = &decision;
-    kept[group] = kept[group] || decision.keep;
-  }
-  for (const auto& [group, decision] : newest) {
-    if (kept[group]) continue;
-    decision->keep = true;
-    decision->reasons = {"the last verified"};
-  }
-}
-
-Plan make_plan(Context& context, const RetentionOptions& options, ObjectStore& store) {
-  Plan plan;
-  std::vector<RetentionCandidate> candidates;
-  for (const BackupName& name : list_backups(store)) {
-    if (!is_chosen(options, name)) continue;
-    candidates.push_back({name.id(), name.time, name.backup_class, name.source});
-    plan.names[name.id()] = name;
-  }
+RetentionPlan make_plan(Context& context, const RetentionOptions& options, ObjectStore& store) {
   RetentionPolicy given = options.keep;
   if (!options.keep_within.empty()) given.keep_within = parse_duration(options.keep_within);
-  const Settings& settings = context.settings();
-  const auto policy_of = [&](const std::string& backup_class, const std::string& source) {
-    return given == RetentionPolicy{} ? retention_for(settings, backup_class, source) : given;
-  };
-  plan.decisions = plan_retention(std::move(candidates), policy_of, context.clock.now());
-  keep_last_verified(plan.decisions, verified_by_id(store));
-  return plan;
+  return make_retention_plan(context, store, given,
+                             [&](const BackupName& name) { return is_chosen(options, name); });
 }
 
-Json plan_json(const Plan& plan) {
+Json plan_json(const RetentionPlan& plan) {
   Json backups = Json::array();
   for (const RetentionDecision& decision : plan.decisions) {
     Json backup = name_json(plan.names.at(decision.backup.id));
@@ -96,7 +52,7 @@ Json plan_json(const Plan& plan) {
   return {{"backups", backups}, {"kept", plan.decisions.size() - dropped}, {"dropped", dropped}};
 }
 
-void print_plan(Output& output, const Plan& plan) {
+void print_plan(Output& output, const RetentionPlan& plan) {
   if (plan.decisions.empty()) {
     output.note("no backups\n");
     return;
@@ -112,7 +68,7 @@ void print_plan(Output& output, const Plan& plan) {
 
 int show(Context& context, const RetentionOptions& options) {
   const auto store = open_vault_store(context, Access::kRead);
-  const Plan plan = make_plan(context, options, *store);
+  const RetentionPlan plan = make_plan(context, options, *store);
   print_plan(context.output, plan);
   context.output.note(fmt::format("{} would be removed by: holdfast retention apply\n",
                                   plural(plan.dropped().size(), "backup")));
@@ -120,19 +76,33 @@ int show(Context& context, const RetentionOptions& options) {
   return kExitSuccess;
 }
 
+// What a lock holds is no failure: it goes with a later run.
+void note_locked(Context& context, const std::vector<LockedBackup>& locked, Json& document) {
+  Json list = Json::array();
+  for (const LockedBackup& backup : locked) {
+    Json one = name_json(backup.name);
+    one["locked_until"] = iso_time(backup.until);
+    list.push_back(std::move(one));
+  }
+  document["locked"] = list;
+  if (!locked.empty()) context.output.note(locked_text(locked) + "; a later run removes them\n");
+}
+
 int apply(Context& context, const RetentionOptions& options) {
   const auto store = open_vault_store(context, options.dry_run ? Access::kRead : Access::kWrite);
-  const Plan plan = make_plan(context, options, *store);
-  const std::vector<BackupName> dropped = plan.dropped();
-  if (!options.dry_run && !dropped.empty()) remove_backups(context, *store, dropped);
+  const RetentionPlan plan = make_plan(context, options, *store);
+  const RemovalPlan removal = plan_removal(context, *store, plan.dropped());
+  if (!options.dry_run && !removal.free.empty()) remove_backups(context, *store, removal.free);
   const char* verb = options.dry_run ? "would remove " : "removed ";
-  for (const BackupName& name : dropped) context.output.note(verb + name.id() + "\n");
-  context.output.note(fmt::format("{}{}, {} kept\n", verb, plural(dropped.size(), "backup"),
-                                  format_count(plan.decisions.size() - dropped.size())));
-  if (!dropped.empty() && !options.dry_run) {
+  for (const BackupName& name : removal.free) context.output.note(verb + name.id() + "\n");
+  context.output.note(fmt::format("{}{}, {} kept\n", verb, plural(removal.free.size(), "backup"),
+                                  format_count(plan.kept().size())));
+  Json document = plan_json(plan);
+  document["removed"] = removal.free.size();
+  note_locked(context, removal.locked, document);
+  if (!removal.free.empty() && !options.dry_run) {
     context.output.note("the space is freed by: holdfast prune\n");
   }
-  Json document = plan_json(plan);
   document["dry_run"] = options.dry_run;
   context.output.document(document);
   return kExitSuccess;

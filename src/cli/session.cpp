@@ -2,14 +2,14 @@
 
 #include "base/error.h"
 #include "cli/credential.h"
+#include "settings/settings.h"
 #include "store/dry_run_store.h"
-#include "store/open_store.h"
 
 namespace holdfast {
 namespace {
 
-std::unique_ptr<ObjectStore> open_for_reading(const std::string& url) {
-  OpenStoreOptions options;
+std::unique_ptr<ObjectStore> open_for_reading(Context& context, const std::string& url) {
+  OpenStoreOptions options = store_options(context, url);
   options.read_only = true;
   return open_store(url, options);
 }
@@ -20,8 +20,26 @@ std::string vault_url(Context& context) {
   if (!context.options.vault.empty()) return context.options.vault;
   if (std::string url = environment_value("HOLDFAST_VAULT"); !url.empty()) return url;
   if (!context.settings().vault.empty()) return context.settings().vault;
+  if (std::string bucket = environment_value("BACKUP_BUCKET"); !bucket.empty()) {
+    return "s3://" + bucket;
+  }
   throw Error(Code::kUsage, "no vault was given",
-              "give --vault PATH, set HOLDFAST_VAULT, or put 'vault:' into the configuration");
+              "give --vault PATH or s3://BUCKET, set HOLDFAST_VAULT or BACKUP_BUCKET, or put "
+              "'vault:' into the configuration");
+}
+
+OpenStoreOptions store_options(Context& context, const std::string& url) {
+  OpenStoreOptions options;
+  options.clock = &context.clock;
+  options.stop = context.stop;
+  options.s3 = s3_options_for(context.settings(), url);
+  if (!context.options.as_of.empty()) {
+    if (!is_s3_url(url)) {
+      throw Error(Code::kUsage, "--as-of needs a versioned bucket, and " + url + " is a directory");
+    }
+    options.s3.as_of = parse_moment(context.options.as_of, context.clock.now());
+  }
+  return options;
 }
 
 std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string& url,
@@ -29,16 +47,16 @@ std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string&
   try {
     switch (access) {
       case Access::kRead:
-        return open_for_reading(url);
+        return open_for_reading(context, url);
       case Access::kDryRun:
-        return std::make_unique<DryRunStore>(open_for_reading(url), context.clock);
+        return std::make_unique<DryRunStore>(open_for_reading(context, url), context.clock);
       case Access::kWrite:
       case Access::kWriteIfPossible:
-        return open_store(url, {});
+        return open_store(url, store_options(context, url));
     }
   } catch (const Error& error) {
     if (error.code() == Code::kDenied && access == Access::kWriteIfPossible) {
-      return open_for_reading(url);
+      return open_for_reading(context, url);
     }
     throw;
   }

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "cli/context.h"
-#include "store/object_store.h"
+#include "store/open_store.h"
 #include "vault/vault.h"
 
 namespace holdfast {
@@ -17,9 +17,12 @@ enum class Access {
   kDryRun,           // everything seems to happen, nothing does
 };
 
-// --vault, else $HOLDFAST_VAULT, else the configuration. Throws Error(kUsage) without any.
+// --vault, else $HOLDFAST_VAULT, else the configuration, else the bucket $BACKUP_BUCKET. Throws
+// Error(kUsage) without any.
 std::string vault_url(Context& context);
 
+// How the configuration wants the store at `url` to be reached.
+OpenStoreOptions store_options(Context& context, const std::string& url);
 std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string& url,
                                             Access access);
 

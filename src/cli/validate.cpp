@@ -6,6 +6,8 @@
 #include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "base/human.h"
@@ -15,6 +17,7 @@
 #include "cli/progress.h"
 #include "cli/run_log.h"
 #include "cli/session.h"
+#include "cli/thaw.h"
 
 namespace holdfast {
 namespace {
@@ -24,6 +27,7 @@ struct ValidateOptions {
   std::string read_data;
   bool no_record = false;
   std::optional<unsigned> threads;
+  ThawOptions thaw;
 };
 
 unsigned parse_percent(std::string_view text) {
@@ -53,9 +57,29 @@ ValidateJob make_job(Context& context, const ValidateOptions& options, ObjectSto
   return job;
 }
 
-ValidateResult run_job(Context& context, const Vault& vault, const ValidateJob& job) {
+// A sample leaves out what is archived; who wants every byte waits for it.
+void prepare_archived(Context& context, const Vault& vault, const ValidateJob& job,
+                      const ThawOptions& options, std::vector<NeededPack>& packs) {
+  if (packs.empty() || !may_have_archived(vault.store())) return;
+  if (job.read_percent >= 100) {
+    bring_from_archive(context, vault.store(), packs, options);
+    return;
+  }
+  const ThawPlan plan = plan_thaw(vault.store(), packs, context.stop);
+  if (plan.empty()) return;
+  std::set<std::string> away;
+  for (const auto* some : {&plan.archived, &plan.thawing}) {
+    for (const NeededPack& pack : *some) away.insert(pack.key);
+  }
+  std::erase_if(packs, [&](const NeededPack& pack) { return away.contains(pack.key); });
+  context.output.warning(plural(away.size(), "pack") +
+                         " of the sample in the archive tier cannot be read and were left out");
+}
+
+ValidateResult run_job(Context& context, const Vault& vault, ValidateJob& job,
+                       const ThawOptions& thaw) {
   ValidateProgress progress;
-  ProgressDisplay display(context, "validate", "backup", [&progress, &job] {
+  const auto sampled = [&progress, &job] {
     ProgressSample sample;
     sample.bytes = progress.bytes;
     sample.total_bytes = progress.total_bytes;
@@ -63,7 +87,14 @@ ValidateResult run_job(Context& context, const Vault& vault, const ValidateJob& 
     sample.total_items = job.backups.size();
     sample.total_known = sample.total_bytes > 0;
     return sample;
-  });
+  };
+  std::optional<ProgressDisplay> display;
+  display.emplace(context, "validate", "backup", sampled);
+  job.before_reading = [&](std::vector<NeededPack>& packs) {
+    display.reset();  // waiting has a display of its own
+    prepare_archived(context, vault, job, thaw, packs);
+    display.emplace(context, "validate", "backup", sampled);
+  };
   return validate(vault, job, progress, context.stop);
 }
 
@@ -149,13 +180,13 @@ int finish(Context& context, const ValidateJob& job, const ValidateResult& r) {
 int run(Context& context, const ValidateOptions& options) {
   const OpenedVault opened =
       open_vault(context, options.no_record ? Access::kRead : Access::kWriteIfPossible);
-  const ValidateJob job = make_job(context, options, *opened.store);
+  ValidateJob job = make_job(context, options, *opened.store);
   RunLog log(context, "restore", "validation");
   const std::string what = "validation of " + options.backup;
   log.info(what);
   const Duration begin = context.clock.monotonic();
   try {
-    const ValidateResult result = run_job(context, *opened.vault, job);
+    const ValidateResult result = run_job(context, *opened.vault, job, options.thaw);
     if (result.sound()) {
       log.info("sound: " + summary_text(job, result));
     } else {
@@ -176,12 +207,14 @@ int run(Context& context, const ValidateOptions& options) {
 
 void add_validate_command(Command& root) {
   const auto o = std::make_shared<ValidateOptions>();
-  root.subcommand("validate", "Prove that backups can be restored")
-      .argument("BACKUP", o->backup, false, "A backup, or all (the default)")
+  Command command = root.subcommand("validate", "Prove that backups can be restored");
+  command.argument("BACKUP", o->backup, false, "A backup, or all (the default)")
       .text("--read-data", o->read_data,
             "Read and check every byte, or --read-data=PCT percent of the packs")
       .flag("--no-record", o->no_record, "Do not note the result in the vault")
-      .number("--threads", o->threads, 1, 256, "Threads that read (default: one per processor)")
+      .number("--threads", o->threads, 1, 256, "Threads that read (default: one per processor)");
+  add_thaw_options(command, o->thaw);
+  command
       .examples({"holdfast validate", "holdfast validate latest:web --read-data",
                  "holdfast validate all --read-data=10"})
       .run([o](Context& context) { return run(context, *o); });

@@ -239,6 +239,9 @@ bool Copy::run_stage(const Stage& stage) {
 CopyResult Copy::run() {
   const Duration begin = system_clock().monotonic();
   check_destination();
+  // Two at once would do no harm, but the same work twice.
+  std::optional<Lease> lease;
+  if (!job_.dry_run) lease.emplace(to_, system_clock(), "copy", true);
   for (int round = 1;; ++round) {
     bool complete = true;
     const std::vector<Stage> stages = plan();

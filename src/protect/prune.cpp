@@ -8,9 +8,12 @@
 
 #include "base/error.h"
 #include "codec/compress.h"
+#include "protect/pack_locks.h"
 #include "protect/prune_plan.h"
 #include "protect/reachability.h"
 #include "protect/repack.h"
+#include "protect/thaw.h"
+#include "store/locks.h"
 #include "vault/lease.h"
 
 namespace holdfast {
@@ -53,7 +56,11 @@ class Prune {
   void sweep();
   void rewrite(const LiveSet& live, const std::set<PackName>& packs, const DoomedChunks& doomed);
   bool may_go(const DoomedChunks& doomed, const PackName& pack, const ChunkId& id) const;
+  PackHolds ask_locks(const Index& index, const std::vector<PackName>& names);
+  void count_locked(const std::map<PackName, PackUse>& use, const PackHolds& holds);
+  void remove_covered(const Index& index);
   void remove_packs(const std::set<PackName>& gone);
+  void remove_dooms(const std::vector<std::string>& keys);
   std::shared_ptr<const Index> sound_index();
   void stop_if_asked() const {
     if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
@@ -84,7 +91,14 @@ void Prune::mark() {
   const std::vector<BackupName> backups = list_backups(store_);
   const LiveSet live = reachable_from(vault_, backups, sound_index(), doomed, stop_);
   const auto use = pack_use(live, !vault_.ring().can_read());
-  PrunePlan plan = plan_prune(use, stored_, job_.max_unused_percent);
+  const PrunePlan plan = plan_prune(use, stored_, job_.max_unused_percent);
+  std::vector<PackName> candidates = plan.dead_packs;
+  for (const auto* more : {&plan.orphans, &plan.wasteful_packs}) {
+    candidates.insert(candidates.end(), more->begin(), more->end());
+  }
+  // What cannot go is not marked either: new backups may as well use it.
+  const PackHolds holds = ask_locks(live.index(), candidates);
+  count_locked(use, holds);
   result_.live_chunks = live.count();
   result_.live_bytes = plan.live_bytes;
   result_.dead_bytes = plan.dead_bytes;
@@ -98,16 +112,54 @@ void Prune::mark() {
   Doom doom;
   for (const auto* names : {&plan.dead_packs, &plan.orphans}) {
     for (const PackName& name : *names) {
-      if (!known.contains(name)) doom.packs.push_back(name);
+      if (!known.contains(name) && !holds.contains(name)) doom.packs.push_back(name);
     }
   }
-  for (const ChunkId& id : plan.dead_chunks) {
-    if (!known_chunks.contains(id)) doom.chunks.push_back(id);
+  // What is archived cannot be read for rewriting; it goes when nothing in it is needed any more.
+  const std::set<PackName> archived = archived_packs(store_);
+  for (const PackName& name : plan.wasteful_packs) {
+    if (holds.contains(name) || archived.contains(name)) continue;
+    for (const ChunkId& id : use.at(name).dead_chunks) {
+      if (!known_chunks.contains(id)) doom.chunks.push_back(id);
+    }
   }
   result_.marked_packs = doom.packs.size();
-  result_.waiting_bytes = plan.dead_bytes;
+  result_.waiting_bytes = plan.dead_bytes - std::min(plan.dead_bytes, result_.locked_bytes);
+  if (!job_.dry_run) remove_covered(live.index());
   if (job_.dry_run || (doom.packs.empty() && doom.chunks.empty())) return;
   write_doom(store_, vault_.ring(), doom);
+}
+
+PackHolds Prune::ask_locks(const Index& index, const std::vector<PackName>& names) {
+  std::vector<SegmentPack> packs;
+  for (const PackName& name : names) packs.push_back(stored_.at(name));
+  return find_pack_holds(store_, index, packs, stop_);
+}
+
+void Prune::count_locked(const std::map<PackName, PackUse>& use, const PackHolds& holds) {
+  for (const auto& [name, until] : holds) {
+    const auto known = use.find(name);
+    const bool partly = known != use.end() && known->second.live_chunks > 0;
+    ++result_.locked_packs;
+    result_.locked_bytes += known == use.end() ? stored_.at(name).size : known->second.dead_bytes;
+    if (partly) continue;  // may stay locked for as long as backups need the rest of it
+    result_.lock_first_ends = std::min(result_.lock_first_ends.value_or(until), until);
+    result_.lock_last_ends = std::max(result_.lock_last_ends.value_or(until), until);
+  }
+}
+
+// Merging leaves the small segments where locks hold them, and so does a crash.
+void Prune::remove_covered(const Index& index) {
+  std::set<SegmentName> covered;
+  for (const Segment& segment : index.segments()) {
+    for (std::uint32_t i = 0; i < segment.covers(); ++i) covered.insert(segment.covered(i));
+  }
+  std::vector<SegmentName> present;
+  store_.list("index/", [&](const ObjectInfo& info) {
+    const auto name = parse_segment_key(info.key);
+    if (name && covered.contains(*name)) present.push_back(*name);
+  });
+  remove_free_segments(store_, present);
 }
 
 // Old enough, and nobody is at work who may not have seen the mark.
@@ -160,7 +212,14 @@ void Prune::sweep() {
   }
   std::set<PackName> wasteful;
   const PrunePlan plan = plan_prune(use, stored_, job_.max_unused_percent);
+  std::vector<PackName> candidates(gone.begin(), gone.end());
+  candidates.insert(candidates.end(), plan.wasteful_packs.begin(), plan.wasteful_packs.end());
+  // They may have been locked after the mark. When the lock has ended they are marked anew.
+  const PackHolds holds = ask_locks(live.index(), candidates);
+  std::erase_if(gone, [&](const PackName& name) { return holds.contains(name); });
+  const std::set<PackName> archived = archived_packs(store_);
   for (const PackName& name : plan.wasteful_packs) {
+    if (holds.contains(name) || archived.contains(name)) continue;
     const auto& dead = use.at(name).dead_chunks;
     // Only what is doomed may go: somebody may have begun to rely on the rest.
     const bool ready = std::any_of(dead.begin(), dead.end(),
@@ -170,16 +229,26 @@ void Prune::sweep() {
   stop_if_asked();
   rewrite(live, wasteful, chunks);
   result_.rewritten_packs = wasteful.size();
-  result_.removed_packs = gone.size();
   gone.insert(wasteful.begin(), wasteful.end());
   // Another prune that took this one for dead must not be disturbed.
   if (!lease_->confirm()) {
     throw Error(Code::kConflict, "the prune lost its lease to another one; nothing was removed",
                 "run it again");
   }
-  drop_from_index(store_, vault_.ring(), gone);
+  // Segments that others cover may be locked as well; ours only knew those that count.
+  for (const auto& held : drop_from_index(store_, vault_.ring(), gone)) gone.erase(held.first);
+  result_.removed_packs = static_cast<std::uint64_t>(std::count_if(
+      gone.begin(), gone.end(), [&](const PackName& name) { return !wasteful.contains(name); }));
   remove_packs(gone);
-  for (const std::string& key : ripe) store_.remove(key);
+  remove_dooms(ripe);
+}
+
+// One that is locked stays without harm: writers store again what it lists, as they do anyway.
+void Prune::remove_dooms(const std::vector<std::string>& keys) {
+  const Locks locks = find_locks(store_, keys, stop_);
+  for (const std::string& key : keys) {
+    if (!locks.contains(key)) store_.remove(key);
+  }
 }
 
 // A pack that is younger than the mark may be of a writer who saw the mark, stored the doomed chunk

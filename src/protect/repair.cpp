@@ -37,8 +37,10 @@ class Repair {
   void check_segments();
   void index_unknown_packs();
   void drop_lost_packs();
+  void quarantine_still_named();
   void lift_doom();
   bool fetch(const std::string& key);
+  bool take_away(const std::string& key);
   bool is_sound_pack(const std::string& key, std::uint64_t size);
   void stop_if_asked() const {
     if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
@@ -51,9 +53,24 @@ class Repair {
   const RepairJob& job_;
   std::stop_token stop_;
   std::shared_ptr<const Index> index_;
-  std::set<PackName> sound_;  // read from end to end
+  std::set<PackName> sound_;        // read from end to end
+  std::set<PackName> still_named_;  // lost, and in a segment that cannot be removed
   RepairResult result_;
 };
+
+// Removes what is damaged. A lock need not be in the way: in a versioned bucket the object goes out
+// of sight, and its bytes stay. False where the store refuses.
+bool Repair::take_away(const std::string& key) {
+  try {
+    store_.remove(key);
+    return true;
+  } catch (const Error& error) {
+    const auto until = store_.locked_until(key);
+    if (!until || error.code() != Code::kDenied) throw;
+    left(key + " cannot be removed before its lock ends at " + format_rfc3339(*until));
+    return false;
+  }
+}
 
 // Replaces an object by the other copy's, whose bytes must be those of its name. False when there
 // is no good one.
@@ -78,10 +95,10 @@ bool Repair::fetch(const std::string& key) {
   if (const auto backup = parse_backup_key(key)) {
     decode_backup(job_.other->get(key), vault_.ring(), *backup);  // throws when it is no better
   }
+  if (!job_.dry_run && !take_away(key)) return false;
   ++result_.restored_objects;
   did((job_.dry_run ? "would take from the other copy: " : "taken from the other copy: ") + key);
   if (job_.dry_run) return true;
-  store_.remove(key);
   object->commit(key);
   return true;
 }
@@ -140,9 +157,9 @@ void Repair::check_segments() {
       if (!is_damage(error)) throw;
       if (fetch(info.key)) continue;
       // Nothing is lost with it: every pack has its own table of contents.
+      if (!job_.dry_run && !take_away(info.key)) continue;
       did(fmt::format("{}: {}; its packs are indexed again", info.key, error.message()));
       ++result_.removed_segments;
-      if (!job_.dry_run) store_.remove(info.key);
     }
   }
 }
@@ -165,8 +182,8 @@ void Repair::check_small_objects() {
         if (!is_damage(error)) throw;
         if (error.code() == Code::kNotFound) continue;
         if (is_doom) {
+          if (!job_.dry_run && !take_away(info.key)) continue;
           did(info.key + ": damaged and removed; what it noted is found again");
-          if (!job_.dry_run) store_.remove(info.key);
         } else if (!fetch(info.key)) {
           left(info.key + ": " + error.message());
         }
@@ -245,7 +262,25 @@ void Repair::drop_lost_packs() {
       left(key + " is lost; what it held comes back with the next backup that has it");
     }
   }
-  if (!lost.empty() && !job_.dry_run) drop_from_index(store_, vault_.ring(), lost);
+  if (lost.empty() || job_.dry_run) return;
+  for (const auto& [pack, until] :
+       drop_from_index(store_, vault_.ring(), lost, LockedSegments::kTry)) {
+    still_named_.insert(pack);
+  }
+  quarantine_still_named();
+}
+
+// A locked segment keeps promising what is lost: backups must not rely on it.
+void Repair::quarantine_still_named() {
+  std::set<PackName> missing = still_named_;
+  for (const StoredDoom& stored : read_dooms(store_, vault_.ring())) {
+    if (stored.doom.reason != DoomReason::kDamaged || !stored.doom.chunks.empty()) continue;
+    for (const PackName& pack : stored.doom.packs) missing.erase(pack);
+  }
+  if (missing.empty()) return;
+  write_doom(store_, vault_.ring(), {DoomReason::kDamaged, {missing.begin(), missing.end()}, {}});
+  did(fmt::format("{} lost packs are noted: locked index segments still name them",
+                  missing.size()));
 }
 
 void Repair::check_backups() {
@@ -277,12 +312,13 @@ void Repair::lift_doom() {
     if (stored.doom.reason != DoomReason::kDamaged) continue;
     const auto& packs = stored.doom.packs;
     const bool good = std::all_of(packs.begin(), packs.end(), [&](const PackName& pack) {
+      if (still_named_.contains(pack)) return false;
       return sound_.contains(pack) || (!store_.stat(pack_key(PackClass::kData, pack)) &&
                                        !store_.stat(pack_key(PackClass::kMeta, pack)));
     });
     if (!good) continue;
+    if (!job_.dry_run && !take_away(stored.key)) continue;
     did(stored.key + ": the damage that it noted is no more");
-    if (!job_.dry_run) store_.remove(stored.key);
   }
 }
 

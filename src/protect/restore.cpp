@@ -367,8 +367,7 @@ RestoreResult Restore::run() {
     begin_marker(was_empty);
     context_.reset(
         new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_});
-    context_->threads =
-        job_.threads > 0 ? job_.threads : std::max(1u, std::thread::hardware_concurrency());
+    context_->threads = reader_threads(vault_.store(), job_.threads);
     window_ = std::make_unique<RestoreWindow>(*context_);
   }
   try {

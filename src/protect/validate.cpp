@@ -50,8 +50,8 @@ class Validation {
   void check_small_objects();
   void check_index_against_packs();
   void reach(const BackupName& name);
-  std::vector<std::string> packs_to_read();
-  void read_packs(const std::vector<std::string>& keys);
+  std::vector<NeededPack> packs_to_read();
+  void read_packs(const std::vector<NeededPack>& packs);
   void take(const std::string& key, const PackCheck& check);
   bool has_good_copy(const ChunkId& id) const;
   void assess(const BackupName& name);
@@ -148,7 +148,7 @@ void Validation::reach(const BackupName& name) {
 }
 
 // All of them for the whole vault, else those that the backups need; of these a random share.
-std::vector<std::string> Validation::packs_to_read() {
+std::vector<NeededPack> Validation::packs_to_read() {
   if (job_.read_percent == 0) return {};
   std::set<PackName> wanted;
   if (job_.whole_vault) {
@@ -165,28 +165,29 @@ std::vector<std::string> Validation::packs_to_read() {
       }
     }
   }
-  std::vector<std::string> keys;
+  std::vector<NeededPack> packs;
   for (const PackName& name : wanted) {
     const auto found = packs_.find(name);
     if (found == packs_.end()) continue;
     if (job_.read_percent < 100 && random_array<1>()[0] * 100u >= job_.read_percent * 256u) {
       continue;
     }
-    keys.push_back(found->second.key);
-    progress_.total_bytes += found->second.size;
+    packs.push_back({found->second.key, found->second.size});
   }
-  return keys;
+  if (job_.before_reading) job_.before_reading(packs);
+  for (const NeededPack& pack : packs) progress_.total_bytes += pack.size;
+  return packs;
 }
 
-void Validation::read_packs(const std::vector<std::string>& keys) {
+void Validation::read_packs(const std::vector<NeededPack>& packs) {
   std::atomic<std::size_t> next{0};
   std::atomic<bool> failed{false};
   std::exception_ptr error;
   const auto work = [&] {
     try {
-      for (std::size_t i = next++; i < keys.size() && !failed; i = next++) {
-        const std::uint64_t size = packs_.at(parse_pack_key(keys[i])->second).size;
-        take(keys[i], check_pack(vault_, *index_, keys[i], size, stop_));
+      for (std::size_t i = next++; i < packs.size() && !failed; i = next++) {
+        const auto& [key, size] = packs[i];
+        take(key, check_pack(vault_, *index_, key, size, stop_));
         progress_.bytes += size;
       }
     } catch (...) {
@@ -196,8 +197,7 @@ void Validation::read_packs(const std::vector<std::string>& keys) {
     }
   };
   {
-    const unsigned count =
-        job_.threads > 0 ? job_.threads : std::max(1u, std::thread::hardware_concurrency());
+    const unsigned count = reader_threads(vault_.store(), job_.threads);
     std::vector<std::jthread> threads;
     for (unsigned i = 1; i < count; ++i) threads.emplace_back(work);
     work();
@@ -287,7 +287,7 @@ void Validation::record() {
                     [&](const DamagedBackup& d) { return d.backup.key() == name.key(); });
     const std::string result = damaged ? "damaged" : whole ? "content" : "structure";
     const Json json{{"backup", name.id()}, {"time", time}, {"result", result}};
-    store.put("run/verify/" + name.id() + "/" + time + "-" + result, as_bytes(json.dump() + "\n"));
+    store.put_new("run/verify/" + name.id() + "/" + time + "-" + result, as_bytes(json.dump() + "\n"));
   }
 }
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "protect/needed_pack.h"
 #include "protect/warnings.h"
 #include "vault/vault.h"
 
@@ -17,6 +19,9 @@ struct ValidateJob {
   unsigned read_percent = 0;        // of the packs to read and open, 0..100; 100: every byte
   bool record = true;               // note the result in the vault: "verified when", quarantine
   unsigned threads = 0;
+  // Called once with the packs that are to be read; may take some away, and may wait until the
+  // others can be read. May be unset.
+  std::function<void(std::vector<NeededPack>& packs)> before_reading = {};
 };
 
 struct ValidateProgress {

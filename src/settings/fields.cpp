@@ -118,6 +118,15 @@ Duration Field::duration() const {
   return duration;
 }
 
+std::uint64_t Field::size() const {
+  const std::string value = text();
+  try {
+    return parse_size(value);
+  } catch (const Error& error) {
+    fail(error.message(), error.hint());
+  }
+}
+
 std::vector<Field> Field::items() const {
   require(NodeKind::kSequence, "write a list: one '- VALUE' per line, or [VALUE, VALUE]");
   std::vector<Field> items;

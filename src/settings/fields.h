@@ -1,6 +1,7 @@
 // Typed and checked access to the mappings of a configuration file.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,7 @@ class Field {
   bool boolean() const;
   unsigned number(unsigned least, unsigned most) const;
   Duration duration() const;         // more than zero
+  std::uint64_t size() const;        // bytes, with a unit or as quoted text
   std::vector<Field> items() const;  // of a list
 
   [[noreturn]] void fail(const std::string& message, const std::string& hint = {}) const;

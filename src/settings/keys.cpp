@@ -7,10 +7,36 @@ namespace {
 
 using Name = std::string_view;
 
-constexpr std::array<Name, 10> kTop = {"vault",     "copies",  "key_file",    "state_dir",
-                                       "cache_dir", "log_dir", "compression", "threads",
-                                       "retention", "sources"};
-constexpr std::array<Name, 2> kCopy = {"name", "url"};
+constexpr std::array<Name, 12> kTop = {"vault",       "copies",    "stores",    "lifecycle",
+                                       "key_file",    "state_dir", "cache_dir", "log_dir",
+                                       "compression", "threads",   "retention", "sources"};
+constexpr std::array<Name, 6> kCopy = {"name",   "url",      "replicated_by",
+                                       "region", "endpoint", "profile"};
+constexpr std::array<Name, 18> kStore = {"url",
+                                         "endpoint",
+                                         "region",
+                                         "addressing",
+                                         "profile",
+                                         "ca_file",
+                                         "proxy",
+                                         "storage_class",
+                                         "encryption",
+                                         "kms_key",
+                                         "checksum",
+                                         "object_lock",
+                                         "conditional_writes",
+                                         "limit_upload",
+                                         "limit_download",
+                                         "connections",
+                                         "request_timeout",
+                                         "retry_for"};
+constexpr std::array<Name, 2> kObjectLock = {"mode", "period"};
+// The classes come first, so that they are a span of their own.
+constexpr std::array<Name, 6> kLifecycle = {
+    "database", "files", "config", "infrequent_access_class", "archive_class", "keep_versions"};
+constexpr std::size_t kLifecycleClasses = 3;
+constexpr std::array<Name, 3> kLifecyclePolicy = {"infrequent_access_after", "archive_after",
+                                                  "expire_after"};
 constexpr std::array<Name, 4> kRetention = {"default", "database", "files", "config"};
 constexpr std::array<Name, 7> kPolicy = {"keep_last",    "keep_hourly", "keep_daily", "keep_weekly",
                                          "keep_monthly", "keep_yearly", "keep_within"};
@@ -35,18 +61,27 @@ constexpr std::size_t kConfigKeys = 6;
 constexpr std::array<Name, 3> kHooks = {"before", "after", "on_failure"};
 constexpr std::array<Name, 2> kHook = {"command", "timeout"};
 
-constexpr std::array<KeyTable, 7> kTables = {{{"", kTop},
-                                              {"copy", kCopy},
-                                              {"retention", kRetention},
-                                              {"policy", kPolicy},
-                                              {"source", kSource},
-                                              {"hooks", kHooks},
-                                              {"hook", kHook}}};
+constexpr std::array<KeyTable, 11> kTables = {{{"", kTop},
+                                               {"copy", kCopy},
+                                               {"store", kStore},
+                                               {"object_lock", kObjectLock},
+                                               {"lifecycle", kLifecycle},
+                                               {"lifecycle_policy", kLifecyclePolicy},
+                                               {"retention", kRetention},
+                                               {"policy", kPolicy},
+                                               {"source", kSource},
+                                               {"hooks", kHooks},
+                                               {"hook", kHook}}};
 
 }  // namespace
 
 Keys top_keys() { return kTop; }
 Keys copy_keys() { return kCopy; }
+Keys store_keys() { return kStore; }
+Keys object_lock_keys() { return kObjectLock; }
+Keys lifecycle_keys() { return kLifecycle; }
+Keys lifecycle_classes() { return lifecycle_keys().first(kLifecycleClasses); }
+Keys lifecycle_policy_keys() { return kLifecyclePolicy; }
 Keys retention_keys() { return kRetention; }
 Keys policy_keys() { return kPolicy; }
 Keys source_keys() { return kSource; }

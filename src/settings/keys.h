@@ -17,6 +17,11 @@ struct KeyTable {
 
 Keys top_keys();
 Keys copy_keys();
+Keys store_keys();
+Keys object_lock_keys();
+Keys lifecycle_keys();
+Keys lifecycle_classes();  // those of lifecycle_keys that hold a policy
+Keys lifecycle_policy_keys();
 Keys retention_keys();  // "default" and the classes
 Keys policy_keys();
 Keys source_keys();

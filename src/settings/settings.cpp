@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -12,7 +13,10 @@
 #include "settings/defaults.h"
 #include "settings/fields.h"
 #include "settings/keys.h"
+#include "settings/lifecycle.h"
 #include "settings/schedule.h"
+#include "settings/stores.h"
+#include "settings/values.h"
 
 namespace holdfast {
 namespace {
@@ -21,40 +25,9 @@ constexpr unsigned kMostKept = 100'000;
 constexpr unsigned kMostThreads = 1024;
 constexpr unsigned kMostCompression = 19;
 
-std::string expand_home(const Field& field, const std::string& path) {
-  if (!path.starts_with("~/")) return path;
-  const std::string home = home_directory();
-  if (home.empty()) field.fail("there is no home directory for '~'", "write the absolute path");
-  return home + path.substr(1);
-}
-
-std::string read_path(const Field& field) {
-  const std::string path = field.text();
-  if (!path.starts_with('/') && !path.starts_with("~/")) {
-    field.fail(fmt::format("'{}' is not an absolute path", printable(path)),
-               "paths start with / or ~/");
-  }
-  return expand_home(field, path);
-}
-
-std::string read_url(const Field& field) {
-  const std::string url = field.text();
-  if (url.find("://") != std::string::npos) return url;
-  return read_path(field);
-}
-
-std::string read_name(const Field& field) {
-  const std::string name = field.text();
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  };
-  if (name.size() > 63 || name[0] == '-' || !std::all_of(name.begin(), name.end(), allowed)) {
-    field.fail(fmt::format("'{}' is not a valid name", printable(name)),
-               "names have up to 63 lower-case letters, digits and dashes and do not start with a "
-               "dash");
-  }
-  return name;
-}
+// Whether it is the provider.
+constexpr auto kReplicators =
+    std::to_array<Choice<bool>>({{"holdfast", false}, {"provider", true}});
 
 std::vector<std::string> read_paths(const Fields& fields, std::string_view key) {
   std::vector<std::string> paths;
@@ -246,11 +219,20 @@ void read_copies(const Field& list, Settings& settings) {
     const Fields fields(item, " in 'copies'", copy_keys());
     const Field name = fields.require("name", "every copy has a name and a url");
     const Field url = fields.require("url", "every copy has a name and a url");
-    CopySettings copy{read_name(name), read_url(url)};
+    CopySettings copy;
+    copy.name = read_name(name);
+    copy.url = read_url(url);
+    if (const auto by = fields.find("replicated_by")) {
+      copy.provider_replicates = read_choice(*by, kReplicators);
+    }
+    if (const auto region = fields.find("region")) copy.region = region->text();
+    if (const auto endpoint = fields.find("endpoint")) copy.endpoint = read_endpoint(*endpoint);
+    if (const auto profile = fields.find("profile")) copy.profile = profile->text();
     if (!names.insert(copy.name).second) {
       name.fail(fmt::format("a second copy '{}'", copy.name));
     }
-    if (!urls.insert(copy.url).second) {
+    // The same bucket at another endpoint is another place.
+    if (!urls.insert(copy.endpoint.empty() ? copy.url : copy.endpoint + " " + copy.url).second) {
       url.fail(fmt::format("'{}' is in use already", printable(copy.url)),
                "a copy protects only when it lies somewhere else");
     }
@@ -267,6 +249,8 @@ Settings read_all(const Fields& fields) {
   settings.cache_directory = default_cache_directory();
   if (const auto vault = fields.find("vault")) settings.vault = read_url(*vault);
   if (const auto copies = fields.find("copies")) read_copies(*copies, settings);
+  if (const auto stores = fields.find("stores")) settings.stores = read_stores(*stores);
+  if (const auto cycle = fields.find("lifecycle")) settings.lifecycle = read_lifecycle(*cycle);
   path("key_file", settings.key_file);
   path("state_dir", settings.state_directory);
   path("cache_dir", settings.cache_directory);

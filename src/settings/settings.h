@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "store/s3/options.h"
 
 namespace holdfast {
 
@@ -65,12 +66,42 @@ struct SourceSettings {
 struct CopySettings {
   std::string name;
   std::string url;
+  bool provider_replicates = false;  // the provider fills it; Holdfast only checks and measures
+  std::string region;                // for reports, and for the store; may be empty
+  // In place of those of the store: a bucket that its provider replicates has one name in both
+  // regions. May be empty.
+  std::string endpoint;
+  std::string profile;
+};
+
+// How to reach the S3 stores at `url` and below.
+struct StoreSettings {
+  std::string url;  // "s3://BUCKET[/PREFIX]" without a '/' at the end, or "s3://" for all
+  S3Options s3;
+};
+
+// When the objects of a class move to cheaper storage and go. Whole days, each after the one
+// before.
+struct LifecyclePolicy {
+  std::optional<Duration> infrequent_access_after;
+  std::optional<Duration> archive_after;
+  std::optional<Duration> expire_after;
+  bool operator==(const LifecyclePolicy&) const = default;
+};
+
+struct LifecycleSettings {
+  std::map<std::string, LifecyclePolicy> classes;
+  std::string infrequent_access_class = "STANDARD_IA";  // storage classes of the provider
+  std::string archive_class = "GLACIER";
+  Duration keep_versions = std::chrono::days{30};  // what was overwritten or deleted; whole days
 };
 
 struct Settings {
   std::string file;   // where it was read from; empty: no configuration
   std::string vault;  // URL; empty: must be given on the command line
   std::vector<CopySettings> copies;
+  std::vector<StoreSettings> stores;
+  LifecycleSettings lifecycle;
   std::string key_file;
   std::string state_directory;  // logs; default: /var/lib/holdfast as root, else
                                 // $XDG_STATE_HOME/holdfast or ~/.local/state/holdfast
@@ -103,6 +134,10 @@ const SourceSettings& find_source(const Settings& settings, const std::string& n
 // The policy that applies to a source (or to a class and name that the settings do not know).
 RetentionPolicy retention_for(const Settings& settings, const std::string& backup_class,
                               const std::string& source);
+
+// What is set for `url`: the entry with the longest url that it equals or lies below, by whole
+// parts of the path. Without one: the defaults.
+S3Options s3_options_for(const Settings& settings, const std::string& url);
 
 // The class default of the runbook, or the source's own.
 Duration rpo_of(const SourceSettings& source);

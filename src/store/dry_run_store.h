@@ -27,6 +27,7 @@ class DryRunStore final : public ForwardingStore {
   std::optional<ObjectInfo> stat(std::string_view key) override;
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
+  void lock_until(std::string_view, Timestamp) override {}
 
  private:
   bool is_removed(std::string_view key) const;

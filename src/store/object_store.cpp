@@ -1,5 +1,8 @@
 #include "store/object_store.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "base/error.h"
 #include "base/human.h"
 
@@ -22,6 +25,19 @@ bool is_key_part(std::string_view part) {
 
 }  // namespace
 
+std::optional<Timestamp> ObjectStore::locked_until(std::string_view) { return std::nullopt; }
+
+void ObjectStore::lock_until(std::string_view, Timestamp) {
+  throw Error(Code::kUnsupported, traits().url + " has no locks",
+              "a bucket with Object Lock has them: see object_lock in holdfast.yaml(5)");
+}
+
+Tier ObjectStore::tier(std::string_view) { return Tier::kReady; }
+
+void ObjectStore::list_archived(std::string_view, const std::function<void(const ObjectInfo&)>&) {}
+
+void ObjectStore::thaw(std::string_view, unsigned) {}
+
 void check_key(std::string_view key) {
   for (std::size_t at = 0;;) {
     const std::size_t slash = key.find('/', at);
@@ -31,6 +47,14 @@ void check_key(std::string_view key) {
     if (slash == std::string_view::npos) return;
     at = slash + 1;
   }
+}
+
+unsigned reader_threads(const ObjectStore& store, unsigned wanted) {
+  if (wanted > 0) return wanted;
+  const StoreTraits traits = store.traits();
+  const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
+  // Each holds two frames in memory.
+  return traits.remote ? std::max(processors, std::min(traits.parallelism, 12u)) : processors;
 }
 
 std::vector<ObjectInfo> list_objects(ObjectStore& store, std::string_view prefix) {

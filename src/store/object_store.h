@@ -19,7 +19,9 @@ struct ObjectInfo {
   std::string key;
   std::uint64_t size = 0;
   Timestamp modified{};  // by the store's clock, never by ours
-  std::string etag;      // changes whenever the content is replaced; compare only for equality
+  // Changes whenever other content is stored; compare only for equality. The same content may get
+  // the same etag again.
+  std::string etag = {};
 };
 
 // What a backend can do; asked for instead of testing types.
@@ -29,6 +31,13 @@ struct StoreTraits {
   bool conditional_replace = false;  // replace() honours the etag
   bool can_remove = true;
   unsigned parallelism = 2;  // requests at once that still pay
+  bool remote = false;       // a request costs a round trip: better many at once than few
+};
+
+enum class Tier {
+  kReady,     // can be read now
+  kArchived,  // has to be asked for: thaw()
+  kThawing,   // was asked for, and will be readable in minutes or hours
 };
 
 // An object in the making: bytes are appended, then committed under a key that may only be known
@@ -78,10 +87,32 @@ class ObjectStore {
                     const std::function<void(const ObjectInfo&)>& visit) = 0;
   // Absent objects are no error.
   virtual void remove(std::string_view key) = 0;
+
+  // Until when the store refuses to remove or replace the object; nothing when it is free, absent,
+  // or the store knows no locks.
+  virtual std::optional<Timestamp> locked_until(std::string_view key);
+  // Locks the object until then; a date before the present one changes nothing. Throws kNotFound,
+  // kUnsupported where there are no locks.
+  virtual void lock_until(std::string_view key, Timestamp until);
+  // Objects in an archive tier have to be asked for before they can be read.
+  virtual Tier tier(std::string_view key);
+  // Calls `visit` with every object below `prefix` of which tier() may say something else than
+  // kReady; much cheaper than to ask tier() for each.
+  virtual void list_archived(std::string_view prefix,
+                             const std::function<void(const ObjectInfo&)>& visit);
+  // Asks for an archived object to be readable for so many days; returns at once. No error when it
+  // was asked for before or is readable.
+  virtual void thaw(std::string_view key, unsigned days);
+  // Removes what crashed writers left more than a day ago and no reader sees.
+  virtual void clean_up() {}
 };
 
 // list() into a vector.
 std::vector<ObjectInfo> list_objects(ObjectStore& store, std::string_view prefix);
+
+// How many threads are to read from the store at once: `wanted`, or when that is 0, one per
+// processor and more where each request costs a round trip.
+unsigned reader_threads(const ObjectStore& store, unsigned wanted);
 
 // Throws Error(kInvalid) when `key` breaks the rules above.
 void check_key(std::string_view key);

@@ -6,12 +6,15 @@
 #include "base/error.h"
 #include "os/file.h"
 #include "store/file_store.h"
+#include "store/s3/bucket.h"
+#include "store/s3/s3_store.h"
 #include "store/wrappers.h"
 
 namespace holdfast {
 namespace {
 
-constexpr std::string_view kKnownStores = "known are file:///DIRECTORY and plain paths";
+constexpr std::string_view kKnownStores =
+    "known are s3://BUCKET[/PREFIX], file:///DIRECTORY and plain paths";
 
 struct OwnedStores {
   explicit OwnedStores(std::unique_ptr<ObjectStore> inner)
@@ -58,15 +61,32 @@ void create_private_directory(const std::string& given) {
   sync_directory(path.parent_path());
 }
 
-}  // namespace
-
-std::unique_ptr<ObjectStore> open_store(const std::string& url, const OpenStoreOptions& options) {
+std::unique_ptr<ObjectStore> open_directory(const std::string& url,
+                                            const OpenStoreOptions& options) {
   const std::string directory = directory_of(url);
   if (options.create && !options.read_only) create_private_directory(directory);
   const auto access =
       options.read_only ? FileStore::Access::kRead : FileStore::Access::kReadAndWrite;
-  auto store = std::make_unique<FileStore>(directory, access);
-  if (!options.read_only) return store;
+  return std::make_unique<FileStore>(directory, access);
+}
+
+std::unique_ptr<ObjectStore> open_bucket(const std::string& url, const OpenStoreOptions& options) {
+  auto store = std::make_unique<S3Store>(url, options.s3, *options.clock, options.stop);
+  if (options.create && !options.read_only) {
+    ensure_bucket(store->client());
+  } else {
+    require_bucket(store->client());
+  }
+  return store;
+}
+
+}  // namespace
+
+bool is_s3_url(const std::string& url) { return url.starts_with("s3://"); }
+
+std::unique_ptr<ObjectStore> open_store(const std::string& url, const OpenStoreOptions& options) {
+  auto store = is_s3_url(url) ? open_bucket(url, options) : open_directory(url, options);
+  if (!options.read_only && !options.s3.as_of) return store;
   return std::make_unique<OwningReadOnlyStore>(std::move(store));
 }
 

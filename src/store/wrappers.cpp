@@ -56,6 +56,10 @@ std::unique_ptr<StagedObject> ReadOnlyStore::stage() { refuse(traits(), "write a
 
 void ReadOnlyStore::remove(std::string_view key) { refuse(traits(), "remove " + std::string(key)); }
 
+void ReadOnlyStore::lock_until(std::string_view key, Timestamp) {
+  refuse(traits(), "lock " + std::string(key));
+}
+
 // Requests count when they are made, bytes when they have been handed over.
 
 void CountingStore::put(std::string_view key, ByteView data) {

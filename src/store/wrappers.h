@@ -32,6 +32,19 @@ class ForwardingStore : public ObjectStore {
     inner_.list(prefix, visit);
   }
   void remove(std::string_view key) override { inner_.remove(key); }
+  std::optional<Timestamp> locked_until(std::string_view key) override {
+    return inner_.locked_until(key);
+  }
+  void lock_until(std::string_view key, Timestamp until) override {
+    inner_.lock_until(key, until);
+  }
+  Tier tier(std::string_view key) override { return inner_.tier(key); }
+  void list_archived(std::string_view prefix,
+                     const std::function<void(const ObjectInfo&)>& visit) override {
+    inner_.list_archived(prefix, visit);
+  }
+  void thaw(std::string_view key, unsigned days) override { inner_.thaw(key, days); }
+  void clean_up() override { inner_.clean_up(); }
 
  protected:
   ObjectStore& inner() { return inner_; }
@@ -50,6 +63,8 @@ class ReadOnlyStore final : public ForwardingStore {
   bool replace(std::string_view key, ByteView data, std::string_view etag) override;
   std::unique_ptr<StagedObject> stage() override;
   void remove(std::string_view key) override;
+  void lock_until(std::string_view key, Timestamp until) override;
+  void clean_up() override {}
 };
 
 // Counts requests and bytes; any thread may read the counters at any time.

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "store/locks.h"
 
 namespace holdfast {
 namespace {
@@ -56,11 +57,11 @@ void forget_others(const std::string& directory, const NameSet& present) {
   }
 }
 
-void drop_covered(std::vector<Segment>& segments) {
-  NameSet covered;
-  for (const Segment& segment : segments) {
-    for (std::uint32_t i = 0; i < segment.covers(); ++i) covered.insert(segment.covered(i));
-  }
+void add_covered(const Segment& segment, NameSet& covered) {
+  for (std::uint32_t i = 0; i < segment.covers(); ++i) covered.insert(segment.covered(i));
+}
+
+void drop_covered(std::vector<Segment>& segments, const NameSet& covered) {
   std::erase_if(segments, [&](const Segment& s) { return covered.contains(s.name()); });
 }
 
@@ -78,12 +79,15 @@ std::shared_ptr<const Index> Index::load(ObjectStore& store, const KeyRing& ring
   for (int attempt = 1;; ++attempt) {
     auto index = std::make_shared<Index>();
     const std::vector<SegmentName> names = list_segments(store);
+    NameSet covered;
     bool vanished = false;
-    for (const SegmentName& name : names) {
+    for (const SegmentName& name : names) {  // the newest first: covered ones mostly come later
+      if (covered.contains(name)) continue;
       const std::string path = directory.empty() ? "" : directory + "/" + to_hex(name);
       try {
         auto cached = path.empty() ? std::nullopt : from_cache(name, path);
         index->segments_.push_back(cached ? std::move(*cached) : fetch(store, ring, name, path));
+        add_covered(index->segments_.back(), covered);
       } catch (const Error& error) {
         if (error.code() == Code::kNotFound) {
           vanished = true;  // merged or pruned meanwhile: list again
@@ -99,7 +103,7 @@ std::shared_ptr<const Index> Index::load(ObjectStore& store, const KeyRing& ring
       throw Error(Code::kUnavailable, "the index kept changing while it was read",
                   "run it again when the prune or merge at work has ended");
     if (!directory.empty()) forget_others(directory, NameSet(names.begin(), names.end()));
-    drop_covered(index->segments_);
+    drop_covered(index->segments_, covered);
     return index;
   }
 }
@@ -165,23 +169,59 @@ void compact_index(ObjectStore& store, const KeyRing& ring, const Index& index, 
   }
   if (merged.size() < 2) return;
   write_segment(store, ring, builder.build());
-  if (!store.traits().can_remove) return;
-  for (const SegmentName& name : merged) store.remove(segment_key(name));
+  if (store.traits().can_remove) remove_free_segments(store, merged);
+}
+
+void remove_free_segments(ObjectStore& store, const std::vector<SegmentName>& segments) {
+  std::vector<std::string> keys;
+  for (const SegmentName& name : segments) keys.push_back(segment_key(name));
+  const Locks locks = find_locks(store, keys);
+  try {
+    for (const std::string& key : keys) {
+      if (!locks.contains(key)) store.remove(key);
+    }
+  } catch (const Error& error) {
+    // A writer's key of a bucket may not remove; the next prune does.
+    if (error.code() != Code::kDenied) throw;
+  }
 }
 
 namespace {
 
+// Removes the segment, or says until when that is not possible.
+std::optional<Timestamp> take_away(ObjectStore& store, const std::string& key,
+                                   LockedSegments locked) {
+  const auto until = store.locked_until(key);
+  if (until && locked == LockedSegments::kLeave) return until;
+  try {
+    store.remove(key);
+  } catch (const Error& error) {
+    if (!until || error.code() != Code::kDenied) throw;
+    return until;
+  }
+  return std::nullopt;
+}
+
+void hold(PackHolds& holds, const std::vector<PackName>& packs, Timestamp until) {
+  for (const PackName& pack : packs) {
+    Timestamp& latest = holds.try_emplace(pack, until).first->second;
+    latest = std::max(latest, until);
+  }
+}
+
 // One pass; false when a writer merged its segments meanwhile, so that there is more to look at.
-bool drop_once(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone) {
+bool drop_once(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone,
+               LockedSegments locked, PackHolds& holds) {
   bool complete = true;
-  std::vector<SegmentName> obsolete;
+  std::vector<std::pair<SegmentName, std::vector<PackName>>> obsolete;  // and what of it is gone
+  // What stays need not be written once more: a locked segment is met again by every prune.
+  std::set<PackName> named;
   SegmentBuilder builder;
   const auto flush = [&] {
     if (!builder.empty()) write_segment(store, ring, builder.build());
     builder = SegmentBuilder();
   };
-  const auto keep = [&](const SegmentPack& pack) { return !gone.contains(pack.name); };
-  for (const SegmentName& name : list_segments(store)) {
+  for (const SegmentName& name : list_segments(store)) {  // the newest first
     Bytes body;
     try {
       body = read_segment(store, ring, name);
@@ -191,25 +231,39 @@ bool drop_once(ObjectStore& store, const KeyRing& ring, const std::set<PackName>
       continue;
     }
     const Segment segment = Segment::from_memory(name, std::move(body));
-    bool affected = false;
-    for (std::uint32_t p = 0; p < segment.packs(); ++p) affected |= !keep(segment.pack(p));
-    if (!affected) continue;
-    builder.add(segment, false, keep);
-    obsolete.push_back(name);
-    if (builder.chunks() >= kLargeSegment / 2) flush();
+    std::vector<PackName> kept;
+    std::vector<PackName> dropped;
+    for (std::uint32_t p = 0; p < segment.packs(); ++p) {
+      const PackName pack = segment.pack(p).name;
+      (gone.contains(pack) ? dropped : kept).push_back(pack);
+    }
+    if (!dropped.empty()) {
+      builder.add(segment, false, [&](const SegmentPack& pack) {
+        return !gone.contains(pack.name) && !named.contains(pack.name);
+      });
+      obsolete.emplace_back(name, std::move(dropped));
+      if (builder.chunks() >= kLargeSegment / 2) flush();
+    }
+    named.insert(kept.begin(), kept.end());
   }
   flush();
-  for (const SegmentName& name : obsolete) store.remove(segment_key(name));
+  for (const auto& [name, dropped] : obsolete) {
+    if (const auto until = take_away(store, segment_key(name), locked))
+      hold(holds, dropped, *until);
+  }
   return complete;
 }
 
 }  // namespace
 
-void drop_from_index(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone) {
-  if (gone.empty()) return;
+PackHolds drop_from_index(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone,
+                          LockedSegments locked) {
+  PackHolds holds;
+  if (gone.empty()) return holds;
   constexpr int kAttempts = 20;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    if (drop_once(store, ring, gone)) return;
+    holds.clear();
+    if (drop_once(store, ring, gone, locked, holds)) return holds;
   }
   throw Error(Code::kUnavailable, "the index kept changing while packs were taken out of it",
               "run it again when fewer backups are at work");

@@ -1,6 +1,7 @@
 // Where every chunk of the vault lies: all index segments together.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -47,12 +48,24 @@ class Index {
 void forget_cached_index(const std::string& cache_directory);
 
 // Merges small segments into one that covers them when there are more than `limit`, and removes the
-// covered ones where the store allows it. Keeps single segments below about 4 million chunks.
+// covered ones where the store allows it and no lock holds them. Keeps single segments below about
+// 4 million chunks.
 void compact_index(ObjectStore& store, const KeyRing& ring, const Index& index, std::size_t limit);
 
+// Removes those of `segments` that no lock holds, as far as the store lets us: readers skip covered
+// ones.
+void remove_free_segments(ObjectStore& store, const std::vector<SegmentName>& segments);
+
+// Packs that locked segments name, and until when.
+using PackHolds = std::map<PackName, Timestamp>;
+enum class LockedSegments { kLeave, kTry };
+
 // Writes the segments that name a pack of `gone` again without these packs and removes the old
-// ones: after it, no segment in the store names them. Reads all segments, those that others cover
-// included.
-void drop_from_index(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone);
+// ones: after it, no segment in the store names them but those that a lock holds. The result is the
+// packs that those name: who finds one there would rely on it, so it must stay too. Reads all
+// segments, those that others cover included. With kTry locked ones are removed where the store
+// lets us.
+PackHolds drop_from_index(ObjectStore& store, const KeyRing& ring, const std::set<PackName>& gone,
+                          LockedSegments locked = LockedSegments::kLeave);
 
 }  // namespace holdfast

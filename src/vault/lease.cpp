@@ -1,10 +1,12 @@
 #include "vault/lease.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -18,6 +20,14 @@ using Json = nlohmann::json;
 std::string describe(const Json& json) {
   return fmt::format("{} on host {} (pid {}) since {}", json.value("kind", "work"),
                      json.value("host", "?"), json.value("pid", 0), json.value("started", "?"));
+}
+
+// Only said of a process of this host. Not asked for a prune: containers that share a name but not
+// their processes would take a living one for dead.
+bool holder_died(const Json& json) {
+  if (!json.is_object() || json.value("host", "") != host_name()) return false;
+  const int pid = json.value("pid", 0);
+  return pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH;
 }
 
 Error lost_object() {
@@ -92,12 +102,14 @@ void Lease::create() {
     if (store_now(store_) - held->modified < kLeaseLife) {
       const Bytes holder = store_.get(key_);
       const Json json = Json::parse(as_text(holder), nullptr, false);
-      throw Error(Code::kConflict,
-                  fmt::format("another {} is at work: {}", kind_,
-                              json.is_object() ? describe(json) : held->key),
-                  fmt::format("wait until it ends; if it died, its lease ends by itself {} after "
-                              "its last sign of life",
-                              format_duration(kLeaseLife)));
+      if (kind_ != "copy" || !holder_died(json)) {
+        throw Error(Code::kConflict,
+                    fmt::format("another {} is at work: {}", kind_,
+                                json.is_object() ? describe(json) : held->key),
+                    fmt::format("wait until it ends; if it died, its lease ends by itself {} after "
+                                "its last sign of life",
+                                format_duration(kLeaseLife)));
+      }
     }
     if (store_.replace(key_, as_bytes(body_), held->etag)) return;
   }
@@ -124,7 +136,12 @@ bool Lease::renew() {
     return true;
   }
   const auto held = store_.stat(key_);
-  return held && is_ours() && store_.replace(key_, as_bytes(body_), held->etag);
+  if (!held || !is_ours()) return false;
+  // Other bytes each time: in some stores the etag is a hash of the content, and who wants to take
+  // the lease over must not take a refreshed one for the one he saw.
+  Json json = Json::parse(body_);
+  json["beat"] = to_hex(random_array<8>());
+  return store_.replace(key_, as_bytes(json.dump()), held->etag);
 }
 
 void Lease::refresh() {

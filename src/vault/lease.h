@@ -16,7 +16,8 @@ inline constexpr Duration kLeaseRefresh = std::chrono::minutes{2};
 
 // A lease of our own: created by the constructor, refreshed by a thread, removed at the end. When
 // `exclusive`, it has the one name "lease/KIND.json": Error(kConflict) names the holder while
-// another one is alive, a dead one is taken over.
+// another one is alive, a dead one is taken over: at once when it is a copy whose process on this
+// host is gone, else when it was not refreshed in time.
 class Lease {
  public:
   Lease(ObjectStore& store, Clock& clock, std::string_view kind, bool exclusive = false);

@@ -230,8 +230,10 @@ void WriteSession::merge_segments() {
   if (small_.size() > 1) {
     for (const SegmentName& name : small_) pending_.cover(name);
     write_segment(vault_.store(), vault_.ring(), pending_.build());
-    if (vault_.store().traits().can_remove) {
-      for (const SegmentName& name : small_) vault_.store().remove(segment_key(name));
+    // All of them were locked in the same way: one question answers for most.
+    ObjectStore& store = vault_.store();
+    if (store.traits().can_remove && !store.locked_until(segment_key(small_.front()))) {
+      remove_free_segments(store, small_);
     }
   }
   pending_ = SegmentBuilder();

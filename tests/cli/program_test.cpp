@@ -24,9 +24,9 @@ TEST(Program, HelpHasExamplesForEveryCommand) {
   const Workshop shop;
   const Outcome all = shop.run({"help"});
   EXPECT_EQ(all.code, 0);
-  for (const char* name :
-       {"init", "backup", "list", "show", "diff", "find", "cat", "restore", "validate", "copy",
-        "retention", "forget", "prune", "repair", "stats", "key", "version"}) {
+  for (const char* name : {"init", "backup", "list", "show", "diff", "find", "cat", "restore",
+                           "validate", "copy", "retention", "forget", "prune", "lifecycle",
+                           "repair", "stats", "store", "key", "version"}) {
     EXPECT_THAT(all.out, HasSubstr(std::string("  ") + name + " "));
     const Outcome help = shop.run({name, "--help"});
     EXPECT_EQ(help.code, 0) << name;

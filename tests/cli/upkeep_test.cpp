@@ -77,6 +77,12 @@ TEST_F(Upkeep, DryRunsChangeNothing) {
   EXPECT_EQ(shop_.listing("state"), state);
 }
 
+TEST_F(Upkeep, LifecycleRulesAreForBuckets) {
+  for (const char* verb : {"show", "apply"}) {
+    EXPECT_THAT(shop_.expect(11, {"lifecycle", verb}).err, HasSubstr("is a directory"));
+  }
+}
+
 TEST_F(Upkeep, RetentionExplainsAndRemoves) {
   const std::string second = second_backup();
   const json plan = shop_.expect_json(0, {"retention", "show", "--keep-last", "1"});

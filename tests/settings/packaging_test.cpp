@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <sstream>
 #include <string>
 
 #include "json_schema.h"
@@ -45,6 +46,21 @@ TEST(Packaging, TheExampleIsValid) {
   const Settings settings = parse_settings(text, "holdfast.example.yaml");
   EXPECT_EQ(settings.sources.size(), 3U);
   EXPECT_FALSE(settings.vault.empty());
+  const json schema = packaged_schema();
+  EXPECT_TRUE(schema_accepts(schema, schema, to_json(parse_document(text, "example"))));
+}
+
+// "#key:" and "#  key:" are configuration for others to switch on, "# Words" are words.
+TEST(Packaging, WhatTheExampleHasInCommentsIsValid) {
+  std::istringstream lines(packaging_text("holdfast.example.yaml"));
+  std::string text;
+  for (std::string line; std::getline(lines, line); text += line + "\n") {
+    const bool words = line.starts_with("# ") && !line.starts_with("#  ");
+    if (line.starts_with('#') && !words) line.erase(0, 1);
+  }
+  const Settings settings = parse_settings(text, "holdfast.example.yaml");
+  EXPECT_FALSE(settings.stores.empty());
+  EXPECT_EQ(settings.lifecycle.classes.size(), 3U);
   const json schema = packaged_schema();
   EXPECT_TRUE(schema_accepts(schema, schema, to_json(parse_document(text, "example"))));
 }

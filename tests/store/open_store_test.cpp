@@ -13,8 +13,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr OpenStoreOptions kCreate{.create = true, .read_only = false};
-constexpr OpenStoreOptions kReadOnly{.create = false, .read_only = true};
+const OpenStoreOptions kCreate{.create = true, .read_only = false};
+const OpenStoreOptions kReadOnly{.create = false, .read_only = true};
 
 TEST(OpenStore, PathsAndUrlsAreTheSame) {
   const TempDir directory;

@@ -1,0 +1,371 @@
+// holdfast recover: from a copy of the vault and a key to everything that it protects, on a machine
+// that has nothing else.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "cli/backup_json.h"
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/credential.h"
+#include "cli/recover_list.h"
+#include "cli/recover_record.h"
+#include "cli/recoverable.h"
+#include "cli/restore_run.h"
+#include "cli/session.h"
+#include "cli/starter_config.h"
+#include "cli/thaw.h"
+#include "os/file.h"
+#include "protect/source_job.h"
+
+namespace holdfast {
+namespace {
+
+struct RecoverOptions {
+  std::string from;
+  std::string target;
+  bool in_place = false;
+  std::vector<std::string> sources;
+  std::vector<std::string> classes;
+  std::string at;
+  std::string overwrite = "never";
+  bool dry_run = false;
+  bool numeric_ids = false;
+  bool no_owner = false;
+  bool no_xattrs = false;
+  bool ignore_free_space = false;
+  std::optional<unsigned> threads;
+  std::string write_config;
+  ThawOptions thaw;
+
+  bool restores() const { return in_place || !target.empty(); }
+};
+
+double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+// One source from its choice to its result.
+struct Recovery {
+  RestoreJob job;
+  const RecoverableSource* source = nullptr;
+  Timestamp point{};  // the moment that comes back
+  bool done_before = false;
+  std::optional<Restored> restored;
+  std::optional<Error> error;
+
+  int code() const {
+    if (error) return exit_code(error->code());
+    return restored ? code_of(*restored) : kExitSuccess;
+  }
+};
+
+class Recover {
+ public:
+  Recover(Context& context, const RecoverOptions& options) : context_(context), options_(options) {}
+
+  int run();
+
+ private:
+  void open();
+  void choose();
+  int list();
+  int bring_back();
+  std::vector<Recovery> plan() const;
+  void go_on(Recovery& recovery) const;
+  void bring_back(Recovery& recovery);
+  void settle(const Recovery& recovery);
+  int finish(const std::vector<Recovery>& recoveries);
+  void say_passed_over() const;
+  void write_config() const;
+  std::vector<std::string> next_commands() const;
+
+  Context& context_;
+  const RecoverOptions& options_;
+  const Duration begin_ = context_.clock.monotonic();
+  std::optional<StagingDirectory> cache_;  // without a configuration; outlives the vault
+  OpenedVault opened_;
+  std::vector<RecoverableSource> sources_;
+  std::optional<RecoverRecord> record_;
+};
+
+void Recover::open() {
+  const Access access = !options_.restores() ? Access::kRead
+                        : options_.dry_run   ? Access::kDryRun
+                                             : Access::kWriteIfPossible;
+  opened_.store = open_store_for(context_, options_.from, access);
+  if (!vault_id_of(*opened_.store)) {
+    throw Error(Code::kNotFound, "there is no vault in " + opened_.store->traits().url,
+                "check the address; of a copy in a bucket it is s3://BUCKET[/PREFIX]");
+  }
+  std::string cache = context_.settings().cache_directory;
+  if (context_.options.config_file.empty()) {
+    cache_.emplace(std::filesystem::temp_directory_path().string());
+    cache = cache_->path();
+  }
+  opened_.vault = Vault::open(*opened_.store, context_.clock, find_credential(context_), cache);
+}
+
+void Recover::choose() {
+  RecoveryFilter filter;
+  filter.sources = options_.sources;
+  filter.classes = options_.classes;
+  if (!options_.at.empty()) filter.until = parse_moment(options_.at, context_.clock.now());
+  sources_ = find_recoverable(*opened_.vault, filter, context_.stop);
+}
+
+void Recover::say_passed_over() const {
+  for (const RecoverableSource& source : sources_) {
+    for (const PassedOver& passed : source.passed_over) {
+      context_.output.warning(
+          fmt::format("{} is not whole here: {}", passed.backup.id(), passed.problem));
+    }
+  }
+}
+
+std::vector<std::string> Recover::next_commands() const {
+  std::string key;
+  if (!context_.options.key_file.empty()) {
+    key = " --key-file " + shell_word(context_.options.key_file);
+  } else if (!context_.options.recovery_code_file.empty()) {
+    key = " --recovery-code-file " + shell_word(context_.options.recovery_code_file);
+  }
+  std::string start = "holdfast recover --from " + shell_word(options_.from) + key;
+  for (const std::string& name : options_.classes) start += " --class " + shell_word(name);
+  if (!options_.at.empty()) start += " --at " + shell_word(options_.at);
+  std::string all = start;
+  for (const std::string& name : options_.sources) all += " --source " + shell_word(name);
+  const std::string& name = sources_.front().name;
+  return {all + " --target /srv/recovered", all + " --in-place --overwrite if-changed",
+          start + " --source " + name + " --target /srv/recovered",
+          all + " --write-config /etc/holdfast/holdfast.yaml"};
+}
+
+int Recover::list() {
+  const Timestamp now = context_.clock.now();
+  context_.output.print(recoverable_text(sources_, now));
+  const std::vector<std::string> next = next_commands();
+  context_.output.note("\nNext, everything, or a part of it:\n\n");
+  for (const std::string& command : next) context_.output.note("  " + command + "\n");
+  say_passed_over();
+  context_.output.document(Json{{"from", options_.from},
+                                {"vault", to_hex(opened_.vault->parameters().id)},
+                                {"sources", recoverable_json(sources_, now)},
+                                {"next", next}});
+  const bool whole = std::all_of(sources_.begin(), sources_.end(),
+                                 [](const auto& source) { return source.passed_over.empty(); });
+  return whole ? kExitSuccess : kExitWarnings;
+}
+
+// Each source below its class: two that have one name, or one path, do not meet.
+std::vector<Recovery> Recover::plan() const {
+  std::vector<Recovery> recoveries;
+  for (const RecoverableSource& source : sources_) {
+    Recovery recovery;
+    recovery.source = &source;
+    recovery.job.backup = source.best ? source.best->summary.name : source.backups.back();
+    recovery.point = source.best ? source.best->summary.consistent : recovery.job.backup.time;
+    recovery.job.target = options_.in_place ? "/" : options_.target + "/" + source.key();
+    recovery.job.overwrite = parse_overwrite(options_.overwrite);
+    recovery.job.dry_run = options_.dry_run;
+    recovery.job.ignore_free_space = options_.ignore_free_space;
+    recovery.job.threads = options_.threads.value_or(context_.settings().threads);
+    recovery.job.rights.owner = !options_.no_owner;
+    recovery.job.rights.numeric_ids = options_.numeric_ids;
+    recovery.job.rights.xattrs = !options_.no_xattrs;
+    if (record_) go_on(recovery);
+    recoveries.push_back(std::move(recovery));
+  }
+  return recoveries;
+}
+
+// With what an interrupted run had begun, unless a moment is asked for.
+void Recover::go_on(Recovery& recovery) const {
+  const auto begun = record_->begun(recovery.source->key());
+  if (!begun) return;
+  if (*begun != recovery.job.backup.id()) {
+    const auto& backups = recovery.source->backups;
+    const auto found = std::find_if(backups.begin(), backups.end(),
+                                    [&](const BackupName& name) { return name.id() == *begun; });
+    if (!options_.at.empty() || found == backups.end()) return;
+    context_.output.message(
+        fmt::format("note: {} goes on with {}, which an earlier run began; to begin anew with {}, "
+                    "remove {} and what it restored",
+                    recovery.source->name, *begun, recovery.job.backup.id(), record_->file()));
+    recovery.job.backup = *found;
+    recovery.point = read_backup(*opened_.vault, *found).summary.consistent;
+  }
+  recovery.done_before = record_->is_done(recovery.source->key());
+}
+
+void Recover::bring_back(Recovery& recovery) {
+  const std::string key = recovery.source->key();
+  if (recovery.done_before) {
+    context_.output.note(fmt::format("{} is back since an earlier run\n", key));
+    return;
+  }
+  try {
+    if (record_) record_->begin(key, recovery.job.backup.id());
+    recovery.restored = restore_backup(context_, *opened_.vault, recovery.job, options_.thaw);
+    const Restored& restored = *recovery.restored;
+    context_.output.note(restored_text(recovery.job, restored));
+    print_warnings(context_.output, restored.warnings, restored.warning_count, restored.log_file);
+    recovery.error = damage_in(restored);
+  } catch (Error& error) {
+    if (error.code() == Code::kCancelled) throw;
+    recovery.error = std::move(error.add_context(key));
+  }
+  // What one source lacks does not keep the others from coming back.
+  if (recovery.error) context_.output.error(*recovery.error);
+  settle(recovery);
+}
+
+void Recover::settle(const Recovery& recovery) {
+  if (!record_) return;
+  const std::string key = recovery.source->key();
+  if (!recovery.error) {
+    record_->finish(key);
+  } else if (recovery.restored) {
+    record_->forget(key);  // damaged: the missing part may have arrived by the next run
+  }
+}
+
+std::string result_word(const Recovery& recovery) {
+  if (recovery.error) return recovery.restored ? "damaged" : "failed";
+  if (recovery.done_before) return "back since before";
+  if (recovery.job.dry_run) return "would be restored";
+  return recovery.restored->warning_count > 0 ? "back, with warnings" : "back";
+}
+
+Json recovery_json(const Recovery& recovery, Timestamp now) {
+  Json json{{"class", recovery.source->backup_class},
+            {"source", recovery.source->name},
+            {"result", result_word(recovery)},
+            {"recovery_point", iso_time(recovery.point)},
+            {"recovery_point_age_seconds", seconds_of(now - recovery.point)}};
+  if (recovery.restored) {
+    json.update(restored_json(recovery.job, *recovery.restored));
+  } else {
+    json["backup"] = recovery.job.backup.id();
+    set_path(json, "target", recovery.job.target);
+  }
+  if (recovery.error) json["error"] = error_json(*recovery.error);
+  return json;
+}
+
+int Recover::finish(const std::vector<Recovery>& recoveries) {
+  Table table(
+      {"CLASS", "SOURCE", "BACKUP", ">RECOVERY POINT AGE", ">SIZE", ">FILES", ">TOOK", "RESULT"});
+  const Timestamp now = context_.clock.now();
+  Json rows = Json::array();
+  int code = kExitSuccess;
+  for (const Recovery& recovery : recoveries) {
+    const RestoreResult result = recovery.restored ? recovery.restored->result : RestoreResult{};
+    table.add({recovery.source->backup_class, recovery.source->name, recovery.job.backup.id(),
+               format_duration(now - recovery.point), format_size(result.bytes),
+               format_count(result.files), format_duration(result.duration),
+               result_word(recovery)});
+    rows.push_back(recovery_json(recovery, now));
+    const bool warned = recovery.code() == kExitWarnings || !recovery.source->passed_over.empty();
+    if (recovery.error && (code == kExitSuccess || code == kExitWarnings)) code = recovery.code();
+    if (warned && code == kExitSuccess) code = kExitWarnings;
+  }
+  const Duration took = context_.clock.monotonic() - begin_;
+  context_.output.print(table.text());
+  context_.output.print(fmt::format("recovery time: {}\n", format_duration(took)));
+  say_passed_over();
+  context_.output.document(Json{{"from", options_.from},
+                                {"vault", to_hex(opened_.vault->parameters().id)},
+                                {"recovered", rows},
+                                {"duration_seconds", seconds_of(took)},
+                                {"dry_run", options_.dry_run}});
+  return code;
+}
+
+int Recover::bring_back() {
+  if (!options_.dry_run) {
+    const std::string directory = options_.in_place ? "/" : options_.target;
+    make_directories(directory);
+    record_.emplace(directory, opened_.vault->parameters().id);
+  }
+  std::vector<Recovery> recoveries = plan();
+  for (Recovery& recovery : recoveries) {
+    context_.check_stop();
+    bring_back(recovery);
+  }
+  const bool all = std::none_of(recoveries.begin(), recoveries.end(),
+                                [](const Recovery& r) { return r.error.has_value(); });
+  if (record_ && all) record_->remove();
+  return finish(recoveries);
+}
+
+void Recover::write_config() const {
+  StarterConfig config;
+  config.vault = options_.from;
+  if (context_.options.recovery_code_file.empty()) config.key_file = key_file_path(context_);
+  config.s3 = store_options(context_, options_.from).s3;
+  config.date = context_.clock.now();
+  write_secret_file(options_.write_config, starter_config(config, sources_));
+  context_.output.note(
+      fmt::format("\nwrote {}: add the sources of this machine\n", options_.write_config));
+}
+
+int Recover::run() {
+  if (options_.in_place && !options_.target.empty()) {
+    throw Error(Code::kUsage, "--target and --in-place exclude each other", "give one of them");
+  }
+  if (!options_.write_config.empty() && path_exists(options_.write_config)) {
+    throw Error(Code::kConflict, options_.write_config + " exists already",
+                "name a file that does not exist yet");
+  }
+  open();
+  choose();
+  const int code = options_.restores() ? bring_back() : list();
+  if (!options_.write_config.empty()) write_config();
+  return code;
+}
+
+int run(Context& context, const RecoverOptions& options) {
+  if (options.from.empty()) {
+    throw Error(Code::kUsage, "--from is missing",
+                "say where a copy of the vault is: --from s3://BUCKET or --from /PATH");
+  }
+  // Whatever lies around on this machine belongs to another life of it.
+  if (context.options.config_file.empty()) context.use_settings(parse_settings({}, {}));
+  return Recover(context, options).run();
+}
+
+}  // namespace
+
+void add_recover_command(Command& root) {
+  const auto o = std::make_shared<RecoverOptions>();
+  Command command =
+      root.subcommand("recover", "Everything back from a copy of the vault, on a new machine");
+  command.text("--from", o->from, "The vault or a copy of it: s3://BUCKET[/PREFIX], or a path")
+      .text("-t,--target", o->target, "Bring back below this directory, as CLASS/SOURCE/...")
+      .flag("--in-place", o->in_place, "Bring back to the original paths")
+      .texts("--source", o->sources, "Only this source (may be repeated)")
+      .texts("--class", o->classes, "Only this class: database, files, config (may be repeated)")
+      .text("--at", o->at, "As it was then: 2025-11-10T12:00:00Z, 2025-11-10, or 2h ago")
+      .choice("--overwrite", o->overwrite, {"never", "if-changed", "always"},
+              "What to do with what exists: never, if-changed, always (default: never)")
+      .flag("-n,--dry-run", o->dry_run, "Say what would be done; write nothing")
+      .flag("--numeric-ids", o->numeric_ids, "Owners by number, not by name")
+      .flag("--no-owner", o->no_owner, "Do not set owners")
+      .flag("--no-xattrs", o->no_xattrs, "Do not set extended attributes and ACLs")
+      .flag("--ignore-free-space", o->ignore_free_space, "Do not check the free space first")
+      .number("--threads", o->threads, 1, 256, "Threads that write (default: one per processor)")
+      .text("--write-config", o->write_config, "Write a first holdfast.yaml for this machine");
+  add_thaw_options(command, o->thaw);
+  command
+      .examples({"holdfast recover --from s3://backups-us-west-2 --key-file vault.key",
+                 "holdfast recover --from s3://backups-us-west-2 --recovery-code-file code.txt "
+                 "--target /srv/recovered",
+                 "holdfast recover --from /mnt/offsite/vault --class config --in-place --at 2h"})
+      .run([o](Context& context) { return run(context, *o); });
+}
+
+}  // namespace holdfast

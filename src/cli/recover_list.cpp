@@ -1,0 +1,74 @@
+#include "cli/recover_list.h"
+
+#include <algorithm>
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+#include "base/human.h"
+#include "cli/backup_json.h"
+
+namespace holdfast {
+namespace {
+
+double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+Json source_json(const RecoverableSource& source, Timestamp now) {
+  Json json{{"class", source.backup_class},
+            {"source", source.name},
+            {"backups", source.backups.size()},
+            {"oldest", iso_time(source.backups.front().time)},
+            {"newest", iso_time(source.backups.back().time)},
+            {"whole", source.whole},
+            {"best", source.best ? summary_json(source.best->summary) : Json()},
+            {"age_seconds", Json()},
+            {"not_whole", Json::array()}};
+  if (source.best) json["age_seconds"] = seconds_of(now - source.best->summary.consistent);
+  for (const PassedOver& passed : source.passed_over) {
+    json["not_whole"].push_back({{"id", passed.backup.id()}, {"problem", passed.problem}});
+  }
+  return json;
+}
+
+std::vector<std::string> source_cells(const RecoverableSource& source, Timestamp now) {
+  std::vector<std::string> cells{source.backup_class, source.name,
+                                 format_count(source.backups.size()),
+                                 minute_text(source.backups.front().time)};
+  if (!source.best) {
+    cells.insert(cells.end(), {"", "", "", "", "damaged", source.backups.back().id()});
+    return cells;
+  }
+  const BackupSummary& best = source.best->summary;
+  cells.insert(cells.end(), {minute_text(best.consistent), format_duration(now - best.consistent),
+                             format_size(best.bytes), format_count(best.files),
+                             source.whole ? "all there" : "in parts", best.name.id()});
+  return cells;
+}
+
+}  // namespace
+
+std::string recoverable_text(const std::vector<RecoverableSource>& sources, Timestamp now) {
+  Table table({"CLASS", "SOURCE", ">BACKUPS", "OLDEST (UTC)", "RECOVERY POINT", ">AGE", ">SIZE",
+               ">FILES", "STATE", "BACKUP"});
+  for (const RecoverableSource& source : sources) table.add(source_cells(source, now));
+  return table.text();
+}
+
+Json recoverable_json(const std::vector<RecoverableSource>& sources, Timestamp now) {
+  Json rows = Json::array();
+  for (const RecoverableSource& source : sources) rows.push_back(source_json(source, now));
+  return rows;
+}
+
+std::string shell_word(const std::string& word) {
+  // Letters that no shell looks at; the rest goes into quotes.
+  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view("/._-+=:@%,").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  if (plain) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+}  // namespace holdfast

@@ -1,0 +1,19 @@
+// What can be recovered, for people and for programs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/output.h"
+#include "cli/recoverable.h"
+
+namespace holdfast {
+
+// A table, one line a source.
+std::string recoverable_text(const std::vector<RecoverableSource>& sources, Timestamp now);
+Json recoverable_json(const std::vector<RecoverableSource>& sources, Timestamp now);
+
+// The word as a shell takes it for one word.
+std::string shell_word(const std::string& word);
+
+}  // namespace holdfast

@@ -1,0 +1,100 @@
+#include "cli/recoverable.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "protect/presence.h"
+
+namespace holdfast {
+namespace {
+
+bool is_among(const std::vector<std::string>& words, const std::string& word) {
+  return words.empty() || std::find(words.begin(), words.end(), word) != words.end();
+}
+
+void require_known(const std::vector<std::string>& wanted, const std::set<std::string>& known,
+                   std::string_view what) {
+  for (const std::string& word : wanted) {
+    if (known.contains(word)) continue;
+    const std::string near = nearest(word, known);
+    throw Error(
+        Code::kNotFound, fmt::format("the vault has no backup of {} '{}'", what, printable(word)),
+        fmt::format("{}there are: {}", near.empty() ? "" : fmt::format("did you mean '{}'? ", near),
+                    fmt::join(known, ", ")));
+  }
+}
+
+std::vector<RecoverableSource> grouped(const std::vector<BackupName>& names,
+                                       const RecoveryFilter& filter) {
+  std::map<std::string, RecoverableSource> found;
+  std::set<std::string> sources;
+  std::set<std::string> classes;
+  for (const BackupName& name : names) {
+    sources.insert(name.source);
+    classes.insert(name.backup_class);
+    if (name.time > filter.until || !is_among(filter.sources, name.source) ||
+        !is_among(filter.classes, name.backup_class)) {
+      continue;
+    }
+    RecoverableSource& source = found[name.backup_class + "/" + name.source];
+    source.backup_class = name.backup_class;
+    source.name = name.source;
+    source.backups.push_back(name);
+  }
+  if (names.empty()) {
+    throw Error(Code::kNotFound, "the vault has no backups",
+                "try another copy of it; holdfast region status compares them");
+  }
+  require_known(filter.sources, sources, "a source");
+  require_known(filter.classes, classes, "class");
+  if (found.empty()) {
+    throw Error(Code::kNotFound, "no backup fits what is asked for",
+                "see what there is: leave --at, --class and --source away");
+  }
+  std::vector<RecoverableSource> all;
+  for (auto& [key, source] : found) all.push_back(std::move(source));
+  return all;
+}
+
+std::optional<StoredBackup> try_read(const Vault& vault, const BackupName& name) {
+  try {
+    return read_backup(vault, name);
+  } catch (const Error& error) {
+    if (error.code() != Code::kCorrupt && error.code() != Code::kNotFound) throw;
+    return std::nullopt;
+  }
+}
+
+void choose(const Vault& vault, PresenceCheck& presence, RecoverableSource& source,
+            const std::stop_token& stop) {
+  for (auto name = source.backups.rbegin(); name != source.backups.rend(); ++name) {
+    const std::string trouble = presence.trouble_of(*name, stop);
+    if (trouble.empty()) source.best = try_read(vault, *name);
+    source.whole = source.best.has_value();
+    if (source.whole) return;
+    source.passed_over.push_back({*name, trouble.empty() ? "it has just been removed" : trouble});
+  }
+  // Then as much as possible of the newest.
+  for (auto name = source.backups.rbegin(); name != source.backups.rend() && !source.best; ++name) {
+    source.best = try_read(vault, *name);
+  }
+}
+
+}  // namespace
+
+std::vector<RecoverableSource> find_recoverable(const Vault& vault, const RecoveryFilter& filter,
+                                                std::stop_token stop) {
+  // The names before the index: what they need is written before they are.
+  std::vector<RecoverableSource> sources = grouped(list_backups(vault.store()), filter);
+  PresenceCheck presence(vault);
+  for (RecoverableSource& source : sources) choose(vault, presence, source, stop);
+  return sources;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,41 @@
+// What can be recovered from a vault, source by source.
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "vault/vault.h"
+
+namespace holdfast {
+
+struct RecoveryFilter {
+  std::vector<std::string> sources;  // empty: all
+  std::vector<std::string> classes;  // empty: all
+  Timestamp until = Timestamp::max();
+};
+
+// A backup that cannot be taken, and why.
+struct PassedOver {
+  BackupName backup;
+  std::string problem;
+};
+
+struct RecoverableSource {
+  std::string backup_class;
+  std::string name;
+  std::vector<BackupName> backups;  // oldest first, at least one
+  // The newest one whose everything is there; when there is none, the newest that can be read.
+  std::optional<StoredBackup> best;
+  bool whole = false;
+  std::vector<PassedOver> passed_over;  // newer than the best; newest first
+
+  std::string key() const { return backup_class + "/" + name; }
+};
+
+// In the order of classes and names. Throws Error(kNotFound) when nothing fits the filter.
+std::vector<RecoverableSource> find_recoverable(const Vault& vault, const RecoveryFilter& filter,
+                                                std::stop_token stop);
+
+}  // namespace holdfast

@@ -1,0 +1,164 @@
+#include "cli/restore_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/human.h"
+#include "cli/progress.h"
+#include "cli/run_log.h"
+#include "protect/source_job.h"
+
+namespace holdfast {
+namespace {
+
+// Nothing is written before: hours may pass.
+ThawPlan prepare_archived(Context& context, const Vault& vault, const RestoreJob& job,
+                          const ThawOptions& options) {
+  if (!may_have_archived(vault.store())) return {};
+  std::vector<NeededPack> needed = packs_of_restore(vault, job, context.stop);
+  if (job.dry_run) return plan_thaw(vault.store(), std::move(needed), context.stop);
+  return bring_from_archive(context, vault.store(), std::move(needed), options);
+}
+
+Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
+                 const ThawOptions& thaw, Warnings& warnings) {
+  Restored restored;
+  restored.thaw = prepare_archived(context, vault, job, thaw);
+  RestoreProgress progress;
+  ProgressDisplay display(context, "restore", "file", [&progress] {
+    ProgressSample sample;
+    sample.bytes = progress.bytes;
+    sample.items = progress.files;
+    sample.total_bytes = progress.total_bytes;
+    sample.total_items = progress.total_files;
+    sample.total_known = sample.total_items > 0;
+    return sample;
+  });
+  try {
+    restored.result = run_restore(vault, job, progress, warnings, context.stop);
+    if (job.backup.backup_class == "config") {
+      restored.repositories = restore_repositories(vault, job, warnings, context.stop);
+    }
+    return restored;
+  } catch (Error& error) {
+    if (error.code() == Code::kCancelled) {
+      error.suggest("what is restored stays: run the same command again to finish it");
+    }
+    throw;
+  }
+}
+
+}  // namespace
+
+Restored restore_backup(Context& context, const Vault& vault, const RestoreJob& job,
+                        const ThawOptions& thaw) {
+  const std::string what = "restore of " + job.backup.id();
+  std::optional<RunLog> log;
+  if (!job.dry_run) {
+    log.emplace(context, "restore", "restore-" + job.backup.backup_class);
+    log->info(fmt::format("{} to {}", what, printable(job.target)));
+  }
+  Warnings warnings([&log](const std::string& text) {
+    if (log) log->warning(text);
+  });
+  const Duration begin = context.clock.monotonic();
+  try {
+    Restored restored = run_job(context, vault, job, thaw, warnings);
+    restored.warnings = warnings.first();
+    restored.warning_count = warnings.count();
+    if (!log) return restored;
+    restored.log_file = log->file();
+    const RestoreResult& result = restored.result;
+    if (result.damaged > 0) log->failure(what, plural(result.damaged, "damaged file"));
+    log->info(fmt::format("{}: {}, {}", job.backup.id(), plural(result.files, "file"),
+                          format_size(result.bytes)));
+    log->duration(context.clock.monotonic() - begin);
+    return restored;
+  } catch (const Error& error) {
+    if (log) {
+      log->failure(what, error.message());
+      log->duration(context.clock.monotonic() - begin);
+    }
+    print_warnings(context.output, warnings.first(), warnings.count(), log ? log->file() : "");
+    throw;
+  }
+}
+
+Overwrite parse_overwrite(const std::string& text) {
+  return text == "always"       ? Overwrite::kAlways
+         : text == "if-changed" ? Overwrite::kIfChanged
+                                : Overwrite::kNever;
+}
+
+std::string restored_text(const RestoreJob& job, const Restored& restored) {
+  const RestoreResult& r = restored.result;
+  const double seconds = std::max(0.001, std::chrono::duration<double>(r.duration).count());
+  std::string text = fmt::format(
+      "{} {} {} {}\n  {}, {} {}, {}, in {} ({}/s)\n", job.dry_run ? "would restore" : "restored",
+      job.backup.id(), "to", printable(job.target), plural(r.files, "file"),
+      format_count(r.directories), r.directories == 1 ? "directory" : "directories",
+      format_size(r.bytes), format_duration(r.duration),
+      format_size(static_cast<std::uint64_t>(static_cast<double>(r.bytes) / seconds)));
+  if (r.bytes_kept > 0) {
+    text += fmt::format("  {} were in place already, {} were written\n", format_size(r.bytes_kept),
+                        format_size(r.bytes_written));
+  }
+  if (r.skipped > 0)
+    text += fmt::format("  {} existed and stayed\n",
+                        r.skipped == 1 ? "1 entry" : format_count(r.skipped) + " entries");
+  if (job.dry_run && !restored.thaw.empty()) text += "  " + thaw_plan_text(restored.thaw) + "\n";
+  for (const std::string& path : restored.repositories) {
+    text += "  repository " + printable(path) + "\n";
+  }
+  if (r.removed > 0) {
+    text += fmt::format("  {} {}\n", format_count(r.removed),
+                        job.dry_run ? "would be removed" : "removed");
+  }
+  return text;
+}
+
+Json restored_json(const RestoreJob& job, const Restored& restored) {
+  const RestoreResult& r = restored.result;
+  Json json{{"backup", job.backup.id()}};
+  set_path(json, "target", job.target);
+  json["files"] = r.files;
+  json["directories"] = r.directories;
+  json["others"] = r.others;
+  json["bytes"] = r.bytes;
+  json["bytes_written"] = r.bytes_written;
+  json["bytes_kept"] = r.bytes_kept;
+  json["skipped"] = r.skipped;
+  json["removed"] = r.removed;
+  json["damaged"] = r.damaged;
+  json["duration_seconds"] = std::chrono::duration<double>(r.duration).count();
+  json["resumed"] = r.resumed;
+  json["dry_run"] = job.dry_run;
+  json["archived"] = thaw_plan_json(restored.thaw);
+  json["repositories"] = Json::array();
+  for (const std::string& path : restored.repositories) {
+    Json repository;
+    set_path(repository, "path", path);
+    json["repositories"].push_back(std::move(repository));
+  }
+  json["warnings"] = restored.warnings;
+  json["warning_count"] = restored.warning_count;
+  return json;
+}
+
+std::optional<Error> damage_in(const Restored& restored) {
+  if (restored.result.damaged == 0) return std::nullopt;
+  return Error(
+      Code::kCorrupt,
+      fmt::format("{} could not be brought back whole", plural(restored.result.damaged, "file")),
+      "restore them from an older backup (holdfast find NAME), or heal the vault "
+      "from a copy: holdfast repair --from URL");
+}
+
+int code_of(const Restored& restored) {
+  if (const auto damage = damage_in(restored)) return exit_code(damage->code());
+  return restored.warning_count > 0 ? kExitWarnings : kExitSuccess;
+}
+
+}  // namespace holdfast

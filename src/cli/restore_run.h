@@ -1,0 +1,40 @@
+// One restore with its progress and log, for every command that brings something back.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/context.h"
+#include "cli/output.h"
+#include "cli/thaw.h"
+#include "protect/restore.h"
+
+namespace holdfast {
+
+struct Restored {
+  RestoreResult result;
+  std::vector<std::string> repositories;  // made of the bundles of a config backup
+  std::vector<std::string> warnings;      // the first ones
+  std::uint64_t warning_count = 0;
+  ThawPlan thaw;         // what had to come from an archive first
+  std::string log_file;  // empty: none
+};
+
+// Asks for what is archived and waits for it before anything is written. Throws what run_restore
+// and bring_from_archive throw; the warnings until then have been printed.
+Restored restore_backup(Context& context, const Vault& vault, const RestoreJob& job,
+                        const ThawOptions& thaw = {});
+
+// "never", "if-changed", "always".
+Overwrite parse_overwrite(const std::string& text);
+
+std::string restored_text(const RestoreJob& job, const Restored& restored);
+Json restored_json(const RestoreJob& job, const Restored& restored);
+// What is to be said when files could not be brought back whole.
+std::optional<Error> damage_in(const Restored& restored);
+// 0, that of the damage, or that of warnings.
+int code_of(const Restored& restored);
+
+}  // namespace holdfast

@@ -1,0 +1,33 @@
+// What commands that read packs do about an archive tier: say what has to be asked for, ask, wait.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/context.h"
+#include "protect/thaw.h"
+
+namespace holdfast {
+
+struct ThawOptions {
+  std::optional<unsigned> days;
+  bool no_wait = false;
+};
+
+// --thaw-days and --no-wait.
+void add_thaw_options(Command& command, ThawOptions& options);
+
+// Returns when all of `needed` can be read: asks for what is archived, waits and says how far it
+// is. With --no-wait Error(kUnavailable) after the request. Returns the plan there was.
+ThawPlan bring_from_archive(Context& context, ObjectStore& store, std::vector<NeededPack> needed,
+                            const ThawOptions& options);
+
+// "would ask for 3 packs (190 MiB) in the archive tier"; empty for an empty plan.
+std::string thaw_plan_text(const ThawPlan& plan);
+// {"packs", "bytes", "requested"}.
+nlohmann::ordered_json thaw_plan_json(const ThawPlan& plan);
+
+}  // namespace holdfast

@@ -1,0 +1,147 @@
+#include "protect/replica.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "vault/vault.h"
+
+namespace holdfast {
+namespace {
+
+bool is_lease(std::string_view key) { return key.starts_with("lease/"); }
+
+// What a backup cannot be restored without.
+bool is_needed(std::string_view key) {
+  return key == "holdfast.json" || key.starts_with("data/") || key.starts_with("meta/") ||
+         key.starts_with("index/");
+}
+
+void keep_newest(RecoveryPoints& points, const BackupName& name) {
+  const auto [at, added] = points.try_emplace(name.backup_class, name);
+  if (!added && at->second.time < name.time) at->second = name;
+}
+
+// Goes along both listings at once.
+class Comparison {
+ public:
+  Comparison(const VaultListing& primary, Timestamp now) : objects_(primary.objects), now_(now) {
+    status_.compared = true;
+  }
+
+  void see(const ObjectInfo& info);
+  ReplicaStatus finish();
+
+ private:
+  struct Committed {
+    BackupName name;
+    Timestamp time{};
+  };
+  void miss(const ListedObject& object);
+  void note_late(Timestamp committed);
+
+  const std::vector<ListedObject>& objects_;
+  const Timestamp now_;
+  std::size_t at_ = 0;
+  std::vector<Committed> present_;  // their objects are there
+  Timestamp first_missing_ = Timestamp::max();
+  std::optional<Timestamp> first_late_;
+  ReplicaStatus status_;
+};
+
+void Comparison::see(const ObjectInfo& info) {
+  if (is_lease(info.key)) return;
+  auto name = parse_backup_key(info.key);
+  ++status_.content.objects;
+  status_.content.bytes += info.size;
+  if (name) ++status_.content.backups;
+  while (at_ < objects_.size() && objects_[at_].key < info.key) miss(objects_[at_++]);
+  if (at_ == objects_.size() || objects_[at_].key != info.key) {
+    if (name) ++status_.extra_backups;
+    return;
+  }
+  const ListedObject& wanted = objects_[at_++];
+  if (wanted.size != info.size) {
+    miss(wanted);
+  } else if (name) {
+    present_.push_back({*std::move(name), wanted.modified});
+  }
+}
+
+void Comparison::miss(const ListedObject& object) {
+  ++status_.missing_objects;
+  status_.missing_bytes += object.size;
+  if (is_needed(object.key)) first_missing_ = std::min(first_missing_, object.modified);
+  if (parse_backup_key(object.key)) note_late(object.modified);
+}
+
+void Comparison::note_late(Timestamp committed) {
+  ++status_.late_backups;
+  first_late_ = std::min(first_late_.value_or(committed), committed);
+}
+
+ReplicaStatus Comparison::finish() {
+  while (at_ < objects_.size()) miss(objects_[at_++]);
+  for (const Committed& backup : present_) {
+    if (backup.time >= first_missing_) {
+      note_late(backup.time);
+    } else {
+      keep_newest(status_.content.recovery_points, backup.name);
+    }
+  }
+  if (first_late_) status_.lag = std::max(Duration{}, now_ - *first_late_);
+  return std::move(status_);
+}
+
+void refuse_another_vault(const VaultListing& primary, ObjectStore& replica) {
+  const auto id = vault_id_of(replica);
+  if (!id || *id == primary.id) return;
+  throw Error(Code::kConflict, replica.traits().url + " holds another vault",
+              "check the address of the copy");
+}
+
+}  // namespace
+
+VaultListing list_vault(ObjectStore& store) {
+  const auto id = vault_id_of(store);
+  if (!id) {
+    throw Error(Code::kNotFound, "there is no vault in " + store.traits().url, "check the address");
+  }
+  VaultListing listing{*id, {}};
+  store.list("", [&](const ObjectInfo& info) {
+    if (!is_lease(info.key)) listing.objects.push_back({info.key, info.size, info.modified});
+  });
+  return listing;
+}
+
+RegionContent content_of(const VaultListing& listing) {
+  RegionContent content;
+  for (const ListedObject& object : listing.objects) {
+    ++content.objects;
+    content.bytes += object.size;
+    const auto name = parse_backup_key(object.key);
+    if (!name) continue;
+    ++content.backups;
+    keep_newest(content.recovery_points, *name);
+  }
+  return content;
+}
+
+ReplicaStatus measure_replica(const VaultListing& primary, ObjectStore& replica, Timestamp now) {
+  refuse_another_vault(primary, replica);
+  Comparison comparison(primary, now);
+  replica.list("", [&](const ObjectInfo& info) { comparison.see(info); });
+  return comparison.finish();
+}
+
+// The primary first: what it writes meanwhile is not asked for.
+ReplicaStatus measure_replica(ObjectStore& primary, ObjectStore& replica, Timestamp now) {
+  return measure_replica(list_vault(primary), replica, now);
+}
+
+ReplicaStatus measure_replica_alone(ObjectStore& replica) {
+  ReplicaStatus status;
+  status.content = content_of(list_vault(replica));
+  return status;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,359 @@
+#include "store/s3/client.h"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <memory>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "base/human.h"
+#include "net/rate_limit.h"
+
+namespace holdfast {
+namespace {
+
+constexpr Duration kFirstDelay = std::chrono::milliseconds{100};
+constexpr Duration kFirstSlowDelay = std::chrono::milliseconds{500};
+constexpr Duration kLongestDelay = std::chrono::seconds{20};
+// Slower than this, a transfer is as good as dead.
+constexpr std::uint64_t kSlowestRate = 64u << 10;
+constexpr unsigned kDamagedTries = 3;
+constexpr std::uint64_t kSmallBody = 64u << 10;
+
+struct DigestDeleter {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
+template <typename Visit>
+void read_through(const HttpBody& body, Visit visit) {
+  Bytes buffer(std::min<std::uint64_t>(body.size, 256u << 10));
+  for (std::uint64_t at = 0; at < body.size; at += buffer.size()) {
+    buffer.resize(std::min<std::uint64_t>(buffer.size(), body.size - at));
+    body.read(at, buffer);
+    visit(ByteView(buffer));
+  }
+}
+
+Bytes digest_of(const HttpBody& body, const EVP_MD* kind) {
+  const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
+  Bytes digest(static_cast<std::size_t>(EVP_MD_get_size(kind)));
+  EVP_DigestInit_ex(context.get(), kind, nullptr);
+  read_through(body,
+               [&](ByteView part) { EVP_DigestUpdate(context.get(), part.data(), part.size()); });
+  if (EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) != 1) {
+    throw Error(Code::kInternal, "OpenSSL cannot compute a digest");
+  }
+  return digest;
+}
+
+std::string crc32_of(const HttpBody& body) {
+  uLong crc = ::crc32(0, nullptr, 0);
+  read_through(body, [&](ByteView part) {
+    crc = ::crc32(crc, part.data(), static_cast<uInt>(part.size()));
+  });
+  const std::array<std::uint8_t, 4> bytes = {
+      static_cast<std::uint8_t>(crc >> 24), static_cast<std::uint8_t>(crc >> 16),
+      static_cast<std::uint8_t>(crc >> 8), static_cast<std::uint8_t>(crc)};
+  return to_base64(bytes);
+}
+
+bool is_aws(std::string_view endpoint) { return endpoint.find(".amazonaws.com") != endpoint.npos; }
+
+std::string aws_endpoint(const std::string& region) {
+  return fmt::format("https://s3.{}.amazonaws.com{}", region,
+                     region.starts_with("cn-") ? ".cn" : "");
+}
+
+std::string first_of(std::initializer_list<std::string> candidates) {
+  for (const std::string& candidate : candidates) {
+    if (!candidate.empty()) return candidate;
+  }
+  return {};
+}
+
+HttpOptions http_options(const S3Options& options, const S3Place& place, Clock& clock) {
+  HttpOptions http;
+  http.ca_file = place.ca_file;
+  http.proxy = options.proxy;
+  if (options.upload_limit > 0) {
+    http.upload_limit = std::make_shared<RateLimit>(clock, options.upload_limit);
+  }
+  if (options.download_limit > 0) {
+    http.download_limit = std::make_shared<RateLimit>(clock, options.download_limit);
+  }
+  return http;
+}
+
+CredentialOptions credential_options(const S3Options& options) {
+  CredentialOptions credentials;
+  credentials.profile = options.profile;
+  return credentials;
+}
+
+// Somewhere between nothing and `longest`, so that many clients do not come back at once.
+Duration jitter(Duration longest) {
+  thread_local std::minstd_rand engine{std::random_device{}()};
+  return Duration{std::uniform_int_distribution<Duration::rep>(0, longest.count())(engine)};
+}
+
+Duration retry_after(const HttpResponse* answer) {
+  if (answer == nullptr) return {};
+  const std::string_view text = answer->header("retry-after");
+  unsigned seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc{} || end != text.data() + text.size()) return {};
+  return std::min<Duration>(std::chrono::seconds{seconds}, kLongestDelay);
+}
+
+}  // namespace
+
+// What one operation remembers from try to try.
+struct S3Client::Attempt {
+  std::string what;
+  std::string payload_hash;
+  HeaderList checksums;
+  std::string endpoint;  // for now somewhere else
+  unsigned tries = 0;
+  unsigned damaged = 0;
+  bool repeated = false;
+  bool refreshed = false, clock_set = false, followed = false;
+  std::optional<Duration> first_failure;
+  S3Credentials credentials;
+};
+
+// Keeps the number of requests at once to what the options allow.
+class S3Client::Slot {
+ public:
+  explicit Slot(S3Client& client) HOLDFAST_UNCHECKED : client_(client) {
+    std::unique_lock lock(client_.mutex_);
+    const auto free = [this]() HOLDFAST_UNCHECKED { return client_.slots_ > 0; };
+    if (!client_.slot_free_.wait(lock, client_.stop_, free)) {
+      throw Error(Code::kCancelled, "interrupted");
+    }
+    take();
+  }
+  ~Slot() {
+    {
+      MutexLock lock(client_.mutex_);
+      ++client_.slots_;
+    }
+    client_.slot_free_.notify_one();
+  }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+
+ private:
+  void take() HOLDFAST_UNCHECKED { --client_.slots_; }
+
+  S3Client& client_;
+};
+
+S3Place resolve_place(const S3Options& options, const Environment& environment) {
+  const auto variable = [&](const char* name) { return environment(name).value_or(""); };
+  const auto setting = [&](const char* name) {
+    return profile_setting(environment, options.profile, name);
+  };
+  S3Place place;
+  place.region = first_of({options.region, variable("AWS_REGION"), variable("AWS_DEFAULT_REGION"),
+                           setting("region"), "us-east-1"});
+  place.endpoint =
+      first_of({options.endpoint, variable("AWS_ENDPOINT_URL_S3"), variable("AWS_ENDPOINT_URL"),
+                setting("endpoint_url"), aws_endpoint(place.region)});
+  while (place.endpoint.ends_with('/')) place.endpoint.pop_back();
+  if (!place.endpoint.starts_with("https://") && !place.endpoint.starts_with("http://")) {
+    throw Error(Code::kInvalid, fmt::format("'{}' is no endpoint", place.endpoint),
+                "write http://HOST:PORT or https://HOST:PORT");
+  }
+  place.ca_file = first_of({options.ca_file, variable("AWS_CA_BUNDLE"), setting("ca_bundle")});
+  return place;
+}
+
+S3Client::S3Client(std::string bucket, const S3Options& options, Clock& clock, std::stop_token stop)
+    : bucket_(std::move(bucket)),
+      options_(options),
+      clock_(clock),
+      stop_(std::move(stop)),
+      http_(http_options(options, resolve_place(options, process_environment()), clock)),
+      credentials_(http_, clock, credential_options(options)),
+      breaker_(clock),
+      slots_(std::max(1u, options.connections)) {
+  S3Place place = resolve_place(options, process_environment());
+  endpoint_ = std::move(place.endpoint);
+  region_ = std::move(place.region);
+  // A dot in a bucket's name would not match the certificate of the virtual host.
+  const bool plain_name = bucket_.find('.') == std::string::npos;
+  path_style_ = options.addressing == S3Addressing::kPath ||
+                (options.addressing == S3Addressing::kAuto && !(is_aws(endpoint_) && plain_name));
+}
+
+std::string S3Client::region() const {
+  MutexLock lock(mutex_);
+  return region_;
+}
+
+Timestamp S3Client::store_time() const { return clock_.now() + Duration{skew_ns_.load()}; }
+
+std::string S3Client::what(const S3Request& request) const {
+  std::string_view verb = request.method == "PUT" || request.method == "POST" ? "write"
+                          : request.method == "DELETE"                        ? "remove"
+                                                                              : "read";
+  if (request.key.empty() && request.method == "GET") verb = "list or read settings of";
+  return fmt::format("{} s3://{}{}{}", verb, bucket_, request.key.empty() ? "" : "/", request.key);
+}
+
+void S3Client::set_checksums(const S3Request& request, Attempt& state) const {
+  const bool unsigned_body = request.body.size > 0 && (options_.checksum == S3Checksum::kCrc32 ||
+                                                       options_.checksum == S3Checksum::kNone);
+  if (unsigned_body) {
+    state.payload_hash = kUnsignedPayload;
+  } else if (!request.body_sha256.empty()) {
+    state.payload_hash = request.body_sha256;
+  } else {
+    state.payload_hash = to_hex(digest_of(request.body, EVP_sha256()));
+  }
+  if (request.body.size == 0) return;
+  if (options_.checksum == S3Checksum::kCrc32) {
+    state.checksums.emplace_back("x-amz-checksum-crc32", crc32_of(request.body));
+  }
+  // Settings of a bucket and objects with a lock are refused without one.
+  if (options_.checksum == S3Checksum::kMd5 || options_.lock != LockMode::kNone ||
+      request.body.size <= kSmallBody) {
+    state.checksums.emplace_back("content-md5", to_base64(digest_of(request.body, EVP_md5())));
+  }
+}
+
+HttpResponse S3Client::attempt(const S3Request& request, Attempt& state) {
+  const std::string& base = state.endpoint.empty() ? endpoint_ : state.endpoint;
+  std::string scheme = base.substr(0, base.find("://") + 3);
+  std::string host = base.substr(scheme.size());
+  // A temporary redirect names the host with the bucket in it.
+  if (!path_style_ && state.endpoint.empty()) host = bucket_ + "." + host;
+
+  SignableRequest signable;
+  signable.method = request.method;
+  signable.path = (path_style_ ? "/" + bucket_ : "") +
+                  (path_style_ && request.key.empty() ? "" : "/" + request.key);
+  signable.query = request.query;
+  signable.headers = request.headers;
+  signable.headers.insert(signable.headers.end(), state.checksums.begin(), state.checksums.end());
+  signable.headers.emplace_back("host", host);
+  signable.payload_hash = state.payload_hash;
+  state.credentials = credentials_.get();
+  sign(signable, state.credentials, {region(), "s3", false}, store_time());
+
+  HttpRequest http;
+  http.method = request.method;
+  const std::string query = canonical_query(signable.query);
+  http.url = scheme + host + aws_encode(signable.path, true) + (query.empty() ? "" : "?" + query);
+  std::erase_if(signable.headers, [](const auto& header) { return header.first == "host"; });
+  http.headers = std::move(signable.headers);
+  http.body = request.body;
+  http.into = request.into;
+  const std::uint64_t bytes = request.body.size + request.into.size();
+  std::uint64_t rate = kSlowestRate;
+  for (const std::uint64_t limit : {options_.upload_limit, options_.download_limit}) {
+    if (limit > 0) rate = std::min(rate, limit / 2 / std::max(1u, options_.connections) + 1);
+  }
+  http.deadline = options_.request_timeout + std::chrono::seconds{bytes / rate};
+  const Slot slot(*this);
+  return http_.send(http, stop_);
+}
+
+void S3Client::wait_before_retry(S3Failure& failure, const HttpResponse* answer, Attempt& state) {
+  const Duration now = clock_.monotonic();
+  if (!state.first_failure) state.first_failure = now;
+  const bool damaged = failure.error.code() == Code::kCorrupt && ++state.damaged >= kDamagedTries;
+  const Duration first = failure.remedy == S3Remedy::kSlowDown ? kFirstSlowDelay : kFirstDelay;
+  const Duration longest = std::min(kLongestDelay, first * (1u << std::min(state.tries, 10u)));
+  const Duration delay = std::max(jitter(longest), retry_after(answer));
+  if (damaged || now - *state.first_failure + delay > options_.retry_for) {
+    throw Error(failure.error.code(),
+                fmt::format("{}; tried {} in {}", failure.error.message(),
+                            state.tries == 1 ? "once" : fmt::format("{} times", state.tries),
+                            format_duration(now - *state.first_failure)),
+                failure.error.hint());
+  }
+  if (!clock_.sleep_for(delay, stop_)) throw Error(Code::kCancelled, "interrupted");
+}
+
+void S3Client::recover(S3Failure failure, const HttpResponse* answer, Attempt& state) {
+  const auto once = [](bool& done) { return !std::exchange(done, true); };
+  switch (failure.remedy) {
+    case S3Remedy::kRetry:
+    case S3Remedy::kSlowDown:
+      if (failure.error.code() == Code::kUnavailable) breaker_.failed(failure.error.message());
+      return wait_before_retry(failure, answer, state);
+    case S3Remedy::kRefreshCredentials:
+      if (!once(state.refreshed)) break;
+      credentials_.refuse(state.credentials);
+      return;
+    case S3Remedy::kSetClock: {
+      const auto theirs = parse_http_date(answer->header("date"));
+      if (!theirs || !once(state.clock_set)) break;
+      skew_ns_ = (*theirs - clock_.now()).count();
+      return;
+    }
+    case S3Remedy::kFollow: {
+      if (!once(state.followed)) break;
+      // Never from a protected connection to an open one.
+      const bool safe =
+          failure.location.starts_with("https://") || endpoint_.starts_with("http://");
+      if (answer->status == 307 && !failure.location.empty() && safe) {
+        state.endpoint = failure.location;
+        return;
+      }
+      MutexLock lock(mutex_);
+      if (failure.region.empty() || failure.region == region_) break;
+      if (endpoint_ == aws_endpoint(region_)) state.endpoint = aws_endpoint(failure.region);
+      region_ = failure.region;
+      return;
+    }
+    case S3Remedy::kNone:
+      break;
+  }
+  throw std::move(failure.error);
+}
+
+S3Answer S3Client::send(const S3Request& request) {
+  Attempt state;
+  state.what = what(request);
+  set_checksums(request, state);
+  for (;;) {
+    breaker_.check();
+    ++state.tries;
+    std::optional<HttpResponse> answer;
+    std::optional<Error> lost;
+    try {
+      answer = attempt(request, state);
+    } catch (Error& error) {
+      if (error.code() != Code::kUnavailable) throw;
+      lost = std::move(error.add_context("cannot " + state.what));
+    }
+    if (lost) {
+      state.repeated = true;
+      lost->suggest("check the network and the endpoint " + endpoint_ +
+                    "; what was done so far stays, and the same command goes on from there");
+      recover({S3Remedy::kRetry, *lost, {}, {}}, nullptr, state);
+      continue;
+    }
+    const int status = answer->status;
+    if (status / 100 == 2 || std::count(request.expected.begin(), request.expected.end(), status)) {
+      breaker_.succeeded();
+      return {std::move(*answer), state.repeated};
+    }
+    if (status >= 500) {
+      state.repeated = true;  // 500 and 503 do not say that nothing was written
+    } else {
+      breaker_.succeeded();  // it answers; what it says is another matter
+    }
+    recover(judge(*answer, state.what), &*answer, state);
+  }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,100 @@
+// Requests to one bucket: addressed, signed, tried again when that can help, and judged.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "net/http.h"
+#include "os/mutex.h"
+#include "store/s3/circuit_breaker.h"
+#include "store/s3/credentials.h"
+#include "store/s3/errors.h"
+#include "store/s3/options.h"
+#include "store/s3/sign.h"
+
+namespace holdfast {
+
+struct S3Request {
+  std::string method = "GET";
+  std::string key = {};  // with the prefix; empty: the bucket itself
+  QueryParameters query = {};
+  HeaderList headers = {};
+  HttpBody body = {};
+  std::string body_sha256 = {};  // hex, when it is known already
+  MutableBytes into = {};        // as HttpRequest::into
+  // Statuses below 500 that are an answer to the caller, not an error.
+  std::vector<int> expected = {};
+};
+
+struct S3Answer {
+  HttpResponse http;
+  // A try whose fate is unknown came before this answer: a write with a condition may have been
+  // refused now because it worked then.
+  bool repeated = false;
+};
+
+// Thread-safe.
+class S3Client {
+ public:
+  // Makes no request. `clock` must outlive it; `stop` ends whatever waits with kCancelled.
+  S3Client(std::string bucket, const S3Options& options, Clock& clock, std::stop_token stop);
+
+  // 2xx, or one of `expected`. Throws kNotFound (no such key, no such bucket), kDenied, kConflict
+  // (412, 409), kExhausted (quota), kUnavailable (after all tries, or the circuit is open),
+  // kCorrupt (a wrong checksum in either direction), kUnsupported, kInvalid; each message has the
+  // store's own code and request id, each hint what to do.
+  S3Answer send(const S3Request& request);
+
+  const std::string& bucket() const { return bucket_; }
+  const S3Options& options() const { return options_; }
+  const std::string& endpoint() const { return endpoint_; }
+  std::string region() const;
+  // Now, by the store's clock as far as its answers told.
+  Timestamp store_time() const;
+  Clock& clock() const { return clock_; }
+  // Whether the store wants the etag of If-Match without quotes; learned from its answers.
+  bool bare_etags() const { return bare_etags_; }
+  void use_bare_etags() { bare_etags_ = true; }
+  std::stop_token stop() const { return stop_; }
+
+ private:
+  class Slot;
+  struct Attempt;
+
+  HttpResponse attempt(const S3Request& request, Attempt& state);
+  // What to do after a failure: returns when it is to be tried again, else throws.
+  void recover(S3Failure failure, const HttpResponse* answer, Attempt& state);
+  void wait_before_retry(S3Failure& failure, const HttpResponse* answer, Attempt& state);
+  void set_checksums(const S3Request& request, Attempt& state) const;
+  std::string what(const S3Request& request) const;
+
+  const std::string bucket_;
+  const S3Options options_;
+  Clock& clock_;
+  const std::stop_token stop_;
+  std::string endpoint_;  // scheme://host[:port]
+  bool path_style_ = true;
+  HttpClient http_;
+  CredentialSource credentials_;
+  CircuitBreaker breaker_;
+  std::atomic<bool> bare_etags_{false};
+  std::atomic<std::int64_t> skew_ns_{0};  // the store's clock minus ours
+  mutable Mutex mutex_;
+  std::condition_variable_any slot_free_;
+  unsigned slots_ GUARDED_BY(mutex_);
+  std::string region_ GUARDED_BY(mutex_);
+};
+
+// Where a bucket's store is, after the options, the environment and the profile had their say.
+struct S3Place {
+  std::string endpoint;
+  std::string region;
+  std::string ca_file;
+};
+S3Place resolve_place(const S3Options& options, const Environment& environment);
+
+}  // namespace holdfast

@@ -1,0 +1,161 @@
+#include "store/s3/errors.h"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+
+#include "base/human.h"
+#include "store/s3/xml.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view kRights =
+    "give the key the rights that `holdfast store check --policies` prints, and look whether a "
+    "bucket policy or a lock forbids it";
+constexpr std::string_view kKeys =
+    "check the access key, the secret and the profile, and that the endpoint belongs to them";
+
+struct Rule {
+  std::string_view code;
+  S3Remedy remedy;
+  Code meaning;
+  std::string_view hint;
+};
+
+// By the store's own code; the statuses below decide when there is none, or one not listed.
+// Source: S3 API reference, "Error responses"; Ceph's rgw_common.cc for its own.
+constexpr auto kRules = std::to_array<Rule>({
+    {"AccessDenied", S3Remedy::kNone, Code::kDenied, kRights},
+    {"AllAccessDisabled", S3Remedy::kNone, Code::kDenied, kRights},
+    {"SignatureDoesNotMatch", S3Remedy::kNone, Code::kDenied, kKeys},
+    {"InvalidAccessKeyId", S3Remedy::kNone, Code::kDenied, kKeys},
+    {"ExpiredToken", S3Remedy::kRefreshCredentials, Code::kDenied,
+     "the credentials have expired: sign in again, or renew them where they come from"},
+    {"TokenRefreshRequired", S3Remedy::kRefreshCredentials, Code::kDenied,
+     "the credentials have expired: sign in again, or renew them where they come from"},
+    {"InvalidToken", S3Remedy::kRefreshCredentials, Code::kDenied, kKeys},
+    {"RequestTimeTooSkewed", S3Remedy::kSetClock, Code::kDenied,
+     "this machine's clock is wrong: set it (timedatectl set-ntp true)"},
+    {"NoSuchBucket", S3Remedy::kNone, Code::kNotFound,
+     "check the bucket's name and region, or make it: holdfast init does so when the key may"},
+    {"NoSuchKey", S3Remedy::kNone, Code::kNotFound, ""},
+    {"NoSuchVersion", S3Remedy::kNone, Code::kNotFound, ""},
+    {"NoSuchUpload", S3Remedy::kNone, Code::kNotFound,
+     "the upload was ended by somebody else: run the command again"},
+    {"PreconditionFailed", S3Remedy::kNone, Code::kConflict, ""},
+    {"ConditionalRequestConflict", S3Remedy::kRetry, Code::kConflict, "run the command again"},
+    {"OperationAborted", S3Remedy::kRetry, Code::kConflict, "run the command again"},
+    {"BadDigest", S3Remedy::kRetry, Code::kCorrupt,
+     "bytes arrive changed: look at the network, proxies and this machine's memory"},
+    {"XAmzContentSHA256Mismatch", S3Remedy::kRetry, Code::kCorrupt,
+     "bytes arrive changed: look at the network, proxies and this machine's memory"},
+    {"XAmzContentChecksumMismatch", S3Remedy::kRetry, Code::kCorrupt,
+     "bytes arrive changed: look at the network, proxies and this machine's memory"},
+    {"IncompleteBody", S3Remedy::kRetry, Code::kUnavailable, ""},
+    {"RequestTimeout", S3Remedy::kRetry, Code::kUnavailable, ""},
+    {"SlowDown", S3Remedy::kSlowDown, Code::kUnavailable,
+     "the store is overloaded: set limit_upload or connections of the store lower"},
+    {"TooManyRequests", S3Remedy::kSlowDown, Code::kUnavailable,
+     "the store is overloaded: set limit_upload or connections of the store lower"},
+    {"Throttling", S3Remedy::kSlowDown, Code::kUnavailable, ""},
+    {"QuotaExceeded", S3Remedy::kNone, Code::kExhausted,
+     "raise the quota, or free space: holdfast retention apply, holdfast prune"},
+    {"XMinioStorageFull", S3Remedy::kNone, Code::kExhausted,
+     "the store is full: add space, or free some: holdfast retention apply, holdfast prune"},
+    {"InvalidObjectState", S3Remedy::kNone, Code::kUnsupported,
+     "the object lies in an archive tier: holdfast restore requests what it needs; "
+     "`holdfast lifecycle show` says what lies where"},
+    {"InvalidRange", S3Remedy::kNone, Code::kCorrupt,
+     "the object is shorter than its index says: holdfast validate all --read-data"},
+    {"NotImplemented", S3Remedy::kNone, Code::kUnsupported,
+     "the store lacks this; `holdfast store check` lists what it has"},
+    {"PermanentRedirect", S3Remedy::kFollow, Code::kInvalid, "set the region of the store"},
+    {"AuthorizationHeaderMalformed", S3Remedy::kFollow, Code::kInvalid,
+     "set the region of the store"},
+    {"IllegalLocationConstraintException", S3Remedy::kFollow, Code::kInvalid,
+     "set the region of the store"},
+    {"TemporaryRedirect", S3Remedy::kFollow, Code::kUnavailable, ""},
+    {"InvalidBucketName", S3Remedy::kNone, Code::kInvalid,
+     "3 to 63 of a-z, 0-9, '-' and '.'; most stores want no other name"},
+});
+
+Rule rule_of_status(int status) {
+  switch (status) {
+    case 301:
+    case 307:
+    case 308:
+      return {"", S3Remedy::kFollow, Code::kInvalid, "set the region and endpoint of the store"};
+    case 401:
+    case 403:
+      return {"", S3Remedy::kNone, Code::kDenied, kRights};
+    case 404:
+      return {"", S3Remedy::kNone, Code::kNotFound, ""};
+    case 408:
+      return {"", S3Remedy::kRetry, Code::kUnavailable, ""};
+    case 409:
+    case 412:
+      return {"", S3Remedy::kNone, Code::kConflict, ""};
+    case 416:
+      return {"", S3Remedy::kNone, Code::kCorrupt, ""};
+    case 429:
+    case 503:
+      return {"", S3Remedy::kSlowDown, Code::kUnavailable, ""};
+    case 501:
+      return {"", S3Remedy::kNone, Code::kUnsupported, ""};
+    case 507:
+      return {"", S3Remedy::kNone, Code::kExhausted, ""};
+    default:
+      break;
+  }
+  if (status >= 500) return {"", S3Remedy::kRetry, Code::kUnavailable, ""};
+  return {"", S3Remedy::kNone, Code::kInvalid, ""};
+}
+
+Rule rule_of(int status, const std::string& code) {
+  const auto* const found = std::find_if(kRules.begin(), kRules.end(),
+                                         [&](const Rule& rule) { return rule.code == code; });
+  return found != kRules.end() ? *found : rule_of_status(status);
+}
+
+std::string origin_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  return std::string(url.substr(0, url.find_first_of("/?#", scheme + 3)));
+}
+
+}  // namespace
+
+S3Failure judge(const HttpResponse& answer, const std::string& what) {
+  const S3ErrorBody body = parse_error_body(answer.body);
+  const Rule rule = rule_of(answer.status, body.code);
+  std::string request_id = body.request_id;
+  if (request_id.empty()) request_id = answer.header("x-amz-request-id");
+
+  std::string message = fmt::format("cannot {}: the store answered {}", what, answer.status);
+  if (!body.code.empty()) message += " " + printable(body.code);
+  if (!body.message.empty()) message += ": " + printable(body.message);
+  if (!request_id.empty()) message += fmt::format(" (request {})", printable(request_id));
+
+  S3Failure failure{rule.remedy, Error(rule.meaning, message, std::string(rule.hint)), {}, {}};
+  if (rule.remedy == S3Remedy::kFollow) {
+    failure.region = answer.header("x-amz-bucket-region");
+    if (failure.region.empty()) failure.region = body.region;
+    failure.location = origin_of(answer.header("location"));
+  }
+  return failure;
+}
+
+std::optional<Timestamp> parse_http_date(std::string_view text) {
+  const std::string copy(text);
+  std::tm fields{};
+  const char* const end = ::strptime(copy.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &fields);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  return Timestamp{std::chrono::seconds{::timegm(&fields)}};
+}
+
+}  // namespace holdfast

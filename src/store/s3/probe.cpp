@@ -1,0 +1,110 @@
+#include "store/s3/probe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "store/s3/client.h"
+#include "store/s3/probe_bench.h"
+
+namespace holdfast {
+namespace {
+
+bool works(const std::vector<Feature>& features, const std::string& name) {
+  return std::any_of(features.begin(), features.end(), [&](const Feature& feature) {
+    return feature.name == name && feature.state == Feature::State::kWorks;
+  });
+}
+
+// Why the store's conditional writes cannot be relied on; empty when they can.
+std::string trouble_with_conditions(S3Store& store, const std::string& key) {
+  const Bytes first = random_bytes(100);
+  const Bytes second = random_bytes(100);
+  try {
+    if (!store.put_new(key, first)) return "If-None-Match is taken for false without an object";
+    if (store.put_new(key, second)) return "If-None-Match is ignored";
+    if (store.replace(key, second, "00000000000000000000000000000000"))
+      return "If-Match is ignored";
+    const auto info = store.stat(key);
+    if (!info || !store.replace(key, second, info->etag)) return "If-Match with the ETag fails";
+  } catch (const Error& error) {
+    if (error.code() != Code::kInvalid && error.code() != Code::kUnsupported) throw;
+    return error.message();
+  }
+  return {};
+}
+
+void remove_if_possible(S3Store& store, const std::string& key) {
+  try {
+    store.remove(key);
+  } catch (const Error&) {
+    // The error that matters is another one, or there is none.
+  }
+}
+
+}  // namespace
+
+std::vector<Feature> probe_store(S3Store& store, const std::function<void(const Feature&)>& seen) {
+  ProbeBench bench(store, seen);
+  try {
+    if (probe_reach(bench)) {
+      probe_objects(bench);
+      probe_writes(bench);
+      probe_bucket(bench);
+      probe_speed(bench);
+      bench.clean_up();
+    }
+  } catch (...) {
+    bench.clean_up();
+    throw;
+  }
+  return bench.take();
+}
+
+Verdict judge_features(const std::vector<Feature>& features) {
+  Verdict verdict;
+  std::vector<std::string> lacking;
+  for (const Feature& feature : features) {
+    if (!feature.needed || feature.state == Feature::State::kWorks) continue;
+    if (lacking.empty()) verdict.code = feature.code;
+    lacking.push_back(feature.name);
+  }
+  if (!lacking.empty()) {
+    verdict.text = fmt::format("not good for Holdfast, because of: {}", fmt::join(lacking, "; "));
+    return verdict;
+  }
+  if (!works(features, kReadRight)) {
+    verdict.code = Code::kDenied;
+    verdict.text = std::string("good for no role: this key may not ") + kReadRight;
+    return verdict;
+  }
+  const bool create = works(features, kCreateRight);
+  const bool remove = works(features, kRemoveRight);
+  if (create) verdict.roles.emplace_back("writer");
+  if (create && remove) verdict.roles.emplace_back("operator");
+  verdict.roles.emplace_back("restorer");
+  verdict.usable = true;
+  verdict.text = fmt::format("good for: {}", fmt::join(verdict.roles, ", "));
+  if (remove) verdict.text += "; a writer or restorer is safer with a key that cannot remove";
+  return verdict;
+}
+
+void require_conditions(S3Store& store) {
+  if (store.client().options().emulate_conditions) return;
+  const std::string key = "lease/" + random_name();
+  std::string trouble;
+  try {
+    trouble = trouble_with_conditions(store, key);
+  } catch (...) {
+    remove_if_possible(store, key);
+    throw;
+  }
+  remove_if_possible(store, key);
+  if (trouble.empty()) return;
+  throw Error(Code::kUnsupported,
+              fmt::format("{} has no conditional writes: {}", store.traits().url, trouble),
+              "use another store, or accept that two programs at one instant can defeat each other "
+              "with 'conditional_writes: emulated' under 'stores' (docs/S3.md)");
+}
+
+}  // namespace holdfast

@@ -1,0 +1,362 @@
+#include "store/s3/s3_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <utility>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/mutex.h"
+#include "store/s3/archive.h"
+#include "store/s3/client.h"
+#include "store/s3/retention.h"
+#include "store/s3/upload.h"
+#include "store/s3/versions.h"
+#include "store/s3/xml.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view kScheme = "s3://";
+
+bool is_bucket_name(std::string_view name) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+  };
+  const auto edge = [&](char c) { return fits(c) && c != '-' && c != '.'; };
+  return name.size() >= 3 && name.size() <= 63 && std::all_of(name.begin(), name.end(), fits) &&
+         edge(name.front()) && edge(name.back()) && name.find("..") == name.npos;
+}
+
+// Any string may be asked for as a prefix; what no key can begin with need not be asked at all.
+bool can_begin_a_key(std::string_view prefix) {
+  if (prefix.empty()) return true;
+  std::string probe(prefix);
+  if (probe.back() == '/' || probe.back() == '.') probe += 'x';
+  try {
+    check_key(probe);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool is_key(std::string_view key) {
+  try {
+    check_key(key);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// Listings say fractions of seconds and headers do not; both must say the same.
+Timestamp whole_seconds(Timestamp time) {
+  return Timestamp{std::chrono::floor<std::chrono::seconds>(time.time_since_epoch())};
+}
+
+std::string unquoted(std::string_view etag) {
+  if (etag.size() >= 2 && etag.front() == '"') etag = etag.substr(1, etag.size() - 2);
+  return std::string(etag);
+}
+
+std::uint64_t number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+}  // namespace
+
+S3Url parse_s3_url(const std::string& url) {
+  if (!url.starts_with(kScheme)) {
+    throw Error(Code::kInvalid, "'" + printable(url) + "' is no address of a bucket",
+                "write s3://BUCKET or s3://BUCKET/PREFIX");
+  }
+  std::string_view rest = std::string_view(url).substr(kScheme.size());
+  while (rest.ends_with('/')) rest.remove_suffix(1);
+  const std::size_t slash = rest.find('/');
+  S3Url parsed{std::string(rest.substr(0, slash)), {}};
+  if (!is_bucket_name(parsed.bucket)) {
+    throw Error(Code::kInvalid, "'" + printable(parsed.bucket) + "' is no name for a bucket",
+                "3 to 63 of a-z, 0-9, '-' and '.', with a letter or digit at both ends");
+  }
+  if (slash != std::string_view::npos) {
+    const std::string_view prefix = rest.substr(slash + 1);
+    check_key(prefix);
+    parsed.prefix = std::string(prefix) + "/";
+  }
+  return parsed;
+}
+
+struct S3Store::State {
+  State(const S3Url& where, const S3Options& options, Clock& clock, std::stop_token stop)
+      : prefix(where.prefix), client(where.bucket, options, clock, std::move(stop)) {}
+
+  std::string full(std::string_view key) const {
+    check_key(key);
+    return prefix + std::string(key);
+  }
+  void require_writable() const {
+    if (!client.options().as_of) return;
+    throw Error(Code::kDenied,
+                "the bucket is seen as it was at " + format_rfc3339(*client.options().as_of) +
+                    ", and can only be read",
+                "leave --as-of away to change it");
+  }
+  // With as_of: the version of that time. Throws kNotFound when there was none.
+  std::optional<ObjectVersion> version_of(const std::string& full_key) {
+    const auto& known = past();
+    const auto found = known.find(full_key);
+    if (found == known.end()) return std::nullopt;
+    return found->second;
+  }
+  // Whether objects of the bucket can be locked at all; asked once.
+  bool has_locks() {
+    if (client.options().lock != LockMode::kNone) return true;
+    MutexLock lock(mutex);
+    if (!locks) locks = bucket_has_locks(client);
+    return *locks;
+  }
+  const std::map<std::string, ObjectVersion>& past() {
+    MutexLock lock(mutex);
+    if (!versions) versions = versions_at(client, prefix, *client.options().as_of);
+    return *versions;  // never changed once it is there
+  }
+  // The request for an object, in the version that is meant.
+  S3Request request_for(std::string_view key) {
+    S3Request request;
+    request.key = full(key);
+    if (!client.options().as_of) return request;
+    const auto version = version_of(request.key);
+    if (!version) {
+      throw Error(Code::kNotFound, fmt::format("there was no {} at {}", request.key,
+                                               format_rfc3339(*client.options().as_of)));
+    }
+    request.query = {{"versionId", version->version}};
+    return request;
+  }
+  // What lies below `full_prefix` now, with its storage class.
+  void list_now(const std::string& full_prefix,
+                const std::function<void(const ObjectInfo&, std::string_view)>& visit) {
+    std::string last;
+    ListPage page;
+    do {
+      QueryParameters query = {
+          {"list-type", "2"}, {"prefix", full_prefix}, {"encoding-type", "url"}};
+      if (page.truncated) query.emplace_back("continuation-token", page.next);
+      page = parse_list(client.send({.query = query}).http.body);
+      for (std::size_t i = 0; i < page.objects.size(); ++i) {
+        ObjectInfo& object = page.objects[i];
+        if (object.key <= last && !last.empty()) {
+          throw Error(Code::kUnsupported, "the store does not list its objects in order",
+                      "use an ordinary bucket (AWS: a general purpose one)");
+        }
+        last = object.key;
+        object.key.erase(0, prefix.size());
+        object.modified = whole_seconds(object.modified);
+        if (is_key(object.key)) visit(object, page.storage_classes[i]);
+      }
+    } while (page.truncated);
+  }
+  // The version that as_of means; empty: the one that is there.
+  std::string version_id(std::string_view key) {
+    const S3Request request = request_for(key);
+    return request.query.empty() ? std::string() : request.query.front().second;
+  }
+  ObjectInfo info_of(const ObjectVersion& version) const {
+    return {version.key.substr(prefix.size()), version.size, whole_seconds(version.modified),
+            version.etag};
+  }
+
+  const std::string prefix;
+  S3Client client;
+  Mutex mutex;
+  std::optional<bool> locks GUARDED_BY(mutex);
+  std::optional<std::map<std::string, ObjectVersion>> versions GUARDED_BY(mutex);
+};
+
+class S3Store::Staged final : public StagedObject {
+ public:
+  explicit Staged(std::shared_ptr<State> state)
+      : state_(std::move(state)),
+        spool_(state_->client.options().checksum == S3Checksum::kSha256 ||
+               state_->client.options().checksum == S3Checksum::kMd5) {}
+
+  void append(ByteView data) override {
+    require_open();
+    spool_.append(data);
+  }
+
+  bool commit(std::string_view key) override {
+    require_open();
+    committed_ = true;
+    const std::string full_key = state_->full(key);
+    spool_.finish();
+    HeaderList headers = object_headers(state_->client, key, spool_.size());
+    if (spool_.size() > kUploadPart) {
+      return upload_in_parts(state_->client, full_key, spool_, headers);
+    }
+    return put_if(state_->client, full_key, spool_.whole(), std::move(headers), "",
+                  spool_.part_sha256(0));
+  }
+
+ private:
+  void require_open() const {
+    if (committed_) throw Error(Code::kInternal, "the staged object was committed before");
+  }
+
+  const std::shared_ptr<State> state_;
+  Spool spool_;
+  bool committed_ = false;
+};
+
+S3Store::S3Store(const std::string& url, const S3Options& options, Clock& clock,
+                 std::stop_token stop)
+    : state_(std::make_shared<State>(parse_s3_url(url), options, clock, std::move(stop))) {}
+
+S3Store::~S3Store() = default;
+
+StoreTraits S3Store::traits() const {
+  const S3Options& options = state_->client.options();
+  std::string url = std::string(kScheme) + state_->client.bucket();
+  if (!state_->prefix.empty()) url += "/" + state_->prefix.substr(0, state_->prefix.size() - 1);
+  return {.url = url,
+          .conditional_create = !options.emulate_conditions,
+          .conditional_replace = !options.emulate_conditions,
+          .can_remove = !options.as_of,
+          .parallelism = options.connections,
+          .remote = true};
+}
+
+void S3Store::put(std::string_view key, ByteView data) {
+  state_->require_writable();
+  state_->client.send({.method = "PUT",
+                       .key = state_->full(key),
+                       .headers = object_headers(state_->client, key, data.size()),
+                       .body = body_of(data)});
+}
+
+bool S3Store::put_new(std::string_view key, ByteView data) {
+  state_->require_writable();
+  return put_if(state_->client, state_->full(key), body_of(data),
+                object_headers(state_->client, key, data.size()), "");
+}
+
+bool S3Store::replace(std::string_view key, ByteView data, std::string_view etag) {
+  state_->require_writable();
+  if (etag.empty()) return false;
+  return put_if(state_->client, state_->full(key), body_of(data),
+                object_headers(state_->client, key, data.size()), etag);
+}
+
+std::unique_ptr<StagedObject> S3Store::stage() {
+  state_->require_writable();
+  return std::make_unique<Staged>(state_);
+}
+
+Bytes S3Store::get(std::string_view key) {
+  return std::move(state_->client.send(state_->request_for(key)).http.body);
+}
+
+void S3Store::read(std::string_view key, std::uint64_t offset, MutableBytes out) {
+  S3Request request = state_->request_for(key);
+  if (out.empty()) return;
+  request.headers = {{"range", fmt::format("bytes={}-{}", offset, offset + out.size() - 1)}};
+  request.into = out;
+  const S3Answer answer = state_->client.send(request);
+  if (answer.http.status != 206 && !(answer.http.status == 200 && offset == 0)) {
+    throw Error(Code::kUnsupported, "the store does not answer requests for a range",
+                "`holdfast store check` tells what else it lacks");
+  }
+  if (answer.http.body_size != out.size()) {
+    throw Error(Code::kCorrupt,
+                fmt::format("{} ends before byte {}", request.key, offset + out.size()),
+                "holdfast validate all --read-data lists what is damaged");
+  }
+}
+
+std::optional<ObjectInfo> S3Store::stat(std::string_view key) {
+  const std::string full_key = state_->full(key);
+  if (state_->client.options().as_of) {
+    const auto version = state_->version_of(full_key);
+    if (!version) return std::nullopt;
+    return state_->info_of(*version);
+  }
+  const HttpResponse head =
+      state_->client.send({.method = "HEAD", .key = full_key, .expected = {404}}).http;
+  if (head.status == 404) return std::nullopt;
+  const auto modified = parse_http_date(head.header("last-modified"));
+  if (!modified) {
+    throw Error(Code::kUnsupported, "the store does not say when " + full_key + " was written");
+  }
+  return ObjectInfo{std::string(key), number_of(head.header("content-length")), *modified,
+                    unquoted(head.header("etag"))};
+}
+
+void S3Store::list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) {
+  if (!can_begin_a_key(prefix)) return;
+  const std::string full_prefix = state_->prefix + std::string(prefix);
+  if (state_->client.options().as_of) {
+    const auto& past = state_->past();
+    for (auto at = past.lower_bound(full_prefix);
+         at != past.end() && at->first.starts_with(full_prefix); ++at) {
+      if (is_key(at->first.substr(state_->prefix.size()))) visit(state_->info_of(at->second));
+    }
+    return;
+  }
+  state_->list_now(full_prefix, [&](const ObjectInfo& object, std::string_view) { visit(object); });
+}
+
+void S3Store::remove(std::string_view key) {
+  state_->require_writable();
+  state_->client.send({.method = "DELETE", .key = state_->full(key), .expected = {404}});
+}
+
+std::optional<Timestamp> S3Store::locked_until(std::string_view key) {
+  const std::string full_key = state_->full(key);
+  if (!state_->has_locks()) return std::nullopt;
+  const auto until = retention_of(state_->client, full_key).until;
+  if (!until || *until <= state_->client.store_time()) return std::nullopt;
+  return until;
+}
+
+void S3Store::lock_until(std::string_view key, Timestamp until) {
+  state_->require_writable();
+  const std::string full_key = state_->full(key);
+  if (!state_->has_locks()) ObjectStore::lock_until(key, until);
+  extend_retention(state_->client, full_key, until);
+}
+
+Tier S3Store::tier(std::string_view key) {
+  return tier_of(state_->client, state_->full(key), state_->version_id(key));
+}
+
+void S3Store::list_archived(std::string_view prefix,
+                            const std::function<void(const ObjectInfo&)>& visit) {
+  // The list of versions that as_of reads has no storage classes.
+  if (state_->client.options().as_of) return list(prefix, visit);
+  if (!can_begin_a_key(prefix)) return;
+  state_->list_now(state_->prefix + std::string(prefix),
+                   [&](const ObjectInfo& object, std::string_view storage_class) {
+                     if (is_archive_class(storage_class)) visit(object);
+                   });
+}
+
+void S3Store::thaw(std::string_view key, unsigned days) {
+  request_thaw(state_->client, state_->full(key), days, state_->version_id(key));
+}
+
+void S3Store::clean_up() {
+  state_->require_writable();
+  abort_uploads(state_->client, state_->prefix, state_->client.store_time() - std::chrono::days{1});
+}
+
+S3Client& S3Store::client() const { return state_->client; }
+
+const std::string& S3Store::prefix() const { return state_->prefix; }
+
+}  // namespace holdfast

@@ -1,0 +1,323 @@
+#include "store/s3/upload.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/error.h"
+#include "store/s3/xml.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kPartsAtOnce = 4;
+constexpr std::uint64_t kPackLike = 1u << 20;
+constexpr int kCompletions = 3;
+
+std::string quoted(std::string_view etag) { return fmt::format("\"{}\"", etag); }
+
+std::string unquoted(std::string_view etag) {
+  if (etag.size() >= 2 && etag.front() == '"') etag = etag.substr(1, etag.size() - 2);
+  return std::string(etag);
+}
+
+bool exists(S3Client& client, const std::string& full_key) {
+  return client.send({.method = "HEAD", .key = full_key, .expected = {404}}).http.status != 404;
+}
+
+std::string begin_upload(S3Client& client, const std::string& full_key, const HeaderList& headers) {
+  const S3Answer answer = client.send(
+      {.method = "POST", .key = full_key, .query = {{"uploads", ""}}, .headers = headers});
+  return parse_upload_id(answer.http.body);
+}
+
+std::string send_part(S3Client& client, const std::string& full_key, const std::string& upload,
+                      const Spool& spool, std::size_t index) {
+  const S3Answer answer =
+      client.send({.method = "PUT",
+                   .key = full_key,
+                   .query = {{"partNumber", std::to_string(index + 1)}, {"uploadId", upload}},
+                   .body = spool.part(index),
+                   .body_sha256 = spool.part_sha256(index)});
+  std::string etag = unquoted(answer.http.header("etag"));
+  if (etag.empty()) {
+    throw Error(Code::kUnavailable, "the store named no ETag for a part of " + full_key,
+                "`holdfast store check` tells what else it lacks");
+  }
+  return etag;
+}
+
+// The first error ends all.
+std::vector<std::string> send_parts(S3Client& client, const std::string& full_key,
+                                    const std::string& upload, const Spool& spool) {
+  std::vector<std::string> etags(spool.parts());
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> failed{false};
+  std::mutex mutex;
+  std::exception_ptr error;
+  const auto work = [&] {
+    while (!failed) {
+      const std::size_t index = next++;
+      if (index >= etags.size()) return;
+      try {
+        etags[index] = send_part(client, full_key, upload, spool, index);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failed.exchange(true)) error = std::current_exception();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < std::min(kPartsAtOnce, etags.size()); ++i) {
+      threads.emplace_back(work);
+    }
+    work();
+  }
+  if (error) std::rethrow_exception(error);
+  return etags;
+}
+
+// The failure in the body of a 200, which is sent before the store knows how it ends.
+std::optional<Error> late_failure(const HttpResponse& answer, const std::string& full_key) {
+  if (parse_error_body(answer.body).code.empty()) return std::nullopt;
+  HttpResponse failed = answer;
+  failed.status = 500;
+  return judge(failed, "write " + full_key).error;
+}
+
+bool finish_upload(S3Client& client, const std::string& full_key, const std::string& upload,
+                   const std::vector<std::string>& etags, const HttpBody& content) {
+  const std::string body = complete_upload_body(etags);
+  // Stores that do not know the condition here ignore it; who names objects by their hash loses
+  // nothing by that.
+  const S3Request request{.method = "POST",
+                          .key = full_key,
+                          .query = {{"uploadId", upload}},
+                          .headers = {{"if-none-match", "*"}},
+                          .body = body_of(as_bytes(body)),
+                          .expected = {404, 412}};
+  bool repeated = false;
+  for (int left = kCompletions;; --left) {
+    const S3Answer answer = client.send(request);
+    repeated |= answer.repeated;
+    if (answer.http.status == 412) return repeated && has_content(client, full_key, content);
+    // The upload is gone: an earlier try has finished it, or somebody ended it.
+    if (answer.http.status == 404) {
+      if (repeated && has_content(client, full_key, content)) return true;
+      throw judge(answer.http, "write " + full_key).error;
+    }
+    auto failure = late_failure(answer.http, full_key);
+    if (!failure) return true;
+    if (left == 1) throw std::move(*failure);
+    repeated = true;
+  }
+}
+
+}  // namespace
+
+HeaderList object_headers(const S3Client& client, std::string_view key, std::uint64_t size) {
+  const S3Options& options = client.options();
+  HeaderList headers;
+  if (!options.storage_class.empty() && size >= kPackLike) {
+    headers.emplace_back("x-amz-storage-class", options.storage_class);
+  }
+  if (options.encryption != S3Encryption::kNone) {
+    const bool kms = options.encryption == S3Encryption::kSseKms;
+    headers.emplace_back("x-amz-server-side-encryption", kms ? "aws:kms" : "AES256");
+    if (kms && !options.kms_key.empty()) {
+      headers.emplace_back("x-amz-server-side-encryption-aws-kms-key-id", options.kms_key);
+    }
+  }
+  const bool spared = std::any_of(options.never_locked.begin(), options.never_locked.end(),
+                                  [&](const std::string& p) { return key.starts_with(p); });
+  if (options.lock != LockMode::kNone && !spared) {
+    const bool governance = options.lock == LockMode::kGovernance;
+    headers.emplace_back("x-amz-object-lock-mode", governance ? "GOVERNANCE" : "COMPLIANCE");
+    headers.emplace_back("x-amz-object-lock-retain-until-date",
+                         format_rfc3339(client.store_time() + options.lock_period));
+  }
+  return headers;
+}
+
+bool has_content(S3Client& client, const std::string& full_key, const HttpBody& body) {
+  const S3Answer head = client.send({.method = "HEAD", .key = full_key, .expected = {404}});
+  if (head.http.status == 404 || head.http.header("content-length") != std::to_string(body.size)) {
+    return false;
+  }
+  Bytes stored, wanted;
+  for (std::uint64_t at = 0; at < body.size; at += stored.size()) {
+    stored.resize(std::min<std::uint64_t>(4u << 20, body.size - at));
+    wanted.resize(stored.size());
+    body.read(at, wanted);
+    client.send({.key = full_key,
+                 .headers = {{"range", fmt::format("bytes={}-{}", at, at + stored.size() - 1)}},
+                 .into = stored});
+    if (stored != wanted) return false;
+  }
+  return true;
+}
+
+namespace {
+
+// The store's word for "as it was": nothing for an absent object.
+std::string current_etag(S3Client& client, const std::string& full_key) {
+  const S3Answer head = client.send({.method = "HEAD", .key = full_key, .expected = {404}});
+  return head.http.status == 404 ? std::string() : unquoted(head.http.header("etag"));
+}
+
+bool replace_if(S3Client& client, S3Request request, std::string_view etag) {
+  request.headers.emplace_back("if-match", client.bare_etags() ? std::string(etag) : quoted(etag));
+  request.expected = {404, 412};
+  S3Answer answer = client.send(request);
+  if (answer.http.status / 100 == 2) return true;
+  if (answer.repeated && has_content(client, request.key, request.body)) return true;
+  if (client.bare_etags() || current_etag(client, request.key) != etag) return false;
+  // The condition holds and was refused all the same: Ceph compares the quotes too.
+  request.headers.back().second = etag;
+  answer = client.send(request);
+  if (answer.http.status / 100 != 2) {
+    return answer.repeated && has_content(client, request.key, request.body);
+  }
+  client.use_bare_etags();
+  return true;
+}
+
+}  // namespace
+
+bool put_if(S3Client& client, const std::string& full_key, const HttpBody& body, HeaderList headers,
+            std::string_view etag, const std::string& body_sha256) {
+  S3Request request{.method = "PUT",
+                    .key = full_key,
+                    .headers = std::move(headers),
+                    .body = body,
+                    .body_sha256 = body_sha256};
+  if (client.options().emulate_conditions) {
+    if (current_etag(client, full_key) != etag) return false;
+    client.send(request);
+    return true;
+  }
+  if (!etag.empty()) return replace_if(client, std::move(request), etag);
+  request.headers.emplace_back("if-none-match", "*");
+  request.expected = {412};
+  const S3Answer answer = client.send(request);
+  if (answer.http.status / 100 == 2) return true;
+  return answer.repeated && has_content(client, full_key, body);
+}
+
+class Spool::Hasher {
+ public:
+  Hasher() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context_, EVP_sha256(), nullptr); }
+  ~Hasher() { EVP_MD_CTX_free(context_); }
+  Hasher(const Hasher&) = delete;
+  Hasher& operator=(const Hasher&) = delete;
+
+  void add(ByteView data) { EVP_DigestUpdate(context_, data.data(), data.size()); }
+  std::string finish() {
+    Bytes digest(32);
+    EVP_DigestFinal_ex(context_, digest.data(), nullptr);
+    EVP_DigestInit_ex(context_, EVP_sha256(), nullptr);
+    return to_hex(digest);
+  }
+
+ private:
+  EVP_MD_CTX* context_;
+};
+
+Spool::Spool(bool hash_parts)
+    : path_(std::filesystem::temp_directory_path()),
+      // Unnamed: whatever becomes of this process, nothing is left.
+      fd_(open_file(path_, O_TMPFILE | O_RDWR)) {
+  if (hash_parts) hasher_ = std::make_unique<Hasher>();
+}
+
+Spool::~Spool() = default;
+
+void Spool::append(ByteView data) {
+  while (!data.empty()) {
+    const std::uint64_t room = kUploadPart - size_ % kUploadPart;
+    const ByteView piece = data.first(std::min<std::uint64_t>(room, data.size()));
+    if (hasher_) {
+      if (size_ % kUploadPart == 0 && size_ > 0) hashes_.push_back(hasher_->finish());
+      hasher_->add(piece);
+    }
+    pwrite_full(fd_.get(), piece, size_, path_);
+    size_ += piece.size();
+    data = data.subspan(piece.size());
+  }
+}
+
+void Spool::finish() {
+  if (hasher_) hashes_.push_back(hasher_->finish());
+}
+
+HttpBody Spool::range(std::uint64_t from, std::uint64_t size) const {
+  return {size, [this, from](std::uint64_t offset, MutableBytes out) {
+            if (pread_full(fd_.get(), out, from + offset, path_) != out.size()) {
+              throw Error(Code::kInternal, "the spool file in " + path_ + " became shorter");
+            }
+          }};
+}
+
+HttpBody Spool::part(std::size_t index) const {
+  const std::uint64_t from = index * kUploadPart;
+  return range(from, std::min(kUploadPart, size_ - from));
+}
+
+HttpBody Spool::whole() const { return range(0, size_); }
+
+std::string Spool::part_sha256(std::size_t index) const {
+  return index < hashes_.size() ? hashes_[index] : std::string();
+}
+
+bool upload_in_parts(S3Client& client, const std::string& full_key, const Spool& spool,
+                     const HeaderList& headers) {
+  if (exists(client, full_key)) return false;
+  const std::string upload = begin_upload(client, full_key, headers);
+  try {
+    const auto etags = send_parts(client, full_key, upload, spool);
+    return finish_upload(client, full_key, upload, etags, spool.whole());
+  } catch (const Error&) {
+    try {
+      client.send({.method = "DELETE",
+                   .key = full_key,
+                   .query = {{"uploadId", upload}},
+                   .expected = {404}});
+    } catch (const Error&) {
+      // Prune ends uploads that are a day old.
+    }
+    throw;
+  }
+}
+
+std::uint64_t abort_uploads(S3Client& client, const std::string& prefix, Timestamp before) {
+  std::uint64_t count = 0;
+  UploadPage page;
+  do {
+    QueryParameters query = {{"uploads", ""}, {"prefix", prefix}, {"encoding-type", "url"}};
+    if (page.truncated) {
+      query.emplace_back("key-marker", page.next_key);
+      query.emplace_back("upload-id-marker", page.next_upload);
+    }
+    page = parse_uploads(client.send({.query = query}).http.body);
+    for (const PendingUpload& upload : page.uploads) {
+      if (upload.initiated >= before) continue;
+      client.send({.method = "DELETE",
+                   .key = upload.key,
+                   .query = {{"uploadId", upload.upload_id}},
+                   .expected = {404}});
+      ++count;
+    }
+  } while (page.truncated);
+  return count;
+}
+
+}  // namespace holdfast

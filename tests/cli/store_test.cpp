@@ -1,0 +1,106 @@
+// holdfast store check and what init asks of a bucket, as a person types it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "cli/support.h"
+#include "support/mini_s3.h"
+
+namespace holdfast {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class StoreCommand : public testing::Test {
+ protected:
+  explicit StoreCommand(const MiniS3::Behaviour& behaviour = {}) : server_(behaviour) {}
+
+  Outcome run(std::vector<std::string> arguments) const {
+    return shop_.run(std::move(arguments), {{"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"},
+                                            {"AWS_SECRET_ACCESS_KEY", "secret-example"},
+                                            {"AWS_SESSION_TOKEN", ""},
+                                            {"AWS_PROFILE", ""},
+                                            {"AWS_CA_BUNDLE", ""},
+                                            {"AWS_ENDPOINT_URL_S3", ""},
+                                            {"AWS_ENDPOINT_URL", server_.url()},
+                                            {"AWS_REGION", "us-east-1"},
+                                            {"no_proxy", "127.0.0.1"}});
+  }
+
+  const Workshop shop_;
+  MiniS3 server_;
+};
+
+TEST_F(StoreCommand, ChecksABucket) {
+  const Outcome result = run({"store", "check", "s3://backups/vault"});
+  EXPECT_EQ(result.code, 0) << result.out << result.err;
+  EXPECT_THAT(result.out, HasSubstr("works    create only if absent: If-None-Match"));
+  EXPECT_THAT(result.out, HasSubstr("missing  versioning\n"));
+  EXPECT_THAT(result.out, HasSubstr("s3://backups/vault: good for: writer, operator, restorer"));
+}
+
+TEST_F(StoreCommand, ChecksAsADocument) {
+  const json document = run({"store", "check", "--vault", "s3://backups", "--json"}).document();
+  EXPECT_EQ(document.at("url"), "s3://backups");
+  EXPECT_TRUE(document.at("usable").get<bool>());
+  EXPECT_EQ(document.at("roles").size(), 3u);
+  for (const json& feature : document.at("features")) {
+    EXPECT_EQ(feature.contains("consequence"), feature.at("state") != "works");
+  }
+}
+
+TEST_F(StoreCommand, PrintsPoliciesWithoutAskingAnybody) {
+  const Outcome all = run({"store", "check", "s3://backups", "--policies"});
+  EXPECT_EQ(all.code, 0) << all.err;
+  for (const char* role : {"writer", "operator", "restorer", "copier"}) {
+    EXPECT_THAT(all.out, HasSubstr(std::string("# ") + role + "\n{"));
+  }
+  const Outcome one = run({"store", "check", "s3://backups", "--role", "writer"});
+  const json policy = json::parse(one.out);
+  EXPECT_EQ(policy.at("Version"), "2012-10-17");
+  const json document = run({"store", "check", "s3://backups", "--policies", "--json"}).document();
+  EXPECT_EQ(document.at("policies").at("writer"), policy);
+  EXPECT_EQ(server_.requests(), 0u);
+}
+
+TEST_F(StoreCommand, RefusesWhatIsNoBucket) {
+  EXPECT_EQ(run({"store", "check", shop_ / "vault"}).code, 2);
+  EXPECT_EQ(run({"store", "check", "s3://backups", "--role", "thief"}).code, 2);
+  EXPECT_EQ(run({"store", "check", "s3://backups", "--as-of", "1h"}).code, 2);
+  EXPECT_EQ(run({"store"}).code, 2);
+}
+
+class WithoutConditions : public StoreCommand {
+ protected:
+  WithoutConditions() : StoreCommand({.honours_conditions = false}) {}
+
+  Outcome init() const {
+    return run({"init", "--vault", "s3://backups", "--key-file", shop_ / "key"});
+  }
+};
+
+TEST_F(WithoutConditions, TheCheckFails) {
+  const Outcome result = run({"store", "check", "s3://backups"});
+  EXPECT_EQ(result.code, 11) << result.out;
+  EXPECT_THAT(result.out, HasSubstr("missing  create only if absent (needed)"));
+  EXPECT_THAT(result.out, HasSubstr("not good for Holdfast"));
+}
+
+TEST_F(WithoutConditions, InitRefusesUntilTheWeakerModeIsAccepted) {
+  const Outcome refused = init();
+  EXPECT_EQ(refused.code, 11) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("conditional_writes: emulated"));
+  EXPECT_EQ(shop_.listing("key"), "(nothing)");
+  shop_.write_config("stores: [{url: 's3://', conditional_writes: emulated}]\n");
+  EXPECT_EQ(init().code, 0);
+}
+
+TEST_F(StoreCommand, InitWithConditions) {
+  const Outcome made = run({"init", "--vault", "s3://backups", "--key-file", shop_ / "key"});
+  EXPECT_EQ(made.code, 0) << made.err;
+}
+
+}  // namespace
+}  // namespace holdfast
