@@ -144,8 +144,9 @@ std::vector<std::string> leave_out(BackupJob& job, const std::vector<std::string
                   "a vault is copied, not backed up: holdfast copy --to URL");
     }
     for (const std::string& directory : directories) {
+      if (directory.empty()) continue;  // a vault in a bucket has none
       const std::string real = canonical(directory);
-      if (directory.empty() || real == real_root || !is_within(real, real_root)) continue;
+      if (real == real_root || !is_within(real, real_root)) continue;
       const std::string below = real_root.empty() ? real : real.substr(real_root.size() + 1);
       job.walk.left_out.push_back(join_path(root, below));
       left_out.push_back(directory);

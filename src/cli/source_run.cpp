@@ -89,9 +89,10 @@ BackupJob SourceRun::make_job() {
   job.read_everything = options_.read_everything;
   job.dry_run = options_.dry_run;
   const std::string vault = directory_of(vault_.store());
-  say_left_out(leave_out(
-      job, {vault, context_.settings().state_directory, context_.settings().cache_directory},
-      vault));
+  std::vector<std::string> own = {context_.settings().state_directory,
+                                  context_.settings().cache_directory};
+  if (!vault.empty()) own.push_back(vault);
+  say_left_out(leave_out(job, own, vault));
   return job;
 }
 

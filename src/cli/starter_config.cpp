@@ -31,8 +31,9 @@ std::string store_text(const StarterConfig& config) {
   const S3Place place = resolve_place(config.s3, process_environment());
   std::string url = config.vault;
   while (url.ends_with('/')) url.pop_back();
-  std::string text = fmt::format("stores:\n  - url: {}\n    endpoint: {}\n    region: {}\n",
-                                 yaml_text(url), yaml_text(place.endpoint), yaml_text(place.region));
+  std::string text =
+      fmt::format("stores:\n  - url: {}\n    endpoint: {}\n    region: {}\n", yaml_text(url),
+                  yaml_text(place.endpoint), yaml_text(place.region));
   if (!place.ca_file.empty()) {
     text += fmt::format("    ca_file: {}\n", yaml_text(absolute(place.ca_file)));
   }

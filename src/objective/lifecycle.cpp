@@ -168,8 +168,8 @@ void Planner::add_version_rules() {
 void Planner::note_small_packs(const LifecycleRule& rule) {
   if (rule.transitions.empty()) return;
   note(
-      "AWS moves no pack that is smaller than 128 KiB; backups that add little leave such ones, "
-      "and prune merges them in time");
+      "AWS moves no pack that is smaller than 128 KiB, and backups that add little leave such "
+      "ones");
 }
 
 // How long the rules of a policy keep something; nothing when they count backups only.

@@ -88,8 +88,8 @@ void find_archiving(const LifecycleRule& rule, const Reach& reach,
     if (reach.touches_unmovable()) {
       dangers.push_back(fmt::format(
           "it moves, {}, to {} what every command reads (backup objects, trees, index or keys): "
-          "the vault could not even be listed. Remove it; lifecycle.CLASS.archive_after archives "
-          "packs alone",
+          "that takes hours to come back before anything can be shown or restored. Remove it; "
+          "lifecycle.CLASS.archive_after archives packs alone",
           moment, one.storage_class));
     } else if (reach.touches("data/")) {
       dangers.push_back(

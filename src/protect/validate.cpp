@@ -287,7 +287,8 @@ void Validation::record() {
                     [&](const DamagedBackup& d) { return d.backup.key() == name.key(); });
     const std::string result = damaged ? "damaged" : whole ? "content" : "structure";
     const Json json{{"backup", name.id()}, {"time", time}, {"result", result}};
-    store.put_new("run/verify/" + name.id() + "/" + time + "-" + result, as_bytes(json.dump() + "\n"));
+    store.put_new("run/verify/" + name.id() + "/" + time + "-" + result,
+                  as_bytes(json.dump() + "\n"));
   }
 }
 

@@ -35,9 +35,7 @@ class ForwardingStore : public ObjectStore {
   std::optional<Timestamp> locked_until(std::string_view key) override {
     return inner_.locked_until(key);
   }
-  void lock_until(std::string_view key, Timestamp until) override {
-    inner_.lock_until(key, until);
-  }
+  void lock_until(std::string_view key, Timestamp until) override { inner_.lock_until(key, until); }
   Tier tier(std::string_view key) override { return inner_.tier(key); }
   void list_archived(std::string_view prefix,
                      const std::function<void(const ObjectInfo&)>& visit) override {

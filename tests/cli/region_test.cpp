@@ -204,7 +204,8 @@ class Buckets : public testing::Test {
         east_.store.url() + "', region: east-1}\n  - {url: 's3://vault-west', endpoint: '" +
         west_.store.url() + "', region: west-1}\n");
     ASSERT_EQ(run({"init"}).code, 0);
-    ASSERT_EQ(run({"backup", "files", shop_ / "data"}).code, 0);
+    const Outcome backup = run({"backup", "files", shop_ / "data"});
+    ASSERT_EQ(backup.code, 0) << backup.err;
   }
   Outcome run(std::vector<std::string> words,
               std::map<std::string, std::string> environment = {}) const {

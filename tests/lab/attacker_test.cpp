@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <random>
 
@@ -33,7 +35,10 @@ class StolenWriterKey : public ::testing::Test {
     make_small_tree(tree_, random_);
     kept_.push_back(keep_backup(*vault_, job_of(tree_, "first"), tree_));
     change_tree(tree_, random_);
-    kept_.push_back(keep_backup(*vault_, job_of(tree_, "second"), tree_));
+  }
+  // To be called when the writer has its rights: half of history is its own work.
+  void begin() {
+    kept_.push_back(keep_backup(*thiefs_vault(), job_of(tree_, "second"), tree_));
     remember_versions();
   }
 
@@ -43,9 +48,11 @@ class StolenWriterKey : public ::testing::Test {
   }
   std::vector<ObjectVersion> victims() const {
     std::vector<ObjectVersion> victims;
-    for (const char* prefix : kPrefixes) {
-      const auto found = versions_.lower_bound(owner_.prefix() + prefix);
-      if (found != versions_.end()) victims.push_back(found->second);
+    for (const auto& [key, version] : versions_) {
+      const std::string name = key.substr(owner_.prefix().size());
+      const bool wanted = std::any_of(std::begin(kPrefixes), std::end(kPrefixes),
+                                      [&](const char* prefix) { return name.starts_with(prefix); });
+      if (wanted) victims.push_back(version);
     }
     return victims;
   }
@@ -99,13 +106,13 @@ class StolenWriterKey : public ::testing::Test {
 class LeastRights : public StolenWriterKey, public ::testing::WithParamInterface<LockMode> {
  protected:
   LeastRights() : StolenWriterKey(BucketKind::kLocked, GetParam()) {
-    allow(owner_.client(),
-          policy_json(least_policy(PolicyRole::kWriter, lab_place(bucket_)), kWriterArn));
+    allow_writer(owner_.client(), least_policy(PolicyRole::kWriter, lab_place(bucket_)));
+    begin();
   }
 };
 
 TEST_P(LeastRights, DeleteNothing) {
-  ASSERT_EQ(victims().size(), std::size(kPrefixes));
+  ASSERT_GT(victims().size(), 2 * std::size(kPrefixes));
   for (const ObjectVersion& victim : victims()) {
     EXPECT_EQ(attempt("DELETE", victim.key), 403) << victim.key;
     EXPECT_EQ(attempt("DELETE", victim.key, {{"versionId", victim.version}}), 403) << victim.key;
@@ -193,9 +200,10 @@ TEST_P(LeastRights, OverwriteInVain) {
 TEST_P(LeastRights, HideTheIndexInVain) {
   const Timestamp before = between();
   const auto vault = thiefs_vault();
-  const auto index = vault->load_index();
   SegmentBuilder hiding;
-  for (const Segment& segment : index->segments()) hiding.cover(segment.name());
+  for (const ObjectInfo& segment : list_objects(writer_, "index/")) {
+    hiding.cover(parse_segment_key(segment.key).value());
+  }
   write_segment(writer_, vault->ring(), hiding.build());
   EXPECT_THAT(trouble(owner_), HasSubstr("unsound"));
   EXPECT_EQ(trouble_at(before), "");
@@ -233,7 +241,8 @@ class TooManyRights : public StolenWriterKey {
   TooManyRights() : StolenWriterKey(BucketKind::kPlain, LockMode::kNone) {
     auto statements = least_policy(PolicyRole::kWriter, lab_place(bucket_));
     statements.push_back({"Weak", {"s3:DeleteObject"}, {"arn:aws:s3:::" + bucket_ + "/vault/*"}});
-    allow(owner_.client(), policy_json(statements, kWriterArn));
+    allow_writer(owner_.client(), statements);
+    begin();
   }
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -71,8 +72,9 @@ class LabLifecycle : public testing::Test {
     const ProcessResult got = run_aws(
         Region::kEast, {"s3api", "get-bucket-lifecycle-configuration", "--bucket", bucket_});
     EXPECT_EQ(got.exit_code, 0) << got.error_output;
+    const json document = json::parse(got.output);
     std::map<std::string, json> rules;
-    for (const json& rule : json::parse(got.output).at("Rules")) rules[rule.at("ID")] = rule;
+    for (const json& rule : document.at("Rules")) rules[rule.at("ID")] = rule;
     return rules;
   }
   void put_by_aws(const std::string& rules) {
@@ -99,7 +101,8 @@ std::set<std::string> ids_with_state(const json& view, const std::string& state)
 }
 
 TEST_F(LabLifecycle, WhatIsAppliedIsThereAndStays) {
-  start(BucketKind::kVersioned);
+  // Ceph has no conditional writes in versioned buckets.
+  start(BucketKind::kVersioned, "", "stores: [{url: 's3://', conditional_writes: emulated}]\n");
   const json before = run(0, {"lifecycle", "show"});
   EXPECT_FALSE(before.at("settled"));
   EXPECT_THAT(ids_with_state(before, "missing"),

@@ -58,13 +58,31 @@ TEST(Probe, APlainBucketIsGoodEnough) {
   EXPECT_EQ(versions_in(store), 0u) << "something was left";
 }
 
+// What init asks and what the check tells is the same, whatever this store does.
+TEST(Probe, AgreesWithInitAboutConditions) {
+  for (const BucketKind kind : {BucketKind::kPlain, BucketKind::kVersioned}) {
+    S3Store store = tenant_store(new_bucket(kind), tenant_options(kLabOwner));
+    bool accepted = true;
+    try {
+      require_conditions(store);
+    } catch (const Error& refused) {
+      EXPECT_EQ(refused.code(), Code::kUnsupported);
+      accepted = false;
+    }
+    EXPECT_EQ(judge_features(probe_store(store, {})).usable, accepted);
+    if (kind == BucketKind::kPlain) {
+      EXPECT_TRUE(accepted);
+    }
+  }
+}
+
 class LeastPolicy : public ::testing::Test {
  protected:
   // As the lab's writer, with that policy and no other right.
   std::vector<Feature> probe_as(PolicyRole role) {
     const std::string bucket = new_bucket(BucketKind::kLocked);
     const S3Store owner = tenant_store(bucket, tenant_options(kLabOwner));
-    allow(owner.client(), policy_json(least_policy(role, lab_place(bucket)), kWriterArn));
+    allow_writer(owner.client(), least_policy(role, lab_place(bucket)));
     S3Store store = tenant_store(bucket, tenant_options(kLabWriter, LockMode::kGovernance));
     return probe(store);
   }

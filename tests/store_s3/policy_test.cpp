@@ -26,6 +26,7 @@ PolicyPlace place() { return {"b", "p/", true, {}, {}}; }
 std::map<std::string, std::set<std::string>> rights(PolicyRole role, const PolicyPlace& where) {
   std::map<std::string, std::set<std::string>> all;
   for (const PolicyStatement& statement : least_policy(role, where)) {
+    if (statement.deny) continue;
     for (const std::string& action : statement.actions) {
       all[action].insert(statement.resources.begin(), statement.resources.end());
     }
@@ -137,6 +138,20 @@ TEST(Policy, ALockIsLimitedToItsPeriod) {
     return;
   }
   FAIL() << "no statement for the lock";
+}
+
+// There the writer of an object owns it, and ownership is a right to bypass.
+TEST(Policy, ElsewhereTheRightToLiftLocksIsTakenAway) {
+  const PolicyPlace where{"b", "", false, 30, {}};
+  for (const PolicyRole role : policy_roles()) {
+    const json policy = json::parse(policy_json(least_policy(role, where)));
+    const bool denied =
+        std::any_of(policy["Statement"].begin(), policy["Statement"].end(), [](const json& s) {
+          return s["Effect"] == "Deny" && s["Action"][0] == "s3:BypassGovernanceRetention" &&
+                 s["Resource"][0] == "arn:aws:s3:::b/*";
+        });
+    EXPECT_TRUE(denied) << policy_role_name(role);
+  }
 }
 
 TEST(Policy, IsJsonInTheSyntaxOfAws) {

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "store/s3/xml.h"
-
 #include <pugixml.hpp>
+
+#include "store/s3/xml.h"
 
 namespace holdfast {
 namespace {

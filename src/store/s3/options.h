@@ -29,9 +29,9 @@ struct S3Options {
   std::string endpoint;  // "https://host[:port]"; empty: AWS's own for the region
   std::string region;    // empty: as the environment and the profile say, else us-east-1
   S3Addressing addressing = S3Addressing::kAuto;
-  std::string profile;   // of ~/.aws; empty: $AWS_PROFILE, else "default"
-  std::string ca_file;   // PEM; empty: $AWS_CA_BUNDLE, else the system's
-  std::string proxy;     // empty: as the environment says
+  std::string profile;  // of ~/.aws; empty: $AWS_PROFILE, else "default"
+  std::string ca_file;  // PEM; empty: $AWS_CA_BUNDLE, else the system's
+  std::string proxy;    // empty: as the environment says
   // Of objects of 1 MiB and more, which are packs; empty: the bucket's default.
   std::string storage_class;
   S3Encryption encryption = S3Encryption::kNone;
@@ -41,14 +41,15 @@ struct S3Options {
   Duration lock_period{};  // of every object written, from its writing
   // Prefixes of what protects nothing and has to go again soon.
   std::vector<std::string> never_locked = {"lease/", "doom/"};
-  std::uint64_t upload_limit = 0;    // bytes a second; 0: none
-  std::uint64_t download_limit = 0;  // bytes a second; 0: none
-  unsigned connections = 16;         // requests at once
+  std::uint64_t upload_limit = 0;                       // bytes a second; 0: none
+  std::uint64_t download_limit = 0;                     // bytes a second; 0: none
+  unsigned connections = 16;                            // requests at once
   Duration request_timeout = std::chrono::seconds{60};  // beside what the body's size adds
   Duration retry_for = std::chrono::minutes{5};         // in all, for one operation
   // Without If-None-Match and If-Match: look, then write. Two writers at one instant can defeat it.
   bool emulate_conditions = false;
-  // Read the bucket as it was then (needs versioning); unset: as it is now. Such a store only reads.
+  // Read the bucket as it was then (needs versioning); unset: as it is now. Such a store only
+  // reads.
   std::optional<Timestamp> as_of;
 };
 

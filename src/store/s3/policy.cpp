@@ -53,7 +53,7 @@ class Builder {
       statement.conditions = {{"Bool", "s3:ObjectCreationOperation", {"false"}}};
     }
     statements_.push_back(std::move(statement));
-    objects("Abort", {"s3:AbortMultipartUpload"}, names);
+    objects("Abort", {"s3:AbortMultipartUpload"}, kEverything);
   }
   // The retain-until date comes with each object. Without a ceiling, a thief could lock for ever.
   void lock(const Texts& names) {
@@ -66,6 +66,11 @@ class Builder {
                                {std::to_string(*place_.lock_days + 1)}}};
     }
     statements_.push_back(std::move(statement));
+    if (place_.aws_conditions) return;
+    // In Ceph, who wrote an object owns it, and may lift a governance lock without being allowed
+    // to.
+    objects("KeepLocks", {"s3:BypassGovernanceRetention"}, kEverything);
+    statements_.back().deny = true;
   }
   // Who is at work; the one place where everybody overwrites and removes.
   void leases() { objects("Lease", {"s3:PutObject", "s3:DeleteObject"}, kLeases); }
@@ -184,7 +189,7 @@ std::string policy_json(const std::vector<PolicyStatement>& statements,
                         const std::string& principal) {
   Json list = Json::array();
   for (const PolicyStatement& statement : statements) {
-    Json json{{"Sid", statement.sid}, {"Effect", "Allow"}};
+    Json json{{"Sid", statement.sid}, {"Effect", statement.deny ? "Deny" : "Allow"}};
     if (!principal.empty()) json["Principal"] = {{"AWS", Json::array({principal})}};
     json["Action"] = statement.actions;
     json["Resource"] = statement.resources;

@@ -43,8 +43,9 @@ struct PolicyStatement {
   std::vector<std::string> actions;
   std::vector<std::string> resources;
   std::vector<PolicyCondition> conditions = {};
+  bool deny = false;
 };
-// All statements allow. Everything else is denied by not being mentioned.
+// What is not mentioned is denied.
 std::vector<PolicyStatement> least_policy(PolicyRole role, const PolicyPlace& place);
 
 // The document. With a `principal` it is one for a bucket, else for a user or role.

@@ -85,6 +85,7 @@ void probe_headers(ProbeBench& bench) {
 }
 
 std::string versioning(ProbeBench& bench) {
+  bench.versioning = Versioning::kEnabled;  // until it is known: this key may not be told
   bench.versioning = bucket_versioning(bench.client());
   if (bench.versioning == Versioning::kEnabled) return "on";
   throw missing_feature(bench.versioning == Versioning::kSuspended ? "suspended" : "off");

@@ -30,19 +30,29 @@ std::string create_condition(ProbeBench& bench) {
   return "If-None-Match";
 }
 
+HttpResponse replace(ProbeBench& bench, ByteView data, const std::string& etag) {
+  S3Request request = bench.put("replaced", data, {{"if-match", etag}});
+  request.expected = {400, 404, 412};
+  return bench.bare().send(request).http;
+}
+
 std::string replace_condition(ProbeBench& bench) {
   const HttpResponse first = bench.bare().send(bench.put("replaced", bench.small)).http;
-  const std::string stale(first.header("etag"));
-  S3Request fits = bench.put("replaced", bench.other, {{"if-match", stale}});
-  fits.expected = {400, 412};
-  const HttpResponse replaced = bench.bare().send(fits).http;
+  std::string stale(first.header("etag"));
+  std::string how = "If-Match";
+  HttpResponse replaced = replace(bench, bench.other, stale);
+  if (replaced.status == 412) {
+    // Some compare the quotes too; S3Store finds that out by itself.
+    std::erase(stale, '"');
+    replaced = replace(bench, bench.other, stale);
+    how = "If-Match, with the ETag without its quotes";
+  }
   if (replaced.status / 100 != 2) throw missing_feature("refused: " + answer_text(replaced));
-  S3Request late = bench.put("replaced", bench.small, {{"if-match", stale}});
-  late.expected = {400, 412};
-  expect_failed_condition(bench.bare().send(late).http, "an outdated writer replaced the object");
+  expect_failed_condition(replace(bench, bench.small, stale),
+                          "an outdated writer replaced the object");
   expect_right(bench.store().get(bench.key("replaced")) == bench.other,
                "the object changed although it was refused");
-  return "If-Match";
+  return how;
 }
 
 std::string upload_in_two_parts(ProbeBench& bench) {
