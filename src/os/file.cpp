@@ -27,6 +27,17 @@ Fd open_file(const std::string& path, int flags, unsigned mode) {
   return Fd(fd);
 }
 
+Fd open_unnamed_file(const std::string& directory) {
+  // Not O_TMPFILE, which some file systems of containers lack. A crash between the two calls leaves
+  // an empty file.
+  std::string path = directory + "/holdfast-XXXXXX";
+  Fd fd(::mkostemp(path.data(), O_CLOEXEC));
+  if (!fd.valid() || ::unlink(path.c_str()) != 0) {
+    throw system_error(errno, "cannot make a temporary file in " + directory);
+  }
+  return fd;
+}
+
 std::size_t read_full(int fd, MutableBytes out, const std::string& path) {
   std::size_t done = 0;
   while (done < out.size()) {

@@ -37,6 +37,9 @@ class Fd {
 // open(2) with O_CLOEXEC, restarted on EINTR. `path` names the file in the error.
 Fd open_file(const std::string& path, int flags, unsigned mode = 0600);
 
+// A file without a name in `directory`, for reading and writing: it goes with its descriptor.
+Fd open_unnamed_file(const std::string& directory);
+
 // Reads until `out` is full or the end; returns the bytes read.
 std::size_t read_full(int fd, MutableBytes out, const std::string& path);
 std::size_t pread_full(int fd, MutableBytes out, std::uint64_t offset, const std::string& path);

@@ -61,6 +61,7 @@ class Prune {
   void remove_covered(const Index& index);
   void remove_packs(const std::set<PackName>& gone);
   void remove_dooms(const std::vector<std::string>& keys);
+  void clean_up();
   std::shared_ptr<const Index> sound_index();
   void stop_if_asked() const {
     if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
@@ -251,6 +252,16 @@ void Prune::remove_dooms(const std::vector<std::string>& keys) {
   }
 }
 
+// Uploads that crashed writers left are paid for and seen by nobody.
+void Prune::clean_up() {
+  try {
+    store_.clean_up();
+  } catch (const Error& error) {
+    // Not every store or key lets us look for them; a prune is good without.
+    if (error.code() != Code::kDenied && error.code() != Code::kUnsupported) throw;
+  }
+}
+
 // A pack that is younger than the mark may be of a writer who saw the mark, stored the doomed chunk
 // anew in it, and has not committed yet.
 bool Prune::may_go(const DoomedChunks& doomed, const PackName& pack, const ChunkId& id) const {
@@ -320,7 +331,10 @@ PruneResult Prune::run() {
   }
   stored_ = stored_packs(store_, times_);
   mark();
-  if (!job_.dry_run) sweep();
+  if (!job_.dry_run) {
+    sweep();
+    clean_up();
+  }
   result_.duration = vault_.clock().monotonic() - begin;
   return result_;
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "protect/world.h"
+#include "store/wrappers.h"
 #include "support/fault_store.h"
 #include "vault/lease.h"
 #include "vault/write_session.h"
@@ -91,6 +92,32 @@ TEST_F(PruneVault, DryRunChangesNothing) {
 }
 
 // An operator cannot open frames: it moves them whole, and everything still comes back.
+// Counts who tidies up, and may forbid it.
+class TidiedStore final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  void clean_up() override {
+    ++tidied;
+    if (forbidden) throw Error(Code::kDenied, "not for this key");
+  }
+  int tidied = 0;
+  bool forbidden = false;
+};
+
+TEST_F(PruneVault, TidiesTheStoreUpWhereItMay) {
+  TidiedStore store(store_);
+  const auto vault = Vault::open(store, clock_, ring_, "");
+  PruneJob job;
+  job.dry_run = true;
+  prune(*vault, job, {});
+  EXPECT_EQ(store.tidied, 0);
+  prune_with(*vault, kGrace);
+  EXPECT_EQ(store.tidied, 1);
+  store.forbidden = true;
+  prune_with(*vault, kGrace);
+  EXPECT_EQ(store.tidied, 2);
+}
+
 TEST_F(PruneVault, ByAnOperatorMovesWholeFrames) {
   forget_half();
   const std::uint64_t before = stored_bytes();

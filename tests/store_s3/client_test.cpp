@@ -180,10 +180,12 @@ TEST_F(S3Test, TheCircuitOpensWhenTheStoreStaysAway) {
   fail_first(100'000, error(503));
   expect_error(Code::kUnavailable, [&] { store().get("object"); });
   const unsigned asked = server_.requests();
+  // From here on it has been away for longer than a request may take in all.
+  clock_.sleep_for(std::chrono::minutes{1}, {});
   const auto refused = error_of([&] { store().get("object"); });
   ASSERT_TRUE(refused.has_value());
   EXPECT_EQ(refused->code(), Code::kUnavailable);
-  // At most the one request that probes.
+  // At most the one request that opens it.
   EXPECT_LE(server_.requests(), asked + 1);
 }
 
@@ -258,6 +260,28 @@ TEST_F(S3Test, FollowsTheBucketToItsRegion) {
   store().put("object", as_bytes("again"));
   EXPECT_EQ(server_.requests(), 1u);
   EXPECT_THAT(server_.received().back().header("authorization"), HasSubstr("/eu-north-9/s3/"));
+}
+
+// AWS has an endpoint for each region and the bucket's name in the host; seen by a proxy.
+TEST_F(S3Test, FollowsTheBucketToAnotherEndpointOfAws) {
+  ScriptedServer aws([](const Received& received) {
+    Reply reply;
+    if (received.target.find("eu-north-1") != std::string::npos) return reply;
+    reply.status = 301;
+    reply.headers = {{"x-amz-bucket-region", "eu-north-1"}};
+    return reply;
+  });
+  S3Options options = options_for("http://s3.us-east-1.amazonaws.com");
+  options.region = "us-east-1";
+  options.proxy = aws.url();
+  S3Store store("s3://bucket", options, clock_);
+  store.put("object", as_bytes("content"));
+  store.put("object", as_bytes("again"));
+  std::vector<std::string> targets;
+  for (const Received& received : aws.requests()) targets.push_back(received.target);
+  const std::string here = "http://bucket.s3.us-east-1.amazonaws.com/object";
+  const std::string there = "http://bucket.s3.eu-north-1.amazonaws.com/object";
+  EXPECT_THAT(targets, ElementsAre(here, there, there));
 }
 
 TEST_F(S3Test, FollowsATemporaryRedirectOnce) {

@@ -70,6 +70,13 @@ std::string aws_endpoint(const std::string& region) {
                      region.starts_with("cn-") ? ".cn" : "");
 }
 
+// The same store's endpoint for another region; AWS has one for each.
+std::string moved_endpoint(std::string endpoint, const std::string& from, const std::string& to) {
+  const std::size_t at = is_aws(endpoint) ? endpoint.find("." + from + ".") : std::string::npos;
+  if (at != std::string::npos) endpoint.replace(at + 1, from.size(), to);
+  return endpoint;
+}
+
 std::string first_of(std::initializer_list<std::string> candidates) {
   for (const std::string& candidate : candidates) {
     if (!candidate.empty()) return candidate;
@@ -181,7 +188,9 @@ S3Client::S3Client(std::string bucket, const S3Options& options, Clock& clock, s
       stop_(std::move(stop)),
       http_(http_options(options, resolve_place(options, process_environment()), clock)),
       credentials_(http_, clock, credential_options(options)),
-      breaker_(clock),
+      // No sooner than a single request would give up: a store that is away for a minute must not
+      // end a backup that may wait for five.
+      breaker_(clock, {.span = options.retry_for}),
       slots_(std::max(1u, options.connections)) {
   S3Place place = resolve_place(options, process_environment());
   endpoint_ = std::move(place.endpoint);
@@ -190,6 +199,11 @@ S3Client::S3Client(std::string bucket, const S3Options& options, Clock& clock, s
   const bool plain_name = bucket_.find('.') == std::string::npos;
   path_style_ = options.addressing == S3Addressing::kPath ||
                 (options.addressing == S3Addressing::kAuto && !(is_aws(endpoint_) && plain_name));
+}
+
+std::string S3Client::endpoint() const {
+  MutexLock lock(mutex_);
+  return endpoint_;
 }
 
 std::string S3Client::region() const {
@@ -229,7 +243,7 @@ void S3Client::set_checksums(const S3Request& request, Attempt& state) const {
 }
 
 HttpResponse S3Client::attempt(const S3Request& request, Attempt& state) {
-  const std::string& base = state.endpoint.empty() ? endpoint_ : state.endpoint;
+  const std::string base = state.endpoint.empty() ? endpoint() : state.endpoint;
   std::string scheme = base.substr(0, base.find("://") + 3);
   std::string host = base.substr(scheme.size());
   // A temporary redirect names the host with the bucket in it.
@@ -303,14 +317,14 @@ void S3Client::recover(S3Failure failure, const HttpResponse* answer, Attempt& s
       if (!once(state.followed)) break;
       // Never from a protected connection to an open one.
       const bool safe =
-          failure.location.starts_with("https://") || endpoint_.starts_with("http://");
+          failure.location.starts_with("https://") || endpoint().starts_with("http://");
       if (answer->status == 307 && !failure.location.empty() && safe) {
         state.endpoint = failure.location;
         return;
       }
       MutexLock lock(mutex_);
       if (failure.region.empty() || failure.region == region_) break;
-      if (endpoint_ == aws_endpoint(region_)) state.endpoint = aws_endpoint(failure.region);
+      endpoint_ = moved_endpoint(endpoint_, region_, failure.region);
       region_ = failure.region;
       return;
     }
@@ -337,7 +351,7 @@ S3Answer S3Client::send(const S3Request& request) {
     }
     if (lost) {
       state.repeated = true;
-      lost->suggest("check the network and the endpoint " + endpoint_ +
+      lost->suggest("check the network and the endpoint " + endpoint() +
                     "; what was done so far stays, and the same command goes on from there");
       recover({S3Remedy::kRetry, *lost, {}, {}}, nullptr, state);
       continue;

@@ -51,7 +51,8 @@ class S3Client {
 
   const std::string& bucket() const { return bucket_; }
   const S3Options& options() const { return options_; }
-  const std::string& endpoint() const { return endpoint_; }
+  // Both may change when the store says that the bucket is in another region.
+  std::string endpoint() const;
   std::string region() const;
   // Now, by the store's clock as far as its answers told.
   Timestamp store_time() const;
@@ -76,7 +77,6 @@ class S3Client {
   const S3Options options_;
   Clock& clock_;
   const std::stop_token stop_;
-  std::string endpoint_;  // scheme://host[:port]
   bool path_style_ = true;
   HttpClient http_;
   CredentialSource credentials_;
@@ -86,6 +86,7 @@ class S3Client {
   mutable Mutex mutex_;
   std::condition_variable_any slot_free_;
   unsigned slots_ GUARDED_BY(mutex_);
+  std::string endpoint_ GUARDED_BY(mutex_);  // scheme://host[:port]
   std::string region_ GUARDED_BY(mutex_);
 };
 

@@ -1,6 +1,5 @@
 #include "store/s3/upload.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
@@ -233,9 +232,7 @@ class Spool::Hasher {
 };
 
 Spool::Spool(bool hash_parts)
-    : path_(std::filesystem::temp_directory_path()),
-      // Unnamed: whatever becomes of this process, nothing is left.
-      fd_(open_file(path_, O_TMPFILE | O_RDWR)) {
+    : path_(std::filesystem::temp_directory_path()), fd_(open_unnamed_file(path_)) {
   if (hash_parts) hasher_ = std::make_unique<Hasher>();
 }
 
