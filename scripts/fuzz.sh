@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # fuzz.sh SECONDS: builds the fuzzers and runs each one for that long over its corpus in
-# fuzz/corpus/NAME. What is found on the way stays in build/fuzz/found; a crash fails the run and its
-# input stands in build/fuzz/crashes, ready to become a test.
+# fuzz/corpus/NAME. They share the build of the address sanitizer. What is found on the way stays in
+# build/fuzz/found; a crash fails the run and its input stands in build/fuzz/crashes, ready to become
+# a test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-30}
 
-scripts/build.sh fuzz fuzzers
+scripts/build.sh asan fuzzers
 crashes=build/fuzz/crashes
 mkdir -p "$crashes"
 
 ran=0
-for fuzzer in build/fuzz/bin/fuzz_*; do
+for fuzzer in build/asan/bin/fuzz_*; do
   [[ -x $fuzzer ]] || continue
   name=$(basename "$fuzzer")
   name=${name#fuzz_}
@@ -31,6 +32,6 @@ for fuzzer in build/fuzz/bin/fuzz_*; do
 done
 
 if ((ran == 0)); then
-  echo "fuzz: there is no fuzzer in build/fuzz/bin" >&2
+  echo "fuzz: there is no fuzzer in build/asan/bin" >&2
   exit 1
 fi

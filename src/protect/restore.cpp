@@ -63,6 +63,7 @@ class Restore {
   void place_file(const Entry& entry, const std::string& path, std::span<const Ref> chunks);
   void place_other(const Entry& entry, const std::string& path);
   void ensure_parents(const std::string& path);
+  bool looks_restored(const Entry& entry, const struct stat& status) const;
   bool skip_existing(const Entry& entry, const struct stat& status, const std::string& path);
   void start_window();
   void wait_for_window();
@@ -177,16 +178,35 @@ void Restore::ensure_parents(const std::string& path) {
   made_parents_.insert(parent);
 }
 
+// Whether what is in the way looks like what this restore would make of `entry`.
+bool Restore::looks_restored(const Entry& entry, const struct stat& status) const {
+  if (entry.type == EntryType::kHardlink) {
+    const auto first = selection_.target_path(entry.link_target);
+    struct stat other {};
+    return first && target_->stat(*first, other) && other.st_ino == status.st_ino &&
+           other.st_dev == status.st_dev;
+  }
+  const bool same_time =
+      std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec ==
+      entry.mtime_ns;
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  switch (entry.type) {
+    case EntryType::kFile:
+      return same_time && S_ISREG(status.st_mode) && size == entry.size;
+    case EntryType::kSymlink:
+      return same_time && S_ISLNK(status.st_mode) && size == entry.link_target.size();
+    default:
+      return same_time && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) &&
+             !S_ISLNK(status.st_mode);
+  }
+}
+
 // With Overwrite::kNever: true, and counted, when something is in the way.
 bool Restore::skip_existing(const Entry& entry, const struct stat& status,
                             const std::string& path) {
   if (overwrite_ != Overwrite::kNever) return false;
   ++result_.skipped;
-  const bool same = S_ISREG(status.st_mode) && entry.type == EntryType::kFile &&
-                    static_cast<std::uint64_t>(status.st_size) == entry.size &&
-                    std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec ==
-                        entry.mtime_ns;
-  if (!same) {
+  if (!looks_restored(entry, status)) {
     warnings_.add(printable(path) + ": exists and was kept (see --overwrite)");
   }
   return true;
@@ -310,7 +330,7 @@ void Restore::remove_others() {
     const bool own = std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
       return is_within(entry.path, root);
     });
-    const auto path = selection_.target_path(entry.path);
+    const auto path = selection_.target_of_children(entry.path);
     if (own && path) clean_directory(*path, entry.path);
     return true;
   });

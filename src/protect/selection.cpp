@@ -53,4 +53,10 @@ std::optional<std::string> Selection::target_path(std::string_view path) const {
   return std::string(path);
 }
 
+std::optional<std::string> Selection::target_of_children(std::string_view directory) const {
+  const auto child = target_path(join_path(directory, "child"));
+  if (!child) return std::nullopt;
+  return std::string(parent_path(*child));
+}
+
 }  // namespace holdfast

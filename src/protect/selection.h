@@ -24,6 +24,9 @@ class Selection {
   bool is_on_the_way(std::string_view path) const;
   // The path below the target; nothing when stripping leaves no name.
   std::optional<std::string> target_path(std::string_view path) const;
+  // Where the children of a directory go: "" is the target itself; nothing when they are stripped
+  // too.
+  std::optional<std::string> target_of_children(std::string_view directory) const;
 
  private:
   bool included(std::string_view path) const;

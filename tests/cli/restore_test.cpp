@@ -81,6 +81,19 @@ TEST_F(RestoreCommand, DeleteRemovesTheRest) {
   EXPECT_FALSE(path_exists(shop_ / "back/data/extra"));
 }
 
+TEST_F(RestoreCommand, DeleteCleansTheTopOfAStrippedTarget) {
+  strip_ = std::to_string(std::stoi(strip_) + 1);
+  shop_.expect(0, words());
+  ASSERT_TRUE(path_exists(shop_ / "back/sub/b"));
+  shop_.write("back/extra", "x");
+  shop_.write("back/sub/extra", "x");
+  shop_.expect(0, words({"--delete", "--overwrite", "if-changed"}));
+  EXPECT_FALSE(path_exists(shop_ / "back/extra"));
+  EXPECT_FALSE(path_exists(shop_ / "back/sub/extra"));
+  EXPECT_TRUE(path_exists(shop_ / "back/a"));
+  EXPECT_TRUE(path_exists(shop_ / "back/sub/b"));
+}
+
 TEST_F(RestoreCommand, ADryRunWritesNothing) {
   const std::string vault = shop_.listing("vault");
   const json document = shop_.expect_json(0, words({"--dry-run"}));

@@ -13,9 +13,11 @@
 #include "base/error.h"
 #include "os/file.h"
 #include "protect/copy.h"
+#include "protect/repair.h"
 #include "protect/world.h"
 #include "store/file_store.h"
 #include "support/fault_store.h"
+#include "support/syscall_kill.h"
 
 namespace holdfast::test {
 namespace {
@@ -175,6 +177,64 @@ TEST_F(CrashSweep, Copy) {
     EXPECT_EQ(vault_trouble(to, ring_, expected_), "");
   }
   EXPECT_GT(at, 20u);
+}
+
+// A repair that was killed has lost nothing that was sound, and the next one finishes its work.
+TEST_F(CrashSweep, Repair) {
+  make_vault(true);
+  const TempDir good;
+  fs::copy(origin_, good / "vault", fs::copy_options::recursive);
+  FileStore other(good / "vault");
+  FileStore origin(origin_);
+  std::vector<std::string> packs;
+  for (const ObjectInfo& info : list_objects(origin, "data/")) packs.push_back(info.key);
+  ASSERT_GE(packs.size(), 2u);
+  origin.remove(packs[0]);
+  Bytes damaged = origin.get(packs[1]);
+  damaged[100] ^= 1;
+  origin.put(packs[1], damaged);
+  origin.remove(expected_.kept[0].name.key());
+  RepairJob job;
+  job.other = &other;
+
+  bool killed = true;
+  std::uint64_t at = 1;
+  for (; killed && !HasFailure(); ++at) {
+    SCOPED_TRACE(fmt::format("killed at operation {}", at));
+    const TempDir copy;
+    const std::string directory = copy / "vault";
+    fs::copy(origin_, directory, fs::copy_options::recursive);
+    killed = run_and_kill(
+        directory, [&](ObjectStore& store) { repair(*open(store), job, {}); }, at);
+    age_leases(directory);
+    lose_unsynced(directory);
+    FileStore store(directory);
+    EXPECT_TRUE(repair(*open(store), job, {}).unrepaired.empty());
+    EXPECT_EQ(vault_trouble(store, ring_, expected_), "");
+  }
+  EXPECT_GT(at, 10u);
+}
+
+// A restore that was killed goes on where it stopped, without being told to overwrite anything.
+TEST_F(CrashSweep, Restore) {
+  make_vault(false);
+  FileStore store(origin_);
+  const Kept& wanted = expected_.kept.back();
+  bool killed = true;
+  std::uint64_t at = 1;
+  for (; killed && !HasFailure(); ++at) {
+    SCOPED_TRACE(fmt::format("killed at change {}", at));
+    const TempDir target;
+    killed = killed_at_change([&] { bring_back(*open(store), wanted.name, target / "out"); }, at);
+    Warnings warnings;
+    bring_back(*open(store), wanted.name, target / "out", warnings);
+    EXPECT_EQ(warnings.count(), 0u) << (warnings.count() > 0 ? warnings.first().front() : "");
+    Snapshot found = take_snapshot(target / "out");
+    EXPECT_EQ(difference(wanted.tree, subtree(found, source_.substr(1))), "");
+    EXPECT_FALSE(found.contains(".holdfast-restore.json"));
+    age_leases(origin_);
+  }
+  EXPECT_GT(at, 50u);
 }
 
 // Local caches that a crash cut or spoiled cost time, never correctness.
