@@ -5,6 +5,7 @@ DESTDIR ?=
 JOBS ?= 2
 FUZZ_SECONDS ?= 30
 LAB_DIR ?= build/lab
+BENCH_PARTS ?= local,s3
 PROGRAM = build/release/bin/holdfast
 
 .DEFAULT_GOAL := all
@@ -34,9 +35,10 @@ test: ## build and run all tests
 	@scripts/build.sh release --tests
 	@ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
 
-bench: all ## compare with restic and borg, into bench/results (BENCH_SMALL=1: a short trial)
+bench: all ## compare with its peers, into bench/results (BENCH_SMALL=1: a short trial)
 	@scripts/install-dependencies.sh bench
-	@bench/run.py $(PROGRAM)
+	@case ",$(BENCH_PARTS)," in *,s3,*) scripts/install-dependencies.sh lab || true ;; esac
+	@BENCH_PARTS="$(BENCH_PARTS)" bench/run.py $(PROGRAM)
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (30)
 	@scripts/install-dependencies.sh build fuzz

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import random
 import shutil
 import subprocess
 
@@ -23,6 +24,25 @@ def measure(path):
     if os.path.isfile(path) and not os.path.islink(path):
         return 1, os.lstat(path).st_size
     return files, size
+
+
+class LargeFiles:
+    """Files that neither compress nor deduplicate, in `work`/large; the same bytes each time."""
+
+    def __init__(self, work, sizes):
+        self.path = work / "large"
+        self.path.mkdir(exist_ok=True)
+        for number, size in enumerate(sizes):
+            path = self.path / f"file-{number}"
+            if not path.exists() or path.stat().st_size != size:
+                self.write_(path, random.Random(number), size)
+        self.files, self.bytes = measure(self.path)
+
+    @staticmethod
+    def write_(path, noise, size):
+        with open(path, "wb") as file:
+            for _ in range(size >> 20):
+                file.write(noise.randbytes(1 << 20))
 
 
 class Corpus:

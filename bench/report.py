@@ -97,7 +97,21 @@ def verdicts(results):
     return table(["target", "measured", ""], rows) if rows else ""
 
 
-def page(results):
+def local(results):
+    return f"""{times(results)}
+{verdicts(results)}
+{memory(results)}
+{sizes(results)}"""
+
+
+def settings():
+    return """- Holdfast with a key file and its defaults; restic with its defaults; borg with repokey-blake2 and
+  `--compression zstd,3`. Checks: `validate all --read-data`, `check --read-data`,
+  `check --verify-data`. Prune: the oldest three of six backups, `retention apply` with
+  `keep_last: 3` and `prune --grace 0s`; `forget --keep-last 3 --prune`; `prune --keep-last 3` and `compact`."""
+
+
+def page(results, s3_section=""):
     corpus, rounds = results["corpus"], results["round_count"]
     machine = "\n".join(f"- {key}: {value}" for key, value in results["machine"].items())
     versions = "\n".join(f"- {version}" for version in results["versions"].values())
@@ -109,13 +123,13 @@ def page(results):
 {corpus["files"]:,} files, {corpus["bytes"] / 2**30:.2f} GiB, copied from this machine's own trees.
 Median of {rounds} rounds after a warm-up, in brackets the fastest and the slowest. The tools take
 turns within each step, in another order each round, on the same data and file system, with
-everything in the page cache and `sync` before each measurement. Repositories and caches are new in
+everything in the page cache and `sync` before each measurement. Before a restore, root also drops the
+kernel's caches and reads the repository in again: ext4 remembers deleted inodes for minutes, and the
+trees that the bench itself deleted would take most of the time. Repositories and caches are new in
 each round; in the warm-up each restored tree was compared with the corpus.
 
-{times(results)}
-{verdicts(results)}
-{memory(results)}
-{sizes(results)}
+{local(results) if results["rounds"] else ""}
+{s3_section}
 ## Machine
 
 {machine}
@@ -123,15 +137,13 @@ each round; in the warm-up each restored tree was compared with the corpus.
 ## Versions and settings
 
 {versions}
-- Holdfast with a key file and its defaults; restic with its defaults; borg with repokey-blake2 and
-  `--compression zstd,3`. Checks: `validate all --read-data`, `check --read-data`,
-  `check --verify-data`. Prune: the oldest three of six backups, `retention apply` with
-  `keep_last: 3` and `prune --grace 0s`; `forget --keep-last 3 --prune`; `prune --keep-last 3` and `compact`.
+{settings()}
 
 ## To repeat
 
     make bench                       # ROUNDS=3, BENCH_DIR=build/bench
     make bench BENCH_SMALL=1         # does everything once, on little data
+    make bench BENCH_PARTS=s3        # or local; both by default
 
 The raw numbers are in the file of the same name that ends in `.json`.
 """

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""run.py [PROGRAM]: Holdfast, restic and borg on the same data, in turns. See the page it writes.
+"""run.py [PROGRAM]: Holdfast and its peers on the same data, in turns. See the page it writes.
 
 Environment: ROUNDS (3), BENCH_DIR (build/bench), BENCH_SMALL=1 (a short trial that writes its page
-into BENCH_DIR), BENCH_TOOLS ("holdfast,restic,borg").
+into BENCH_DIR), BENCH_PARTS ("local,s3"), BENCH_TOOLS of the local part ("holdfast,restic,borg").
 """
 
 import datetime
@@ -10,21 +10,24 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import sys
 
 sys.dont_write_bytecode = True  # leave nothing beside the sources
 
+import lab
 import report
+import s3
+import s3_report
 import tools
-from corpus import Corpus
+from corpus import Corpus, LargeFiles
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BACKUPS = 2 * tools.KEEP  # half of them are pruned
-
-
-def rotated(items, by):
-    by %= len(items)
-    return items[by:] + items[:by]
+CORES = len(os.sched_getaffinity(0))
+LARGE_MIB = [64, 64, 96, 128, 160, 256, 256]
+SMALL_MIB = [4, 4, 6, 8, 10, 16, 16]
+S3_SPACE = 12 << 30  # what a full round leaves in the store's one disk
 
 
 def one_round(participants, copy, corpus, verify):
@@ -69,63 +72,108 @@ def one_round(participants, copy, corpus, verify):
     return runs, sizes
 
 
-def append(collected, new):
-    for name, entries in new.items():
-        for key, value in entries.items():
-            collected.setdefault(name, {}).setdefault(key, []).append(value)
-
-
-def check_space(work, corpus_bytes, tool_count):
-    # A repository and a restored tree each, the corpus itself, and some air.
-    need = corpus_bytes * (2 * tool_count + 3)
+def check_space(work, need):
     free = shutil.disk_usage(work).free
     if free < need:
         raise SystemExit(f"bench: {work} needs about {need / 2**30:.0f} GiB and has "
                          f"{free / 2**30:.0f} GiB; set BENCH_DIR")
 
 
+def local_space(corpus_bytes, tool_count):
+    # A repository and a restored tree each, the corpus itself, and some air.
+    return corpus_bytes * (2 * tool_count + 3)
+
+
+def local_part(work, corpus, program, names, rounds, results):
+    check_space(work, local_space(corpus.bytes, len(names)))
+    participants = tools.make(work, corpus.path, program, names)
+    copy = tools.Cp(work, corpus.path)
+    for number in range(rounds + 1):
+        print(f"bench: round {number} of {rounds}" if number else "bench: warm-up", flush=True)
+        turn = tools.rotated(participants, number)
+        runs, sizes = one_round(turn, copy, corpus, verify=number == 0)
+        if number:
+            tools.append(results["rounds"], runs)
+            tools.append(results["sizes"], sizes)
+    for tool in [*participants, copy]:
+        shutil.rmtree(tool.folder, ignore_errors=True)
+
+
+def s3_part(work, corpus, program, small, rounds, results):
+    large = LargeFiles(work, [mib << 20 for mib in (SMALL_MIB if small else LARGE_MIB)])
+    # The store, the vault that is copied, and what five tools bring back.
+    check_space(work, (0 if small else S3_SPACE) + 6 * large.bytes + 3 * corpus.bytes)
+    results["s3"] = s3.play(work, program, corpus, large, rounds)
+
+
+def chosen_parts():
+    parts = os.environ.get("BENCH_PARTS", "local,s3").split(",")
+    if unknown := set(parts) - {"local", "s3"}:
+        raise SystemExit(f"bench: BENCH_PARTS names {', '.join(sorted(unknown))}; the parts are "
+                         "local and s3")
+    if "s3" in parts and (missing := lab.missing()):
+        print(f"bench: no S3 part: {', '.join(missing)} not installed")
+        parts.remove("s3")
+    if not parts:
+        raise SystemExit("bench: nothing to do")
+    return parts
+
+
+def terminate(*_):
+    sys.exit("bench: terminated")  # so that what was started is stopped and removed
+
+
+def write(results, parts, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    section = s3_report.section(results["s3"], CORES) if "s3" in parts else ""
+    page = report.page(results, section)
+    # One part alone does not replace the page of both.
+    name = results["date"] + ("" if len(parts) == 2 else "-" + parts[0])
+    (folder / f"{name}.md").write_text(page, encoding="utf-8")
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    print()
+    print(page)
+    print(f"bench: written to {folder}/{name}.md and .json")
+
+
 def main():
+    signal.signal(signal.SIGTERM, terminate)
+    parts = chosen_parts()
     small = os.environ.get("BENCH_SMALL", "0") not in ("", "0")
     rounds = int(os.environ.get("ROUNDS", "1" if small else "3"))
     names = os.environ.get("BENCH_TOOLS", "holdfast,restic,borg").split(",")
     program = sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/release/bin/holdfast"
+    program = pathlib.Path(program).resolve()
     # Two corpora are two folders: the trial does not throw the large one away.
     work = pathlib.Path(os.environ.get("BENCH_DIR", ROOT / "build/bench"), "small" if small else "full")
     work.mkdir(parents=True, exist_ok=True)
     work = work.resolve()
     min_bytes, min_files = (64 << 20, 2000) if small else (2 << 30, 60000)
-    check_space(work, min_bytes, len(names))
+    check_space(work, local_space(min_bytes, len(names)))
 
     print("bench: copying the corpus", flush=True)
     corpus = Corpus(work, min_bytes, min_files)
     print(f"bench: {corpus.files:,} files, {corpus.bytes / 2**30:.2f} GiB in {corpus.path}")
-    check_space(work, corpus.bytes, len(names))
-    participants = tools.make(work, corpus.path, program, names)
-    copy = tools.Cp(work, corpus.path)
 
     results = {"date": datetime.date.today().isoformat(), "small": small, "round_count": rounds,
                "tools": names, "corpus": {"files": corpus.files, "bytes": corpus.bytes},
                "machine": report.machine(work), "rounds": {}, "sizes": {},
-               "versions": {tool.name: tool.version() for tool in participants},
+               "versions": {tool.name: tool.version()
+                            for tool in tools.make(work, corpus.path, program, names)},
                "commit": report.first_line(["git", "-C", str(ROOT), "describe", "--always",
                                             "--dirty"])}
-    for number in range(rounds + 1):
-        print(f"bench: round {number} of {rounds}" if number else "bench: warm-up", flush=True)
-        runs, sizes = one_round(rotated(participants, number), copy, corpus, verify=number == 0)
-        if number:
-            append(results["rounds"], runs)
-            append(results["sizes"], sizes)
-    for tool in [*participants, copy]:
-        shutil.rmtree(tool.folder, ignore_errors=True)
-
     folder = work / "results" if small else ROOT / "bench/results"
-    folder.mkdir(parents=True, exist_ok=True)
-    page = report.page(results)
-    (folder / f"{results['date']}.md").write_text(page, encoding="utf-8")
-    (folder / f"{results['date']}.json").write_text(json.dumps(results, indent=1) + "\n")
-    print()
-    print(page)
-    print(f"bench: written to {folder}/{results['date']}.md and .json")
+    done = []
+    try:
+        if "local" in parts:
+            local_part(work, corpus, program, names, rounds, results)
+            done.append("local")
+        if "s3" in parts:
+            s3_part(work, corpus, program, small, rounds, results)
+            done.append("s3")
+    finally:
+        if done:  # what was measured is kept although the other part failed
+            write(results, done, folder)
 
 
 if __name__ == "__main__":

@@ -103,11 +103,11 @@ caught_up() {
   ! grep -qE 'behind|recovering|failed|full sync: [1-9]' <<<"$status"
 }
 
-# A change is in the log that is compared here within the log window of 2 s, so both regions have to
-# say it twice, with more than that between.
+# A change is in the log that is compared here within the log window of 2 s, later on a busy machine,
+# so both regions have to say it three times, with more than that between.
 wait_sync() {
   local deadline=$((SECONDS + ${LAB_SYNC_SECONDS:-120})) agreed=0 zone
-  while ((agreed < 2)); do
+  while ((agreed < 3)); do
     agreed=$((agreed + 1))
     for zone in east west; do
       caught_up "$zone" && continue

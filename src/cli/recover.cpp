@@ -357,7 +357,8 @@ void add_recover_command(Command& root) {
       .flag("--no-owner", o->no_owner, "Do not set owners")
       .flag("--no-xattrs", o->no_xattrs, "Do not set extended attributes and ACLs")
       .flag("--ignore-free-space", o->ignore_free_space, "Do not check the free space first")
-      .number("--threads", o->threads, 1, 256, "Threads that write (default: one per processor)")
+      .number("--threads", o->threads, 1, 256,
+              "Threads (default: one per processor, up to 12 for a remote store)")
       .text("--write-config", o->write_config, "Write a first holdfast.yaml for this machine");
   add_thaw_options(command, o->thaw);
   command

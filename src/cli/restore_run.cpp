@@ -152,8 +152,8 @@ std::optional<Error> damage_in(const Restored& restored) {
   return Error(
       Code::kCorrupt,
       fmt::format("{} could not be brought back whole", plural(restored.result.damaged, "file")),
-      "restore them from an older backup (holdfast find NAME), or heal the vault "
-      "from a copy: holdfast repair --from URL");
+      "heal the vault from a copy (holdfast repair --from URL) and run this restore again, or "
+      "restore them from an older backup: holdfast find NAME");
 }
 
 int code_of(const Restored& restored) {

@@ -21,8 +21,8 @@ Nonce counter_nonce(std::uint64_t counter);
 void seal(const Key& key, const Nonce& nonce, ByteView associated, ByteView plain, Bytes& out);
 Bytes seal(const Key& key, const Nonce& nonce, ByteView associated, ByteView plain);
 
-// Decrypts into `out`, which has sealed.size() - kTagSize bytes. False when the tag does not match
-// (then `out` holds garbage). Thread-safe.
+// Decrypts into `out`, which has sealed.size() - kTagSize bytes and may be the beginning of
+// `sealed` itself. False when the tag does not match (then `out` holds garbage). Thread-safe.
 bool open_into(const Key& key, const Nonce& nonce, ByteView associated, ByteView sealed,
                MutableBytes out);
 // The same into a new buffer; throws Error(kCorrupt, "WHAT does not authenticate").

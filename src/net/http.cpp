@@ -105,6 +105,10 @@ class Exchange {
     const CURLcode result = curl_easy_perform(handle_);
     if (failure_) std::rethrow_exception(failure_);
     if (result != CURLE_OK) throw curl_error(result, host_, reason_.data());
+    // libcurl takes a connection that ends in the head for the end of an answer without a body.
+    if (!head_ended_) {
+      throw Error(Code::kUnavailable, fmt::format("{} broke off in the head of its answer", host_));
+    }
     return std::move(response_);
   }
 
@@ -241,8 +245,10 @@ class Exchange {
     if (line.starts_with("HTTP/")) {  // the one before was a 1xx
       response_.headers.clear();
       response_.status = status_of(line);
+      head_ended_ = false;
       return;
     }
+    head_ended_ |= trimmed(line).empty();
     const std::size_t colon = line.find(':');
     if (colon == line.npos) return;
     response_.headers.emplace_back(lower_case(trimmed(line.substr(0, colon))),
@@ -300,6 +306,7 @@ class Exchange {
   curl_off_t moved_bytes_ = 0;
   Duration moved_;  // when a byte last moved, by the monotonic clock
   HttpResponse response_;
+  bool head_ended_ = false;
   std::exception_ptr failure_;
 };
 

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kPart = 4u << 20;
 constexpr int kRounds = 5;
+constexpr int kReadings = 3;
 
 using Sizes = std::map<std::string, std::uint64_t>;
 
@@ -53,6 +54,7 @@ class Copy {
   bool run_stage(const Stage& stage);
   bool is_there(const std::string& key, std::uint64_t size, const Digest& digest);
   void copy_one(const std::string& key);
+  std::unique_ptr<StagedObject> fetch(const std::string& key, std::uint64_t size, Digest& digest);
   Digest stream(ObjectStore& store, const std::string& key, std::uint64_t size, StagedObject* into);
 
   ObjectStore& from_;
@@ -169,22 +171,32 @@ bool Copy::is_there(const std::string& key, std::uint64_t size, const Digest& di
   return info && info->size == size && stream(to_, key, size, nullptr) == digest;
 }
 
+// The object at the source, ready to be committed. Bytes may change on the way: a name that is a
+// hash tells; without one, and without a key, two readings have to agree.
+std::unique_ptr<StagedObject> Copy::fetch(const std::string& key, std::uint64_t size,
+                                          Digest& digest) {
+  const auto named = hash_in_name(key);
+  Digest wanted = named ? *named : stream(from_, key, size, nullptr);
+  for (int left = kReadings; left > 0; --left) {
+    auto object = to_.stage();
+    digest = stream(from_, key, size, object.get());
+    if (digest == wanted) return object;
+    progress_.bytes -= size;
+    if (!named) wanted = digest;  // which of the two was right, the next one tells
+  }
+  throw Error(Code::kCorrupt, fmt::format("{} in {} is damaged", key, from_.traits().url),
+              "repair the source first: holdfast repair --from URL (of this copy, if it has it)");
+}
+
 void Copy::copy_one(const std::string& key) {
   const std::uint64_t size = wanted_.at(key);
-  const auto object = to_.stage();
-  const Digest digest = stream(from_, key, size, object.get());
-  const auto expected = hash_in_name(key);
-  if (expected && digest != *expected) {
-    throw Error(Code::kCorrupt, fmt::format("{} in {} is damaged", key, from_.traits().url),
-                "repair the source first: holdfast repair --from URL (of this copy, if it has it)");
-  }
+  Digest digest{};
+  const auto object = fetch(key, size, digest);
   if (!object->commit(key) && !is_there(key, size, digest)) {
     // Something of another size or content is in the way: a torn copy, or a damaged one. A good
     // one, of another copy at work, stays.
     to_.remove(key);
-    const auto again = to_.stage();
-    stream(from_, key, size, again.get());
-    again->commit(key);
+    fetch(key, size, digest)->commit(key);
   }
   if (job_.verify && stream(to_, key, size, nullptr) != digest) {
     throw Error(

@@ -50,8 +50,8 @@ bool index_agrees(const Index& index, const PackName& pack, const FrameEntry& fr
 }
 
 void check_frame(const Vault& vault, const Index& index, const PackContents& contents,
-                 const FrameEntry& frame, const std::vector<SessionKeys>& sessions, ByteView sealed,
-                 PackCheck& check) {
+                 const FrameEntry& frame, const std::vector<SessionKeys>& sessions,
+                 MutableBytes sealed, PackCheck& check) {
   thread_local Bytes raw;
   try {
     open_frame(sessions[frame.session], vault.parameters().id, frame.header, sealed, raw);

@@ -385,9 +385,10 @@ RestoreResult Restore::run() {
   }
   if (!job_.dry_run) {
     begin_marker(was_empty);
-    context_.reset(
-        new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_});
-    context_->threads = reader_threads(vault_.store(), job_.threads);
+    const unsigned threads = reader_threads(vault_.store(), job_.threads);
+    const unsigned openers = std::min(threads, std::max(1u, std::thread::hardware_concurrency()));
+    context_.reset(new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_,
+                                      threads, FrameBuffers(openers)});
     window_ = std::make_unique<RestoreWindow>(*context_);
   }
   try {
@@ -405,7 +406,9 @@ RestoreResult Restore::run() {
   if (job_.remove_others) remove_others();
   if (!job_.dry_run) {
     finish_directories();
-    end_marker();
+    // While something is missing the restore is unfinished: the same command fetches it once a copy
+    // of the vault has repaired this one.
+    if (context_->damaged == 0) end_marker();
     result_.bytes_written = context_->bytes_written;
     result_.bytes_kept = context_->bytes_kept;
     result_.damaged = context_->damaged;

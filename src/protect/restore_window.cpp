@@ -55,6 +55,10 @@ void for_each_range(const Entry& entry, std::uint64_t content_offset, std::uint6
   }
 }
 
+FrameBuffers::FrameBuffers(unsigned count) : free_(count) {
+  for (unsigned i = 0; i < count; ++i) free_.push({});
+}
+
 void RestoreWindow::add(std::unique_ptr<FileInMaking> file) {
   chunks_ += file->chunks.size();
   files_.push_back(std::move(file));
@@ -189,16 +193,25 @@ void RestoreWindow::make_tasks() {
 }
 
 void RestoreWindow::run_task(const Task& task) {
-  thread_local Bytes raw;
+  thread_local Bytes sealed;
   const FrameKey key = pieces_[task.begin].frame;
-  const Bytes* data = nullptr;
-  if (key.segment != 0xffffffff) {
+  bool fetched = key.segment != 0xffffffff;
+  if (fetched) {
     try {
-      frames_->read(key, raw);
-      data = &raw;
+      frames_->fetch(key, sealed);
     } catch (const Error& error) {
-      // Damaged, or moved by a prune: every chunk is then looked for by itself.
       if (error.code() != Code::kCorrupt && error.code() != Code::kNotFound) throw;
+      fetched = false;  // moved by a prune: every chunk is then looked for by itself
+    }
+  }
+  FrameBuffers::Borrowed raw(context_.buffers);
+  const Bytes* data = nullptr;
+  if (fetched) {
+    try {
+      frames_->open(key, sealed, *raw);
+      data = &*raw;
+    } catch (const Error& error) {
+      if (error.code() != Code::kCorrupt) throw;
     }
   }
   const std::vector<ByteView> contents = verified_contents(task, data);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "os/mutex.h"
+#include "os/queue.h"
 #include "protect/restore.h"
 #include "vault/chunk_reader.h"
 
@@ -30,6 +31,30 @@ struct FileInMaking {
   bool failed GUARDED_BY(mutex) = false;
 };
 
+// Memory for opened frames. Many threads wait for a store, and only a few at a time may open what
+// came: opened frames are the large part of a restore's memory. Thread-safe.
+class FrameBuffers {
+ public:
+  explicit FrameBuffers(unsigned count);
+
+  // One of the buffers, for as long as this lives; waits for one.
+  class Borrowed {
+   public:
+    explicit Borrowed(FrameBuffers& buffers) : buffers_(buffers), bytes_(*buffers.free_.pop()) {}
+    Borrowed(const Borrowed&) = delete;
+    Borrowed& operator=(const Borrowed&) = delete;
+    ~Borrowed() { buffers_.free_.push(std::move(bytes_)); }
+    Bytes& operator*() { return bytes_; }
+
+   private:
+    FrameBuffers& buffers_;
+    Bytes bytes_;
+  };
+
+ private:
+  BoundedQueue<Bytes> free_;
+};
+
 // What windows share during one restore.
 struct RestoreContext {
   const Vault& vault;
@@ -39,7 +64,8 @@ struct RestoreContext {
   RestoreProgress& progress;
   Warnings& warnings;
   std::stop_token stop;
-  unsigned threads = 1;
+  unsigned threads;
+  FrameBuffers buffers;
   std::atomic<std::uint64_t> bytes_written{0};
   std::atomic<std::uint64_t> bytes_kept{0};
   std::atomic<std::uint64_t> damaged{0};

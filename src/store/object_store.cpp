@@ -53,7 +53,7 @@ unsigned reader_threads(const ObjectStore& store, unsigned wanted) {
   if (wanted > 0) return wanted;
   const StoreTraits traits = store.traits();
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
-  // Each holds two frames in memory.
+  // Each holds a frame in memory.
   return traits.remote ? std::max(processors, std::min(traits.parallelism, 12u)) : processors;
 }
 

@@ -29,19 +29,23 @@ const SessionKeys& FrameReader::keys(FrameKey key) {
   return *slot;
 }
 
-void FrameReader::read(FrameKey key, Bytes& raw) {
-  thread_local Bytes sealed;
+void FrameReader::fetch(FrameKey key, Bytes& sealed) {
   const Segment& segment = index_->segments().at(key.segment);
   const FrameLocation frame = segment.frame(key.frame);
   const SegmentPack pack = segment.pack(frame.pack);
   sealed.resize(frame.sealed_length);
   vault_.store().read(pack_key(pack.pack_class, pack.name), frame.offset, sealed);
-  open(key, sealed, raw);
 }
 
-void FrameReader::open(FrameKey key, ByteView sealed, Bytes& raw) {
+void FrameReader::open(FrameKey key, MutableBytes sealed, Bytes& raw) {
   const FrameLocation frame = index_->segments().at(key.segment).frame(key.frame);
   open_frame(keys(key), vault_.parameters().id, frame.header, sealed, raw);
+}
+
+void FrameReader::read(FrameKey key, Bytes& raw) {
+  thread_local Bytes sealed;
+  fetch(key, sealed);
+  open(key, sealed, raw);
 }
 
 ChunkReader::ChunkReader(const Vault& vault, std::size_t cached_frames)

@@ -29,10 +29,12 @@ class FrameReader {
   std::shared_ptr<const Index> shared_index() const { return index_; }
   // The keys of a frame's session.
   const SessionKeys& keys(FrameKey key);
-  // Reads and opens into `raw`. Throws kNotFound (the pack is gone), kCorrupt, kDenied.
+  // Reads a frame from the store, as it lies there. Throws kNotFound: the pack is gone.
+  void fetch(FrameKey key, Bytes& sealed);
+  // Opens what was fetched, which is scratch memory afterwards. Throws kCorrupt, kDenied.
+  void open(FrameKey key, MutableBytes sealed, Bytes& raw);
+  // Both.
   void read(FrameKey key, Bytes& raw);
-  // Opens a frame whose sealed bytes were read already.
-  void open(FrameKey key, ByteView sealed, Bytes& raw);
 
  private:
   struct KeyHash {

@@ -34,8 +34,7 @@ const Key& frame_key(const SessionKeys& keys, ChunkKind kind) {
 }
 
 void open_bytes(const SessionKeys& keys, const VaultId& vault, const FrameHeader& header,
-                ByteView sealed, Bytes& plain) {
-  plain.resize(sealed.size() < kTagSize ? 0 : sealed.size() - kTagSize);
+                ByteView sealed, MutableBytes plain) {
   if (!open_into(frame_key(keys, header.kind), counter_nonce(header.number),
                  associated_data(keys.id, vault, header), sealed, plain)) {
     throw Error(Code::kCorrupt, "a frame does not authenticate");
@@ -79,16 +78,17 @@ void seal_frame(const SessionKeys& keys, const VaultId& vault, FrameHeader& head
 }
 
 void open_frame(const SessionKeys& keys, const VaultId& vault, const FrameHeader& header,
-                ByteView sealed, Bytes& raw) {
+                MutableBytes sealed, Bytes& raw) {
+  const std::size_t plain = sealed.size() < kTagSize ? 0 : sealed.size() - kTagSize;
   if (header.method == FrameMethod::kStored) {
+    raw.resize(plain);
     open_bytes(keys, vault, header, sealed, raw);
     if (raw.size() != header.raw_length) throw Error(Code::kCorrupt, "a frame has a wrong length");
     return;
   }
-  thread_local Bytes compressed;
-  open_bytes(keys, vault, header, sealed, compressed);
+  open_bytes(keys, vault, header, sealed, sealed.first(plain));
   raw.resize(header.raw_length);
-  decompress_into(compressed, raw);
+  decompress_into(sealed.first(plain), raw);
 }
 
 }  // namespace holdfast

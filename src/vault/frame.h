@@ -46,9 +46,9 @@ struct FrameHeader {
 void seal_frame(const SessionKeys& keys, const VaultId& vault, FrameHeader& header, ByteView raw,
                 int level, Bytes& sealed);
 
-// Opens a frame into `raw` (resized). Throws Error(kDenied) without the content key,
-// Error(kCorrupt) when it was altered. Thread-safe.
+// Opens a frame into `raw` (resized); `sealed` is scratch memory afterwards. Throws Error(kDenied)
+// without the content key, Error(kCorrupt) when it was altered. Thread-safe.
 void open_frame(const SessionKeys& keys, const VaultId& vault, const FrameHeader& header,
-                ByteView sealed, Bytes& raw);
+                MutableBytes sealed, Bytes& raw);
 
 }  // namespace holdfast

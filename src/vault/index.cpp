@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "store/at_once.h"
 #include "store/locks.h"
 
 namespace holdfast {
@@ -177,9 +178,10 @@ void remove_free_segments(ObjectStore& store, const std::vector<SegmentName>& se
   for (const SegmentName& name : segments) keys.push_back(segment_key(name));
   const Locks locks = find_locks(store, keys);
   try {
-    for (const std::string& key : keys) {
-      if (!locks.contains(key)) store.remove(key);
-    }
+    const auto remove = [&](std::size_t i) {
+      if (!locks.contains(keys[i])) store.remove(keys[i]);
+    };
+    at_once(store, keys.size(), remove, {});
   } catch (const Error& error) {
     // A writer's key of a bucket may not remove; the next prune does.
     if (error.code() != Code::kDenied) throw;

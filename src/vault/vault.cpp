@@ -313,8 +313,12 @@ BackupName find_backup(const std::vector<BackupName>& backups, std::string_view 
 }
 
 std::optional<VaultId> vault_id_of(ObjectStore& store) {
-  if (!store.stat(kConfigKey)) return std::nullopt;
-  return parse_parameters(read_config(store)).id;
+  try {
+    return parse_parameters(read_config(store)).id;
+  } catch (const Error& error) {
+    if (error.code() == Code::kNotFound) return std::nullopt;
+    throw;
+  }
 }
 
 std::vector<WrappedKey> list_keys(ObjectStore& store) {

@@ -120,11 +120,17 @@ TEST_F(RestoreCommand, DamageIsReportedAndTheRestComesBack) {
     newest = file.path().string();
     time = file.last_write_time();
   }
-  std::filesystem::remove(newest);
+  std::filesystem::rename(newest, shop_ / "lost");
   const json document = shop_.expect_json(5, words());
   EXPECT_EQ(document.at("damaged"), 1);
   EXPECT_EQ(document.at("error").at("code"), "corrupt");
   EXPECT_EQ(shop_.read("back/data/a"), "first\n");
+
+  // Once the vault is whole again, the same command brings the rest.
+  std::filesystem::rename(shop_ / "lost", newest);
+  shop_.expect(0, words());
+  EXPECT_EQ(shop_.read("back/data/later"), std::string(5000, 'x'));
+  EXPECT_FALSE(path_exists(shop_ / "back/.holdfast-restore.json"));
 }
 
 }  // namespace

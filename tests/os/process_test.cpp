@@ -212,9 +212,10 @@ TEST(Process, StopEndsTheChild) {
   const std::string fifo = directory / "fifo";
   ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
   std::stop_source stop;
+  Fd started;  // open until the end: the child is to be stopped, not to fail when it writes
   std::jthread stopper([&] {
     // Opening returns when the child has opened the other end, hence runs.
-    const Fd started = open_file(fifo, O_RDONLY);
+    started = open_file(fifo, O_RDONLY);
     stop.request_stop();
   });
   ProcessOptions options = shell("echo up > \"$0\"; exec sleep 1000");

@@ -22,8 +22,8 @@ struct Sealed {
     seal_frame(session.keys, kVault, header, raw, 1, sealed);
   }
   Bytes opened(const SessionKeys& keys) const {
-    Bytes out;
-    open_frame(keys, kVault, header, sealed, out);
+    Bytes scratch = sealed, out;
+    open_frame(keys, kVault, header, scratch, out);
     return out;
   }
 };
@@ -97,8 +97,8 @@ TEST(Frame, IsBoundToItsPlace) {
   const Sealed frame;
   const auto refused = [&](const SessionKeys& keys, const VaultId& vault,
                            const FrameHeader& header) {
-    Bytes out;
-    const auto error = error_of([&] { open_frame(keys, vault, header, frame.sealed, out); });
+    Bytes scratch = frame.sealed, out;
+    const auto error = error_of([&] { open_frame(keys, vault, header, scratch, out); });
     ASSERT_TRUE(error);
     EXPECT_EQ(error->code(), Code::kCorrupt);
     // By the tag, before anything is decompressed.
@@ -149,7 +149,7 @@ TEST(Frame, EveryChangedByteAndLengthIsCorrupt) {
         bad[i] ^= 1;
         const SessionKeys& keys = frame.session.keys;
         expect_error(Code::kCorrupt, [&] { open_frame(keys, kVault, frame.header, bad, out); });
-        const ByteView cut = ByteView(frame.sealed).first(i);
+        Bytes cut(frame.sealed.begin(), frame.sealed.begin() + static_cast<std::ptrdiff_t>(i));
         expect_error(Code::kCorrupt, [&] { open_frame(keys, kVault, frame.header, cut, out); });
       }
     }

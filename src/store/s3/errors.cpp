@@ -19,6 +19,10 @@ constexpr std::string_view kRights =
     "bucket policy or a lock forbids it";
 constexpr std::string_view kKeys =
     "check the access key, the secret and the profile, and that the endpoint belongs to them";
+constexpr std::string_view kOverload =
+    "the store is overloaded: set limit_upload or connections of the store lower";
+constexpr std::string_view kTrouble =
+    "the store has trouble: run the command again later, it goes on from there";
 
 struct Rule {
   std::string_view code;
@@ -56,13 +60,11 @@ constexpr auto kRules = std::to_array<Rule>({
      "bytes arrive changed: look at the network, proxies and this machine's memory"},
     {"XAmzContentChecksumMismatch", S3Remedy::kRetry, Code::kCorrupt,
      "bytes arrive changed: look at the network, proxies and this machine's memory"},
-    {"IncompleteBody", S3Remedy::kRetry, Code::kUnavailable, ""},
-    {"RequestTimeout", S3Remedy::kRetry, Code::kUnavailable, ""},
-    {"SlowDown", S3Remedy::kSlowDown, Code::kUnavailable,
-     "the store is overloaded: set limit_upload or connections of the store lower"},
-    {"TooManyRequests", S3Remedy::kSlowDown, Code::kUnavailable,
-     "the store is overloaded: set limit_upload or connections of the store lower"},
-    {"Throttling", S3Remedy::kSlowDown, Code::kUnavailable, ""},
+    {"IncompleteBody", S3Remedy::kRetry, Code::kUnavailable, kTrouble},
+    {"RequestTimeout", S3Remedy::kRetry, Code::kUnavailable, kTrouble},
+    {"SlowDown", S3Remedy::kSlowDown, Code::kUnavailable, kOverload},
+    {"TooManyRequests", S3Remedy::kSlowDown, Code::kUnavailable, kOverload},
+    {"Throttling", S3Remedy::kSlowDown, Code::kUnavailable, kOverload},
     {"QuotaExceeded", S3Remedy::kNone, Code::kExhausted,
      "raise the quota, or free space: holdfast retention apply, holdfast prune"},
     {"XMinioStorageFull", S3Remedy::kNone, Code::kExhausted,
@@ -96,7 +98,7 @@ Rule rule_of_status(int status) {
     case 404:
       return {"", S3Remedy::kNone, Code::kNotFound, ""};
     case 408:
-      return {"", S3Remedy::kRetry, Code::kUnavailable, ""};
+      return {"", S3Remedy::kRetry, Code::kUnavailable, kTrouble};
     case 409:
     case 412:
       return {"", S3Remedy::kNone, Code::kConflict, ""};
@@ -104,7 +106,7 @@ Rule rule_of_status(int status) {
       return {"", S3Remedy::kNone, Code::kCorrupt, ""};
     case 429:
     case 503:
-      return {"", S3Remedy::kSlowDown, Code::kUnavailable, ""};
+      return {"", S3Remedy::kSlowDown, Code::kUnavailable, kOverload};
     case 501:
       return {"", S3Remedy::kNone, Code::kUnsupported, ""};
     case 507:
@@ -112,7 +114,7 @@ Rule rule_of_status(int status) {
     default:
       break;
   }
-  if (status >= 500) return {"", S3Remedy::kRetry, Code::kUnavailable, ""};
+  if (status >= 500) return {"", S3Remedy::kRetry, Code::kUnavailable, kTrouble};
   return {"", S3Remedy::kNone, Code::kInvalid, ""};
 }
 
