@@ -72,7 +72,7 @@ class ObjectStore {
   virtual void put(std::string_view key, ByteView data) = 0;
   // Creates; true when it was created, false when the key existed (and nothing changed).
   virtual bool put_new(std::string_view key, ByteView data) = 0;
-  // Replaces an object that still has `etag`; false when it has another one or is gone.
+  // Replaces what still has `etag`, else false. Rivals write unlike bytes (lost acknowledgements).
   virtual bool replace(std::string_view key, ByteView data, std::string_view etag) = 0;
   virtual std::unique_ptr<StagedObject> stage() = 0;
 

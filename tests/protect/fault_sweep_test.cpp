@@ -134,7 +134,7 @@ void FaultSweep::one(const Run& run, const Check& check, std::uint64_t at, Fault
 void FaultSweep::sweep(const Run& run, const Check& check) {
   const std::vector<Operation> operations = count(run);
   ASSERT_GT(operations.size(), 5u);
-  const std::uint64_t stride = operations.size() / kMostPositions + 1;
+  const std::uint64_t stride = (operations.size() / kMostPositions + 1) * HOLDFAST_SWEEP_STRIDE;
   for (const Fault fault : kFaults) {
     std::uint64_t last = 0;
     for (std::uint64_t i = 0; i < operations.size(); ++i) {
