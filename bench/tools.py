@@ -53,7 +53,8 @@ def forget_deletions(*needed):
     are dropped, and the folders `needed` are read in again. Without root nothing happens."""
     os.sync()
     try:
-        pathlib.Path("/proc/sys/vm/drop_caches").write_text("3\n")
+        with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
+            file.write("3\n")
     except OSError:
         return
     subprocess.run(["find", *map(str, needed), "-type", "f", "-exec", "cat", "{}", "+"],
