@@ -121,12 +121,13 @@ class S3VaultSweep : public S3Vault, public ::testing::WithParamInterface<FaultK
  protected:
   using Run = std::function<void(ObjectStore& main, ObjectStore& other)>;
 
+  // The requests of a run that can have the fault.
+  unsigned count(const Run& run);
   void sweep(const Run& run, const Check& check);
 
   bool again_ = false;  // the run is the second one, over what the first one left
 
  private:
-  unsigned count(const Run& run);
   void one(const Run& run, const Check& check, unsigned at);
 };
 
@@ -205,7 +206,7 @@ void S3VaultSweep::one(const Run& run, const Check& check, unsigned at) {
 
 void S3VaultSweep::sweep(const Run& run, const Check& check) {
   const unsigned requests = count(run);
-  if (requests == 0) GTEST_SKIP() << "no request of this run can have that fault";
+  ASSERT_GT(requests, 0u);
   for (unsigned at = 1; at <= requests; at += HOLDFAST_SWEEP_STRIDE) {
     one(run, check, at);
     if (HasFailure()) return;
@@ -245,16 +246,19 @@ TEST_P(S3VaultSweep, Copy) {
 TEST_P(S3VaultSweep, Restore) {
   const Kept& wanted = expected_.kept.back();
   std::optional<TempDir> target;
-  sweep(
-      [&](ObjectStore& main, ObjectStore&) {
-        // The second run goes on where the first one stopped.
-        if (!again_) target.emplace();
-        Warnings warnings;
-        const auto result = bring_back(*open(main), wanted.name, *target / "out", warnings);
-        EXPECT_EQ(result.damaged, 0u) << "a failed read is no damage";
-        EXPECT_EQ(difference(wanted.tree, take_snapshot(*target / "out" + directory_)), "");
-      },
-      [&](ObjectStore& main, ObjectStore&) { return again_ ? sound(main) : ""; });
+  const Run restore = [&](ObjectStore& main, ObjectStore&) {
+    // The second run goes on where the first one stopped.
+    if (!again_) target.emplace();
+    Warnings warnings;
+    const auto result = bring_back(*open(main), wanted.name, *target / "out", warnings);
+    EXPECT_EQ(result.damaged, 0u) << "a failed read is no damage";
+    EXPECT_EQ(difference(wanted.tree, take_snapshot(*target / "out" + directory_)), "");
+  };
+  if (count(restore) == 0) {
+    EXPECT_STREQ(GetParam().name, "ConditionsIgnoredAndLostAcknowledgement");
+    return;
+  }
+  sweep(restore, [&](ObjectStore& main, ObjectStore&) { return again_ ? sound(main) : ""; });
 }
 
 INSTANTIATE_TEST_SUITE_P(
