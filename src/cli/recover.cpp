@@ -358,7 +358,7 @@ void add_recover_command(Command& root) {
       .flag("--no-xattrs", o->no_xattrs, "Do not set extended attributes and ACLs")
       .flag("--ignore-free-space", o->ignore_free_space, "Do not check the free space first")
       .number("--threads", o->threads, 1, 256,
-              "Threads (default: one per processor, up to 12 for a remote store)")
+              "Threads (default: one per processor, up to 8 for a remote store)")
       .text("--write-config", o->write_config, "Write a first holdfast.yaml for this machine");
   add_thaw_options(command, o->thaw);
   command

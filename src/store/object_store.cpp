@@ -54,7 +54,7 @@ unsigned reader_threads(const ObjectStore& store, unsigned wanted) {
   const StoreTraits traits = store.traits();
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
   // Each holds a frame in memory.
-  return traits.remote ? std::max(processors, std::min(traits.parallelism, 12u)) : processors;
+  return traits.remote ? std::max(processors, std::min(traits.parallelism, 8u)) : processors;
 }
 
 std::vector<ObjectInfo> list_objects(ObjectStore& store, std::string_view prefix) {
