@@ -5,7 +5,6 @@ DESTDIR ?=
 JOBS ?= 2
 FUZZ_SECONDS ?= 30
 LAB_DIR ?= build/lab
-BENCH_PARTS ?= local,s3
 PROGRAM = build/release/bin/holdfast
 
 .DEFAULT_GOAL := all
@@ -36,9 +35,8 @@ test: ## build and run all tests
 	@ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
 
 bench: all ## compare with its peers, into bench/results (BENCH_SMALL=1: a short trial)
-	@scripts/install-dependencies.sh bench
-	@case ",$(BENCH_PARTS)," in *,s3,*) scripts/install-dependencies.sh lab || true ;; esac
-	@BENCH_PARTS="$(BENCH_PARTS)" bench/run.py $(PROGRAM)
+	@scripts/install-dependencies.sh bench lab
+	@bench/run.py $(PROGRAM)
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (30)
 	@scripts/install-dependencies.sh build fuzz

@@ -212,7 +212,8 @@ void add_validate_command(Command& root) {
       .text("--read-data", o->read_data,
             "Read and check every byte, or --read-data=PCT percent of the packs")
       .flag("--no-record", o->no_record, "Do not note the result in the vault")
-      .number("--threads", o->threads, 1, 256, "Threads that read (default: one per processor)");
+      .number("--threads", o->threads, 1, 256,
+              "Threads that read (default: one per processor, up to 8 for a remote store)");
   add_thaw_options(command, o->thaw);
   command
       .examples({"holdfast validate", "holdfast validate latest:web --read-data",

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "base/path.h"
+#include "os/processors.h"
 #include "os/queue.h"
 #include "protect/file_cache.h"
 #include "protect/file_reader.h"
@@ -294,8 +295,7 @@ void Backup::assemble() {
 }
 
 TreeRoots Backup::store() {
-  const unsigned workers =
-      job_.threads > 0 ? job_.threads : std::max(1u, std::thread::hardware_concurrency());
+  const unsigned workers = job_.threads > 0 ? job_.threads : processors();
   std::exception_ptr walk_error;
   std::vector<std::jthread> threads;
   threads.emplace_back([&] {

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "base/path.h"
+#include "os/processors.h"
 #include "protect/restore_window.h"
 #include "protect/selection.h"
 #include "vault/lease.h"
@@ -386,7 +387,7 @@ RestoreResult Restore::run() {
   if (!job_.dry_run) {
     begin_marker(was_empty);
     const unsigned threads = reader_threads(vault_.store(), job_.threads);
-    const unsigned openers = std::min(threads, std::max(1u, std::thread::hardware_concurrency()));
+    const unsigned openers = std::min(threads, processors());
     context_.reset(new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_,
                                       threads, FrameBuffers(openers)});
     window_ = std::make_unique<RestoreWindow>(*context_);

@@ -1,10 +1,10 @@
 #include "store/object_store.h"
 
 #include <algorithm>
-#include <thread>
 
 #include "base/error.h"
 #include "base/human.h"
+#include "os/processors.h"
 
 namespace holdfast {
 namespace {
@@ -52,9 +52,8 @@ void check_key(std::string_view key) {
 unsigned reader_threads(const ObjectStore& store, unsigned wanted) {
   if (wanted > 0) return wanted;
   const StoreTraits traits = store.traits();
-  const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
   // Each holds a frame in memory.
-  return traits.remote ? std::max(processors, std::min(traits.parallelism, 8u)) : processors;
+  return traits.remote ? std::max(processors(), std::min(traits.parallelism, 8u)) : processors();
 }
 
 std::vector<ObjectInfo> list_objects(ObjectStore& store, std::string_view prefix) {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "codec/compress.h"
+#include "os/processors.h"
 
 namespace holdfast {
 namespace {
@@ -19,9 +20,7 @@ const Vault& writable(const Vault& vault) {
   return vault;
 }
 
-unsigned thread_count(unsigned wanted) {
-  return wanted > 0 ? wanted : std::max(1u, std::thread::hardware_concurrency());
-}
+unsigned thread_count(unsigned wanted) { return wanted > 0 ? wanted : processors(); }
 
 }  // namespace
 

@@ -25,7 +25,6 @@ class RegionVault {
   Outcome run(std::vector<std::string> words) const;
   std::future<Outcome> start(std::vector<std::string> words) const;
   Outcome back_up() const { return run(backup_words()); }
-  std::future<Outcome> start_backup() const { return start(backup_words()); }
   // Of the newest backup, to the directory `name` of the shop.
   std::vector<std::string> restore_words(const std::string& name) const;
 

@@ -15,6 +15,7 @@
 #include "store/manual_clock.h"
 #include "store/s3/s3_store.h"
 #include "store/s3/upload.h"
+#include "store_s3/environment.h"
 #include "support/mini_s3.h"
 
 namespace holdfast {
@@ -27,20 +28,8 @@ using Fault = MiniS3::Fault;
 using Reply = MiniS3::Reply;
 using Received = MiniS3::Received;
 
-// Before any thread starts: the store asks the environment.
-class S3Environment : public ::testing::Environment {
- public:
-  void SetUp() override {
-    ::setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
-    ::setenv("AWS_SECRET_ACCESS_KEY", "secret-example", 1);
-    for (const char* name : {"AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION",
-                             "AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION", "AWS_CA_BUNDLE"}) {
-      ::unsetenv(name);
-    }
-  }
-};
 const auto* const kEnvironment =
-    ::testing::AddGlobalTestEnvironment(std::make_unique<S3Environment>().release());
+    ::testing::AddGlobalTestEnvironment(std::make_unique<test::S3Environment>().release());
 
 S3Options options_for(const std::string& endpoint) {
   S3Options options;

@@ -15,6 +15,7 @@
 #include "protect/world.h"
 #include "store/manual_clock.h"
 #include "store/s3/s3_store.h"
+#include "store_s3/environment.h"
 #include "support/mini_s3.h"
 
 namespace holdfast::test {
@@ -25,18 +26,6 @@ using Received = MiniS3::Received;
 
 [[maybe_unused]] const bool kInMemory = use_memory_for_files();
 
-// Before any thread starts: the store asks the environment.
-class S3Environment : public ::testing::Environment {
- public:
-  void SetUp() override {
-    ::setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
-    ::setenv("AWS_SECRET_ACCESS_KEY", "secret-example", 1);
-    for (const char* name : {"AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION",
-                             "AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION", "AWS_CA_BUNDLE"}) {
-      ::unsetenv(name);
-    }
-  }
-};
 const auto* const kEnvironment =
     ::testing::AddGlobalTestEnvironment(std::make_unique<S3Environment>().release());
 

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstddef>
 #include <exception>
+#include <stdexcept>
 #include <vector>
 
 namespace holdfast {
