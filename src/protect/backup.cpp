@@ -25,8 +25,9 @@ constexpr std::size_t kWaitingBatches = 16;
 
 // One object on its way from the walker to the tree.
 struct Item {
-  std::string path;  // as the backup knows it
-  std::string file;  // where to read it, if that is not "/" + path
+  std::string path;                        // as the backup knows it
+  const PlacedFile* placed = nullptr;      // where to read it, if that is not "/" + path
+  const StreamedFile* streamed = nullptr;  // what it comes from, if it is no file
   struct stat status {};
   std::string hardlink_to;  // the first name of the same file
   std::optional<CachedFile> cached;
@@ -48,6 +49,13 @@ struct Batch {
   std::future<void> finished = done.get_future();
 };
 using BatchPointer = std::shared_ptr<Batch>;
+
+// What is not walked, but has its turn in the order of the tree.
+struct Placed {
+  const std::string* path;
+  const PlacedFile* file = nullptr;
+  const StreamedFile* stream = nullptr;
+};
 
 std::vector<Ref> parse_refs(ByteView bytes) {
   std::vector<Ref> refs;
@@ -80,9 +88,13 @@ class Backup {
   BackupResult run();
 
  private:
+  void find_all();
   void walk_all();
   void found(Item item);
   void found_placed_before(const std::string* path);
+  void found_placed(const PlacedFile& placed);
+  void found_stream(const StreamedFile& stream);
+  void find_ending();
   void send_batch();
   void note_hardlink(Item& item);
 
@@ -112,8 +124,10 @@ class Backup {
   // Of the walking thread.
   BatchPointer batch_ = std::make_shared<Batch>();
   std::unordered_map<std::string, std::string> first_names_;
-  std::vector<PlacedFile> placed_;
+  std::vector<Placed> placed_;  // in order
   std::size_t next_placed_ = 0;
+  BackupEnding ending_;
+  std::atomic<std::uint64_t> unread_{0};  // batches that are not finished
 
   BoundedQueue<BatchPointer> work_{kWaitingBatches};
   BoundedQueue<BatchPointer> order_{2 * kWaitingBatches};
@@ -123,11 +137,21 @@ class Backup {
   BackupResult result_;
 };
 
+void Backup::find_all() {
+  for (const PlacedFile& file : job_.placed) placed_.push_back({&file.stored_path, &file, nullptr});
+  for (const StreamedFile& stream : job_.streams) {
+    placed_.push_back({&stream.stored_path, nullptr, &stream});
+  }
+  std::sort(placed_.begin(), placed_.end(),
+            [](const Placed& a, const Placed& b) { return compare_paths(*a.path, *b.path) < 0; });
+  if (!job_.walk.roots.empty()) walk_all();
+  found_placed_before(nullptr);
+  send_batch();
+  if (job_.end) find_ending();
+  progress_.walked = true;
+}
+
 void Backup::walk_all() {
-  placed_ = job_.placed;
-  std::sort(placed_.begin(), placed_.end(), [](const PlacedFile& a, const PlacedFile& b) {
-    return compare_paths(a.stored_path, b.stored_path) < 0;
-  });
   const auto visit = [this](WalkItem&& walked) {
     found_placed_before(&walked.path);
     Item item;
@@ -139,25 +163,46 @@ void Backup::walk_all() {
     warnings_.add("/" + printable(path) + ": " + error.message());
   };
   walk(job_.walk, visit, warn, stop_.get_token());
-  found_placed_before(nullptr);
-  send_batch();
-  progress_.walked = true;
 }
 
 // Placed files take their turn in the order of the tree.
 void Backup::found_placed_before(const std::string* path) {
   for (; next_placed_ < placed_.size(); ++next_placed_) {
-    const PlacedFile& placed = placed_[next_placed_];
-    if (path != nullptr && compare_paths(placed.stored_path, *path) > 0) return;
-    Item item;
-    item.path = placed.stored_path;
-    item.file = placed.file;
-    if (::lstat(placed.file.c_str(), &item.status) != 0) {
-      warnings_.add(placed.file + ": " + system_error(errno, "cannot stat").message());
-      continue;
+    const Placed& placed = placed_[next_placed_];
+    if (path != nullptr && compare_paths(*placed.path, *path) > 0) return;
+    if (placed.file != nullptr) {
+      found_placed(*placed.file);
+    } else {
+      found_stream(*placed.stream);
     }
-    found(std::move(item));
   }
+}
+
+void Backup::found_placed(const PlacedFile& placed) {
+  Item item;
+  item.path = placed.stored_path;
+  item.placed = &placed;
+  if (::lstat(placed.file.c_str(), &item.status) == 0) return found(std::move(item));
+  const Error error = system_error(errno, "cannot stat");
+  if (placed.rules.live && error.code() == Code::kNotFound) return;
+  warnings_.add(placed.file + ": " + error.message());
+}
+
+void Backup::found_stream(const StreamedFile& stream) {
+  Item item;
+  item.path = stream.stored_path;
+  item.streamed = &stream;
+  batch_->items.push_back(std::move(item));
+  send_batch();  // each may take long: nobody else waits for it
+}
+
+// The job may only end once all that is live has been read.
+void Backup::find_ending() {
+  for (auto left = unread_.load(); left > 0; left = unread_.load()) unread_.wait(left);
+  if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  ending_ = job_.end();
+  for (const PlacedFile& placed : ending_.placed) found_placed(placed);
+  send_batch();
 }
 
 void Backup::note_hardlink(Item& item) {
@@ -187,12 +232,14 @@ void Backup::send_batch() {
   // The assembler closes the order when it gives up. Whatever is in the order reaches the workers,
   // who finish every batch, if only with an error: so nobody waits for ever.
   if (!order_.push(full)) throw Error(Code::kCancelled, "interrupted");
+  ++unread_;
   work_.push(full);
 }
 
 // An unchanged file keeps its entry, if the vault still has all that it needs.
 bool Backup::reuse(Item& item) const {
-  if (!item.cached || item.cached->stamp != stamp_of(item.status)) return false;
+  if (!S_ISREG(item.status.st_mode) || !item.cached || item.cached->stamp != stamp_of(item.status))
+    return false;
   std::vector<Ref> chunks = parse_refs(item.cached->refs);
   for (const Ref& chunk : chunks) {
     if (!session_.has(chunk.id)) return false;
@@ -206,7 +253,7 @@ bool Backup::reuse(Item& item) const {
 }
 
 void Backup::process(FileReader& reader, Item& item) {
-  const bool is_file = S_ISREG(item.status.st_mode);
+  const bool is_file = item.streamed != nullptr || S_ISREG(item.status.st_mode);
   if (!item.hardlink_to.empty()) {
     Entry entry = reader.metadata(item.path, item.status).value();
     entry.type = item.type = EntryType::kHardlink;
@@ -215,14 +262,20 @@ void Backup::process(FileReader& reader, Item& item) {
     item.present = true;
     return;
   }
-  if (is_file && reuse(item)) {
+  if (reuse(item)) {
     progress_.bytes += item.size;
     ++progress_.files;
     return;
   }
   const std::int64_t now = vault_.clock().now().time_since_epoch().count();
-  auto object =
-      reader.read(item.file.empty() ? "/" + item.path : item.file, item.path, item.status);
+  std::optional<ReadObject> object;
+  if (item.streamed != nullptr) {
+    object = reader.read(*item.streamed, vault_.clock().now());
+  } else if (item.placed != nullptr) {
+    object = reader.read(*item.placed, item.status);
+  } else {
+    object = reader.read(PlacedFile{"/" + item.path, item.path}, item.status);
+  }
   if (!object) return;
   encode_entry(object->entry, object->chunks.size(), item.encoded);
   item.type = object->entry.type;
@@ -233,11 +286,12 @@ void Backup::process(FileReader& reader, Item& item) {
   progress_.bytes += item.size;
   ++progress_.files;
   const FileStamp stamp = stamp_of(object->status);
-  if (!object->entry.unstable && stamp_is_settled(stamp, now)) item.stamp = stamp;
+  if (object->stable && item.streamed == nullptr && stamp_is_settled(stamp, now))
+    item.stamp = stamp;
 }
 
 void Backup::process_batches() {
-  FileReader reader(session_, progress_, warnings_, stop_.get_token());
+  FileReader reader(session_, job_, progress_, warnings_, stop_.get_token());
   while (auto batch = work_.pop()) {
     try {
       for (Item& item : (*batch)->items) {
@@ -248,6 +302,8 @@ void Backup::process_batches() {
     } catch (...) {
       (*batch)->done.set_exception(std::current_exception());
     }
+    --unread_;
+    unread_.notify_all();
   }
   if (stop_.stop_requested()) return;
   try {
@@ -300,7 +356,7 @@ TreeRoots Backup::store() {
   std::vector<std::jthread> threads;
   threads.emplace_back([&] {
     try {
-      walk_all();
+      find_all();
     } catch (...) {
       walk_error = std::current_exception();
     }
@@ -350,6 +406,10 @@ void Backup::commit(const TreeRoots& roots) {
   summary.added_bytes = result_.written.stored_bytes;
   summary.reach = roots.reach;
   summary.finished = vault_.clock().now();
+  if (job_.end) {
+    summary.consistent = ending_.consistent;
+    summary.database = ending_.database;
+  }
   BackupRoot root{roots.tree, job_.walk.roots, warnings_.first()};
   session_.check_still_valid();
   for (;;) {

@@ -1,8 +1,9 @@
-// One backup of file trees: walk, read, cut, deduplicate, commit.
+// One backup of file trees, or of what a database is made of: walk, read, cut, deduplicate, commit.
 #pragma once
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -14,21 +15,53 @@
 
 namespace holdfast {
 
+// How the content of a file is read and cut.
+struct ReadRules {
+  // The file belongs to a running database, whose log repairs what was read in the middle of a
+  // change: it is read once whatever it does, and may be gone.
+  bool live = false;
+  std::uint32_t fixed_chunk = 0;  // bytes; 0: cut by content
+};
+
 // A file that is stored under another path than it is read from.
 struct PlacedFile {
   std::string file;         // where it is now
   std::string stored_path;  // where the backup has it, in stored form
+  ReadRules rules{};
+};
+
+// Content that is made while it is stored, a dump say. Gives the next bytes; 0 at the end, which is
+// only reached when its producer ended well. Whatever it throws fails the backup.
+using ContentReader = std::function<std::size_t(MutableBytes out)>;
+
+struct StreamedFile {
+  std::string stored_path;
+  std::uint32_t mode = 0600;
+  std::function<ContentReader()> open;  // called once, by the thread that reads
+};
+
+// What a backup ends with: known only when everything else has been read.
+struct BackupEnding {
+  std::vector<PlacedFile> placed;  // all behind everything else in the order of compare_paths
+  Timestamp consistent{};          // the moment that a restore brings back
+  std::optional<DatabaseFacts> database;
 };
 
 struct BackupJob {
   std::string backup_class;
   std::string source;
-  WalkOptions walk;
-  std::vector<PlacedFile> placed;  // any order
-  unsigned threads = 0;            // 0: one per processor
-  int level = 0;                   // zstd; 0: the default
-  bool read_everything = false;    // do not trust the cache of unchanged files
-  bool dry_run = false;            // read and count; write nothing
+  WalkOptions walk;                   // without roots: nothing is walked
+  std::vector<PlacedFile> placed;     // any order
+  std::vector<StreamedFile> streams;  // any order
+  // Called by one thread once everything above has been read. May be unset.
+  std::function<BackupEnding()> end;
+  // Sees the content of placed files as it is read, in order for each file; `content` starts at
+  // `offset`. Called by several threads. May be unset.
+  std::function<void(const PlacedFile& file, std::uint64_t offset, ByteView content)> inspect;
+  unsigned threads = 0;          // 0: one per processor
+  int level = 0;                 // zstd; 0: the default
+  bool read_everything = false;  // do not trust the cache of unchanged files
+  bool dry_run = false;          // read and count; write nothing
 };
 
 // Filled while the backup runs; any thread may read it.

@@ -43,83 +43,9 @@ bool may_be_sparse(const struct stat& status) {
          static_cast<std::uint64_t>(status.st_size);
 }
 
-}  // namespace
-
-FileReader::FileReader(WriteSession& session, BackupProgress& progress, Warnings& warnings,
-                       std::stop_token stop)
-    : session_(session),
-      progress_(progress),
-      warnings_(warnings),
-      stop_(std::move(stop)),
-      writer_(session, ChunkKind::kData),
-      buffer_(2 * std::size_t{session.vault().parameters().chunks.maximum}) {}
-
-std::optional<ReadObject> FileReader::read(const std::string& file, const std::string& stored_path,
-                                           const struct stat& status) {
-  try {
-    auto entry = metadata(stored_path, status);
-    if (!entry) {
-      // A socket belongs to the program that listens on it; there is nothing to bring back.
-      return std::nullopt;
-    }
-    ReadObject object{std::move(*entry), {}, status};
-    if (object.entry.type == EntryType::kFile) {
-      if (!read_content(file, object)) return std::nullopt;
-    } else {
-      if (object.entry.type == EntryType::kSymlink) {
-        object.entry.link_target = read_symlink(file.substr(1));
-      }
-      object.entry.xattrs = read_xattrs(file.substr(1), -1);
-    }
-    return object;
-  } catch (const Error& error) {
-    if (error.code() == Code::kCancelled) throw;
-    if (session_.failed()) throw;
-    warnings_.add(printable(file) + ": " + error.message());
-    return std::nullopt;
-  }
-}
-
-bool FileReader::read_content(const std::string& file, ReadObject& object) {
-  for (int attempt = 1;; ++attempt) {
-    const Fd fd = open_source(file.substr(1), O_RDONLY | O_NOCTTY);
-    const struct stat before = status_of(fd.get(), file);
-    if (!S_ISREG(before.st_mode)) {
-      warnings_.add(printable(file) + ": is no longer a file");
-      return false;
-    }
-    object.entry = metadata(object.entry.path, before).value();
-    object.status = before;
-    object.chunks.clear();
-    object.entry.xattrs = read_xattrs(file.substr(1), fd.get());
-    std::vector<Extent> extents{{0, kToTheEnd}};
-    if (may_be_sparse(before)) {
-      auto found = data_extents(fd.get(), before);
-      // A file with more holes than its entry has room for is stored whole: zeros compress well.
-      if (found && found->size() <= kMaxExtents) {
-        extents = std::move(*found);
-        object.entry.sparse = true;
-      }
-    }
-    const std::uint64_t length = store(fd.get(), file, extents, object.chunks);
-    const struct stat after = status_of(fd.get(), file);
-    const bool stable = stamp_of(before) == stamp_of(after);
-    if (!stable && attempt < kAttempts) continue;
-    if (object.entry.sparse) {
-      if (length < total(extents)) truncate(extents, length);
-      object.entry.extents = std::move(extents);
-    } else {
-      object.entry.size = length;
-    }
-    object.entry.unstable = !stable;
-    if (!stable) warnings_.add(printable(file) + ": kept changing while it was read");
-    return true;
-  }
-}
-
 // Fills `out` from where `next` and the extents say; less than all only at the end of the content.
-std::size_t FileReader::fill(int fd, const std::string& file, std::vector<Extent>& extents,
-                             std::size_t& next, MutableBytes out) {
+std::size_t fill(int fd, const std::string& file, std::vector<Extent>& extents, std::size_t& next,
+                 MutableBytes out) {
   std::size_t done = 0;
   while (done < out.size() && next < extents.size()) {
     Extent& left = extents[next];
@@ -138,12 +64,131 @@ std::size_t FileReader::fill(int fd, const std::string& file, std::vector<Extent
   return done;
 }
 
-std::uint64_t FileReader::store(int fd, const std::string& file, std::vector<Extent>& extents,
-                                std::vector<Ref>& chunks) {
-  const Chunker& chunker = session_.vault().chunker();
-  const std::size_t maximum = chunker.sizes().maximum;
-  std::vector<Extent> left = extents;
+}  // namespace
+
+FileReader::FileReader(WriteSession& session, const BackupJob& job, BackupProgress& progress,
+                       Warnings& warnings, std::stop_token stop)
+    : session_(session),
+      job_(job),
+      progress_(progress),
+      warnings_(warnings),
+      stop_(std::move(stop)),
+      writer_(session, ChunkKind::kData),
+      buffer_(2 * std::size_t{session.vault().parameters().chunks.maximum}) {}
+
+std::optional<ReadObject> FileReader::read(const PlacedFile& placed, const struct stat& status) {
+  const std::string& file = placed.file;
+  try {
+    auto entry = metadata(placed.stored_path, status);
+    if (!entry) {
+      // A socket belongs to the program that listens on it; there is nothing to bring back.
+      return std::nullopt;
+    }
+    ReadObject object{std::move(*entry), {}, status};
+    if (object.entry.type == EntryType::kFile) {
+      if (!read_content(placed, object)) return std::nullopt;
+    } else {
+      if (object.entry.type == EntryType::kSymlink) {
+        object.entry.link_target = read_symlink(file.substr(1));
+      }
+      object.entry.xattrs = read_xattrs(file.substr(1), -1);
+    }
+    return object;
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled) throw;
+    if (session_.failed()) throw;
+    if (placed.rules.live) {
+      if (error.code() == Code::kNotFound) return std::nullopt;  // a table that was dropped
+      throw;  // a database with a file less is no database
+    }
+    warnings_.add(printable(file) + ": " + error.message());
+    return std::nullopt;
+  }
+}
+
+ReadObject FileReader::read(const StreamedFile& stream, Timestamp now) {
+  ReadObject object;
+  object.entry.path = stream.stored_path;
+  object.entry.mode = stream.mode;
+  object.entry.mtime_ns = now.time_since_epoch().count();
+  const ContentReader reader = stream.open();
+  const Source source = [&](MutableBytes out) {
+    std::size_t done = 0;
+    while (done < out.size()) {
+      const std::size_t got = reader(out.subspan(done));
+      if (got == 0) break;
+      done += got;
+    }
+    return done;
+  };
+  object.entry.size = store(source, 0, object.chunks);
+  return object;
+}
+
+bool FileReader::read_content(const PlacedFile& placed, ReadObject& object) {
+  const std::string& file = placed.file;
+  for (int attempt = 1;; ++attempt) {
+    const Fd fd = open_source(file.substr(1), O_RDONLY | O_NOCTTY);
+    const struct stat before = status_of(fd.get(), file);
+    if (!S_ISREG(before.st_mode)) {
+      warnings_.add(printable(file) + ": is no longer a file");
+      return false;
+    }
+    object.entry = metadata(object.entry.path, before).value();
+    object.status = before;
+    object.chunks.clear();
+    object.entry.xattrs = read_xattrs(file.substr(1), fd.get());
+    std::vector<Extent> extents{{0, kToTheEnd}};
+    // Offsets in a live file must stay what they are for who inspects them.
+    if (may_be_sparse(before) && !placed.rules.live) {
+      auto found = data_extents(fd.get(), before);
+      // A file with more holes than its entry has room for is stored whole: zeros compress well.
+      if (found && found->size() <= kMaxExtents) {
+        extents = std::move(*found);
+        object.entry.sparse = true;
+      }
+    }
+    const std::uint64_t length = store_file(fd.get(), placed, extents, object.chunks);
+    const struct stat after = status_of(fd.get(), file);
+    const bool stable = stamp_of(before) == stamp_of(after);
+    if (!stable && !placed.rules.live && attempt < kAttempts) continue;
+    if (object.entry.sparse) {
+      if (length < total(extents)) truncate(extents, length);
+      object.entry.extents = std::move(extents);
+    } else {
+      object.entry.size = length;
+    }
+    object.stable = stable;
+    if (!stable && !placed.rules.live) {
+      object.entry.unstable = true;
+      warnings_.add(printable(file) + ": kept changing while it was read");
+    }
+    return true;
+  }
+}
+
+std::uint64_t FileReader::store_file(int fd, const PlacedFile& placed, std::vector<Extent> extents,
+                                     std::vector<Ref>& chunks) {
   std::size_t next = 0;
+  std::uint64_t offset = 0;
+  const Source source = [&](MutableBytes out) {
+    const std::size_t got = fill(fd, placed.file, extents, next, out);
+    if (job_.inspect) job_.inspect(placed, offset, out.first(got));
+    offset += got;
+    return got;
+  };
+  return store(source, placed.rules.fixed_chunk, chunks);
+}
+
+std::size_t FileReader::next_cut(ByteView content, std::uint32_t fixed_chunk) const {
+  if (fixed_chunk > 0) return std::min<std::size_t>(fixed_chunk, content.size());
+  return session_.vault().chunker().cut(content);
+}
+
+std::uint64_t FileReader::store(const Source& source, std::uint32_t fixed_chunk,
+                                std::vector<Ref>& chunks) {
+  const std::size_t maximum =
+      fixed_chunk > 0 ? fixed_chunk : session_.vault().chunker().sizes().maximum;
   std::size_t begin = 0;
   std::size_t end = 0;
   std::uint64_t length = 0;
@@ -154,7 +199,7 @@ std::uint64_t FileReader::store(int fd, const std::string& file, std::vector<Ext
               all.begin() + static_cast<std::ptrdiff_t>(end), all.begin());
     end -= begin;
     begin = 0;
-    const std::size_t got = fill(fd, file, left, next, all.subspan(end));
+    const std::size_t got = source(all.subspan(end));
     more = got == all.size() - end;
     end += got;
     progress_.bytes_read += got;
@@ -162,7 +207,7 @@ std::uint64_t FileReader::store(int fd, const std::string& file, std::vector<Ext
     // What is less than the longest chunk waits for more, unless there is no more.
     cut.clear();
     while (begin < end && (!more || end - begin >= maximum)) {
-      const std::size_t size = chunker.cut(all.subspan(begin, end - begin));
+      const std::size_t size = next_cut(all.subspan(begin, end - begin), fixed_chunk);
       cut.push_back(all.subspan(begin, size));
       begin += size;
     }

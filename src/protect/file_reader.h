@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -18,19 +19,21 @@ struct ReadObject {
   Entry entry;
   std::vector<Ref> chunks;
   struct stat status {};  // of the file as it was read
+  bool stable = true;     // it did not change meanwhile
 };
 
 // Reads objects and stores their content. One per thread.
 class FileReader {
  public:
-  FileReader(WriteSession& session, BackupProgress& progress, Warnings& warnings,
-             std::stop_token stop);
+  FileReader(WriteSession& session, const BackupJob& job, BackupProgress& progress,
+             Warnings& warnings, std::stop_token stop);
 
-  // Reads `file` ("/..."), which the backup will know as `stored_path`. Nothing, and a warning,
-  // when it vanished or cannot be read; nothing at all for sockets. A file that changes while it is
-  // read is read again; one that never stands still is kept as last read, marked, with a warning.
-  std::optional<ReadObject> read(const std::string& file, const std::string& stored_path,
-                                 const struct stat& status);
+  // Reads `placed.file` ("/..."). Nothing, and a warning, when it vanished or cannot be read;
+  // nothing at all for sockets. A file that changes while it is read is read again; one that never
+  // stands still is kept as last read, marked, with a warning; live files: see ReadRules.
+  std::optional<ReadObject> read(const PlacedFile& placed, const struct stat& status);
+  // Stores what `stream` gives. Throws what it throws.
+  ReadObject read(const StreamedFile& stream, Timestamp now);
   // What stat knows; nothing for sockets.
   std::optional<Entry> metadata(const std::string& stored_path, const struct stat& status) {
     return entry_of(stored_path, status, names_);
@@ -38,13 +41,17 @@ class FileReader {
   void flush() { writer_.flush(); }
 
  private:
-  bool read_content(const std::string& file, ReadObject& object);
-  std::uint64_t store(int fd, const std::string& file, std::vector<Extent>& extents,
-                      std::vector<Ref>& chunks);
-  std::size_t fill(int fd, const std::string& file, std::vector<Extent>& extents, std::size_t& next,
-                   MutableBytes out);
+  // Fills what it can; less than all only at the end of the content.
+  using Source = std::function<std::size_t(MutableBytes out)>;
+
+  bool read_content(const PlacedFile& placed, ReadObject& object);
+  std::uint64_t store_file(int fd, const PlacedFile& placed, std::vector<Extent> extents,
+                           std::vector<Ref>& chunks);
+  std::uint64_t store(const Source& source, std::uint32_t fixed_chunk, std::vector<Ref>& chunks);
+  std::size_t next_cut(ByteView content, std::uint32_t fixed_chunk) const;
 
   WriteSession& session_;
+  const BackupJob& job_;
   BackupProgress& progress_;
   Warnings& warnings_;
   std::stop_token stop_;

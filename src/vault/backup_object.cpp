@@ -44,22 +44,42 @@ Ref ref_from(const Json& json) {
   return read_ref(in);
 }
 
+Json database_json(const DatabaseFacts& d) {
+  return {{"engine", d.engine}, {"version", d.version},   {"method", d.method},
+          {"system", d.system}, {"timeline", d.timeline}, {"start", d.start},
+          {"stop", d.stop}};
+}
+
+DatabaseFacts parse_database(const Json& json) {
+  DatabaseFacts d;
+  d.engine = json.at("engine").get<std::string>();
+  d.version = json.at("version").get<std::string>();
+  d.method = json.at("method").get<std::string>();
+  d.system = json.at("system").get<std::string>();
+  d.timeline = json.at("timeline").get<std::uint32_t>();
+  d.start = json.at("start").get<std::string>();
+  d.stop = json.at("stop").get<std::string>();
+  return d;
+}
+
 Json summary_json(const BackupSummary& s) {
-  return {{"class", s.name.backup_class},
-          {"source", s.name.source},
-          {"host", s.host},
-          {"program", s.program},
-          {"started", format_rfc3339(s.started, true)},
-          {"finished", format_rfc3339(s.finished, true)},
-          {"consistent", format_rfc3339(s.consistent, true)},
-          {"files", s.files},
-          {"directories", s.directories},
-          {"others", s.others},
-          {"bytes", s.bytes},
-          {"added_bytes", s.added_bytes},
-          {"added_raw_bytes", s.added_raw_bytes},
-          {"warnings", s.warnings},
-          {"reach", ref_text(s.reach)}};
+  Json json{{"class", s.name.backup_class},
+            {"source", s.name.source},
+            {"host", s.host},
+            {"program", s.program},
+            {"started", format_rfc3339(s.started, true)},
+            {"finished", format_rfc3339(s.finished, true)},
+            {"consistent", format_rfc3339(s.consistent, true)},
+            {"files", s.files},
+            {"directories", s.directories},
+            {"others", s.others},
+            {"bytes", s.bytes},
+            {"added_bytes", s.added_bytes},
+            {"added_raw_bytes", s.added_raw_bytes},
+            {"warnings", s.warnings},
+            {"reach", ref_text(s.reach)}};
+  if (s.database) json["database"] = database_json(*s.database);
+  return json;
 }
 
 BackupSummary parse_summary(const Json& json, const BackupName& name) {
@@ -78,6 +98,7 @@ BackupSummary parse_summary(const Json& json, const BackupName& name) {
   s.added_raw_bytes = json.at("added_raw_bytes").get<std::uint64_t>();
   s.warnings = json.at("warnings").get<std::uint64_t>();
   s.reach = ref_from(json.at("reach"));
+  if (json.contains("database")) s.database = parse_database(json.at("database"));
   return s;
 }
 

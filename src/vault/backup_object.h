@@ -29,6 +29,18 @@ std::optional<BackupName> parse_backup_key(std::string_view key);
 // [a-z0-9][a-z0-9._-]{0,62}. Throws Error(kInvalid).
 void check_source_name(std::string_view name);
 
+// Of a backup of a database: what it is of and which position it has.
+struct DatabaseFacts {
+  std::string engine;   // "postgresql", "mariadb"
+  std::string version;  // of the server: "15.18"
+  std::string method;   // "physical", "logical"
+  std::string system;   // the cluster that it is of: system identifier, server uuid; may be empty
+  std::uint32_t timeline = 0;  // PostgreSQL
+  std::string start;  // from here on the log is needed: an LSN, a binlog position; may be empty
+  std::string stop;   // up to here, to be consistent: an LSN, a GTID set; may be empty
+  bool operator==(const DatabaseFacts&) const = default;
+};
+
 // What everyone with a key may know.
 struct BackupSummary {
   BackupName name;
@@ -45,6 +57,7 @@ struct BackupSummary {
   std::uint64_t added_bytes = 0;      // what that took after compression
   std::uint64_t warnings = 0;
   Ref reach;  // the reach root
+  std::optional<DatabaseFacts> database;
 };
 
 // What only a restorer may know.
