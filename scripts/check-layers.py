@@ -21,7 +21,7 @@ ROOMS = [
     ["store"],
     ["vault"],
     ["settings"],
-    ["source/files", "source/config"],
+    ["source/files", "source/config", "source/postgres", "source/mariadb"],
     ["objective"],
     ["protect"],
     ["cli"],

@@ -105,13 +105,9 @@ int code_of(const std::vector<SourceOutcome>& outcomes) {
 }
 
 void check_class(Context& context, const std::string& given) {
-  const std::vector<std::string> classes{"files", "config", "all"};
+  const std::vector<std::string> classes{"database", "files", "config", "all"};
   if (std::find(classes.begin(), classes.end(), given) != classes.end()) return;
-  if (given == "database") {
-    throw Error(Code::kUnsupported, "this version cannot back up databases directly",
-                "dump them to files in a 'before' hook of a source of class files");
-  }
-  std::string hint = "the classes are files and config, or all of them: all";
+  std::string hint = "the classes are database, files and config, or all of them: all";
   if (const std::string near = nearest(given, classes); !near.empty()) {
     hint = "did you mean '" + near + "'?";
   }
@@ -154,7 +150,7 @@ void add_backup_command(Command& root) {
   const auto o = std::make_shared<BackupOptions>();
   root.subcommand("backup", "Back up sources of the configuration, or paths")
       .argument("CLASS", o->choice.backup_class, true,
-                "files, config, or all (every source: databases, files, configuration)")
+                "database, files, config, or all of them: all")
       .arguments("SOURCE", o->choice.words, false,
                  "Names of sources, or paths; nothing: every source of the class")
       .text("--name", o->choice.name, "One backup of all the paths, with this source name")
@@ -170,7 +166,8 @@ void add_backup_command(Command& root) {
       .flag("--priority", o->priority, "Take precedence over other processes, where allowed")
       .number("--threads", o->threads, 1, 256, "Threads that read (default: one per processor)")
       .number("--level", o->level, 1, 19, "zstd level (default: the configuration)")
-      .examples({"holdfast backup files                 # every source of class files",
+      .examples({"holdfast backup database              # every source of class database",
+                 "holdfast backup files                 # every source of class files",
                  "holdfast backup files web             # one source of the configuration",
                  "holdfast backup files /srv/www --exclude '*.tmp'",
                  "holdfast backup files /srv/a /srv/b --name site", "holdfast backup all --verify"})

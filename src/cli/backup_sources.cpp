@@ -113,6 +113,11 @@ std::vector<SourceSettings> choose_sources(const Settings& settings, const Backu
       find_source(settings, word);  // throws, with the names that there are
     }
   }
+  if (!paths.empty() && choice.backup_class == "database") {
+    throw Error(
+        Code::kUsage, "a database is not named by a path",
+        "add a source of class database to the configuration: holdfast backup database NAME");
+  }
   if (!paths.empty() && choice.backup_class == "all") {
     throw Error(Code::kUsage, "'backup all' takes names of sources, not paths",
                 "use: holdfast backup files " + printable(paths.front()));

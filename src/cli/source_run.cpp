@@ -13,6 +13,7 @@
 #include "cli/hooks.h"
 #include "cli/progress.h"
 #include "cli/run_log.h"
+#include "protect/database_job.h"
 #include "protect/source_job.h"
 #include "protect/validate.h"
 
@@ -76,10 +77,14 @@ HookEvent SourceRun::event(const std::string& name, const std::string& status) c
 
 BackupJob SourceRun::make_job() {
   BackupJob job;
-  if (source_.backup_class == "config") {
+  if (source_.backup_class != "files") {
     // A dry run must not even make the state directory.
     staging_.emplace(options_.dry_run ? std::filesystem::temp_directory_path().string()
                                       : context_.settings().state_directory + "/backup/staging");
+  }
+  if (source_.postgresql || source_.mariadb) {
+    job = database_job(vault_, source_, *staging_, warnings_, context_.stop);
+  } else if (source_.backup_class == "config") {
     job = config_job(source_, *staging_, warnings_, context_.stop);
   } else {
     job = files_job(source_);

@@ -48,7 +48,7 @@ ActAs::~ActAs() {
 
 std::vector<std::string> command_as(const std::string& name) {
   if (::geteuid() != 0 || name.empty() || system_user(name).uid == 0) return {};
-  return {"setpriv", "--reuid", name, "--regid", std::to_string(system_user(name).gid),
+  return {"setpriv",       "--reuid", name, "--regid", std::to_string(system_user(name).gid),
           "--init-groups", "--"};
 }
 

@@ -40,8 +40,8 @@ constexpr std::array<Name, 3> kLifecyclePolicy = {"infrequent_access_after", "ar
 constexpr std::array<Name, 4> kRetention = {"default", "database", "files", "config"};
 constexpr std::array<Name, 7> kPolicy = {"keep_last",    "keep_hourly", "keep_daily", "keep_weekly",
                                          "keep_monthly", "keep_yearly", "keep_within"};
-// The keys of class config come last, so that they are a span of their own.
-constexpr std::array<Name, 16> kSource = {"name",
+// The keys of class database come last, those of class config before them: each a span of its own.
+constexpr std::array<Name, 19> kSource = {"name",
                                           "class",
                                           "paths",
                                           "exclude",
@@ -56,12 +56,22 @@ constexpr std::array<Name, 16> kSource = {"name",
                                           "environment",
                                           "infrastructure",
                                           "compose",
-                                          "repositories"};
+                                          "repositories",
+                                          "postgresql",
+                                          "mariadb",
+                                          "assertions"};
 constexpr std::size_t kConfigKeys = 6;
+constexpr std::size_t kDatabaseKeys = 3;
+constexpr std::array<Name, 6> kPostgresql = {"connection", "method",      "databases",
+                                             "format",     "system_user", "bin_directory"};
+constexpr std::array<Name, 9> kMariadb = {"defaults_file", "socket",      "host",
+                                          "port",          "user",        "method",
+                                          "databases",     "system_user", "bin_directory"};
+constexpr std::array<Name, 3> kAssertion = {"query", "database", "expect"};
 constexpr std::array<Name, 3> kHooks = {"before", "after", "on_failure"};
 constexpr std::array<Name, 2> kHook = {"command", "timeout"};
 
-constexpr std::array<KeyTable, 11> kTables = {{{"", kTop},
+constexpr std::array<KeyTable, 14> kTables = {{{"", kTop},
                                                {"copy", kCopy},
                                                {"store", kStore},
                                                {"object_lock", kObjectLock},
@@ -70,6 +80,9 @@ constexpr std::array<KeyTable, 11> kTables = {{{"", kTop},
                                                {"retention", kRetention},
                                                {"policy", kPolicy},
                                                {"source", kSource},
+                                               {"postgresql", kPostgresql},
+                                               {"mariadb", kMariadb},
+                                               {"assertion", kAssertion},
                                                {"hooks", kHooks},
                                                {"hook", kHook}}};
 
@@ -85,7 +98,11 @@ Keys lifecycle_policy_keys() { return kLifecyclePolicy; }
 Keys retention_keys() { return kRetention; }
 Keys policy_keys() { return kPolicy; }
 Keys source_keys() { return kSource; }
-Keys config_keys() { return source_keys().last(kConfigKeys); }
+Keys config_keys() { return source_keys().last(kConfigKeys + kDatabaseKeys).first(kConfigKeys); }
+Keys database_keys() { return source_keys().last(kDatabaseKeys); }
+Keys postgresql_keys() { return kPostgresql; }
+Keys mariadb_keys() { return kMariadb; }
+Keys assertion_keys() { return kAssertion; }
 Keys hooks_keys() { return kHooks; }
 Keys hook_keys() { return kHook; }
 

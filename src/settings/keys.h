@@ -25,7 +25,11 @@ Keys lifecycle_policy_keys();
 Keys retention_keys();  // "default" and the classes
 Keys policy_keys();
 Keys source_keys();
-Keys config_keys();  // those of a source that only the class config has
+Keys config_keys();    // those of a source that only the class config has
+Keys database_keys();  // those of a source that are for class database
+Keys postgresql_keys();
+Keys mariadb_keys();
+Keys assertion_keys();
 Keys hooks_keys();
 Keys hook_keys();
 

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "settings/database.h"
 #include "settings/defaults.h"
 #include "settings/fields.h"
 #include "settings/keys.h"
@@ -98,12 +99,8 @@ Hooks read_hooks(const Field& field, const std::string& where) {
 }
 
 std::string read_class(const Field& field) {
-  static constexpr std::string_view kClasses[] = {"files", "config"};
+  static constexpr std::string_view kClasses[] = {"database", "files", "config"};
   const std::string name = field.text();
-  if (name == "database") {
-    field.fail("class 'database' is not available in this version",
-               "dump the database in a 'before' hook and protect the dump with class 'files'");
-  }
   if (std::find(std::begin(kClasses), std::end(kClasses), name) == std::end(kClasses)) {
     field.fail(fmt::format("'{}' is not a class", printable(name)),
                suggest_word(name, kClasses, "value"));
@@ -129,6 +126,20 @@ bool collects_nothing(const SourceSettings& source) {
          kinds.repositories.empty();
 }
 
+void refuse_keys(const Fields& fields, Keys keys, const char* message, const char* hint) {
+  for (const std::string_view key : keys) {
+    if (const auto field = fields.find(key)) field->fail(message, hint);
+  }
+}
+
+void read_files_settings(const Fields& fields, const std::string& where,
+                         const SourceSettings& source) {
+  if (!source.paths.empty()) return;
+  const auto paths = fields.find("paths");
+  (paths ? *paths : fields.mapping())
+      .fail(fmt::format("no paths{}", paths ? "" : where), "list at least one under 'paths'");
+}
+
 void read_class_settings(const Fields& fields, const std::string& where, SourceSettings& source) {
   if (source.backup_class == "config") {
     source.config = read_config_kinds(fields);
@@ -136,19 +147,17 @@ void read_class_settings(const Fields& fields, const std::string& where, SourceS
       fields.mapping().fail(fmt::format("nothing to back up{}", where),
                             "leave 'etc' out or list what to collect");
     }
-    return;
+  } else {
+    source.config.etc = false;
+    refuse_keys(fields, config_keys(), "only for class 'config'",
+                "list plain paths under 'paths' of a source of class 'files'");
   }
-  source.config.etc = false;
-  for (const std::string_view key : config_keys()) {
-    if (const auto field = fields.find(key)) {
-      field->fail("only for class 'config'", "list plain paths under 'paths'");
-    }
+  if (source.backup_class == "database") {
+    read_database(fields, where, source);
+  } else {
+    refuse_keys(fields, database_keys(), "only for class 'database'", "write 'class: database'");
   }
-  if (source.paths.empty()) {
-    const auto paths = fields.find("paths");
-    (paths ? *paths : fields.mapping())
-        .fail(fmt::format("no paths{}", paths ? "" : where), "list at least one under 'paths'");
-  }
+  if (source.backup_class == "files") read_files_settings(fields, where, source);
 }
 
 std::string read_schedule(const Field& field) {
@@ -176,8 +185,8 @@ SourceSettings read_source(const Field& item, std::size_t number) {
   const Fields fields(item, where, source_keys());
   SourceSettings source;
   source.name = read_name(fields.require("name", "every source has a name of its own"));
-  source.backup_class =
-      read_class(fields.require("class", "write 'class: files' or 'class: config'"));
+  source.backup_class = read_class(
+      fields.require("class", "write 'class: database', 'class: files' or 'class: config'"));
   source.paths = read_paths(fields, "paths");
   if (const auto exclude = fields.find("exclude")) {
     for (const Field& pattern : exclude->items()) source.excludes.push_back(pattern.text());

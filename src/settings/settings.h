@@ -49,16 +49,50 @@ struct ConfigKinds {
   std::vector<std::string> repositories;    // git repositories, or directories to search for them
 };
 
+// A question to a restored database and what its answer must be.
+struct Assertion {
+  std::string query;
+  std::string database;  // empty: the first of the source, else the default one
+  std::string expect;    // a value, or a bound: "> 0", ">= 100", "!= 0"; times: "within 1h"
+  bool operator==(const Assertion&) const = default;
+};
+
+enum class DatabaseMethod { kPhysical, kLogical };
+
+struct PostgresSettings {
+  std::string connection;  // libpq: keywords and values, or a URL; empty: libpq's environment
+  DatabaseMethod method = DatabaseMethod::kPhysical;
+  std::vector<std::string> databases;    // logical; empty: all
+  std::string format = "plain";          // of logical backups: "plain", "custom"
+  std::string system_user = "postgres";  // whom a local server sees when we are root; may be empty
+  std::string bin_directory;             // of pg_dump and its like; empty: that of the version
+};
+
+struct MariadbSettings {
+  std::string defaults_file;  // option file with user, password, host; may be empty
+  std::string socket;
+  std::string host;
+  unsigned port = 0;  // 0: the default
+  std::string user;
+  DatabaseMethod method = DatabaseMethod::kPhysical;
+  std::vector<std::string> databases;  // logical; empty: all
+  std::string system_user = "mysql";   // owns a restored data directory
+  std::string bin_directory;           // of mariadb-dump and its like; empty: PATH
+};
+
 struct SourceSettings {
   std::string name;          // [a-z0-9][a-z0-9-]{0,62}
-  std::string backup_class;  // "files", "config"; "database" comes with a later version
+  std::string backup_class;  // "database", "files", "config"
   std::vector<std::string> paths;
   std::vector<std::string> excludes;
   bool one_file_system = true;
   bool skip_cache_directories = false;
-  ConfigKinds config;    // class config only
-  std::string schedule;  // five-field cron, or "every 4h"; empty: by hand only
-  Duration rpo{};        // zero: the class default (database 1h, files 4h, config 24h)
+  ConfigKinds config;                          // class config only
+  std::optional<PostgresSettings> postgresql;  // class database: one of these two
+  std::optional<MariadbSettings> mariadb;
+  std::vector<Assertion> assertions;  // class database: checked after a test restore
+  std::string schedule;               // five-field cron, or "every 4h"; empty: by hand only
+  Duration rpo{};                     // zero: the class default (database 1h, files 4h, config 24h)
   std::optional<RetentionPolicy> retention;  // unset: that of the class, else the global one
   Hooks hooks;
 };

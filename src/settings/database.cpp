@@ -1,0 +1,108 @@
+#include "settings/database.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "settings/values.h"
+
+namespace holdfast {
+namespace {
+
+constexpr auto kMethods = std::to_array<Choice<DatabaseMethod>>(
+    {{"physical", DatabaseMethod::kPhysical}, {"logical", DatabaseMethod::kLogical}});
+constexpr auto kFormats =
+    std::to_array<Choice<const char*>>({{"plain", "plain"}, {"custom", "custom"}});
+constexpr unsigned kMostPort = 65535;
+
+std::vector<std::string> read_databases(const Fields& fields, DatabaseMethod method) {
+  std::vector<std::string> names;
+  const auto field = fields.find("databases");
+  if (!field) return names;
+  for (const Field& item : field->items()) names.push_back(item.text());
+  if (method == DatabaseMethod::kPhysical) {
+    field->fail("a physical backup holds every database of the server",
+                "leave 'databases' out, or write 'method: logical'");
+  }
+  return names;
+}
+
+DatabaseMethod read_method(const Fields& fields) {
+  const auto field = fields.find("method");
+  return field ? read_choice(*field, kMethods) : DatabaseMethod::kPhysical;
+}
+
+void read_text(const Fields& fields, std::string_view key, std::string& value) {
+  if (const auto field = fields.find(key)) value = field->text();
+}
+
+void read_file(const Fields& fields, std::string_view key, std::string& value) {
+  if (const auto field = fields.find(key)) value = read_path(*field);
+}
+
+PostgresSettings read_postgresql(const Field& field, const std::string& where) {
+  const Fields fields(field, " in 'postgresql'" + where, postgresql_keys());
+  PostgresSettings settings;
+  settings.method = read_method(fields);
+  read_text(fields, "connection", settings.connection);
+  settings.databases = read_databases(fields, settings.method);
+  if (const auto format = fields.find("format")) {
+    settings.format = read_choice(*format, kFormats);
+    if (settings.method == DatabaseMethod::kPhysical) {
+      format->fail("only for logical backups", "write 'method: logical', or leave 'format' out");
+    }
+  }
+  read_text(fields, "system_user", settings.system_user);
+  read_file(fields, "bin_directory", settings.bin_directory);
+  return settings;
+}
+
+MariadbSettings read_mariadb(const Field& field, const std::string& where) {
+  const Fields fields(field, " in 'mariadb'" + where, mariadb_keys());
+  MariadbSettings settings;
+  settings.method = read_method(fields);
+  read_file(fields, "defaults_file", settings.defaults_file);
+  read_file(fields, "socket", settings.socket);
+  read_text(fields, "host", settings.host);
+  if (const auto port = fields.find("port")) settings.port = port->number(1, kMostPort);
+  read_text(fields, "user", settings.user);
+  settings.databases = read_databases(fields, settings.method);
+  read_text(fields, "system_user", settings.system_user);
+  read_file(fields, "bin_directory", settings.bin_directory);
+  return settings;
+}
+
+Assertion read_assertion(const Field& field, const std::string& where) {
+  const Fields fields(field, " in 'assertions'" + where, assertion_keys());
+  Assertion assertion;
+  assertion.query = fields.require("query", "the SQL to be run").literal_text();
+  assertion.expect =
+      fields.require("expect", "what its first value must be: a value or a bound, '> 0'")
+          .literal_text();
+  read_text(fields, "database", assertion.database);
+  return assertion;
+}
+
+}  // namespace
+
+void read_database(const Fields& fields, const std::string& where, SourceSettings& source) {
+  if (const auto paths = fields.find("paths")) {
+    paths->fail("not for class 'database'", "say which server under 'postgresql' or 'mariadb'");
+  }
+  const auto postgresql = fields.find("postgresql");
+  const auto mariadb = fields.find("mariadb");
+  if (postgresql.has_value() == mariadb.has_value()) {
+    fields.mapping().fail(
+        fmt::format("{}{}", postgresql ? "both 'postgresql' and 'mariadb'" : "no server", where),
+        "a source of class database has one of 'postgresql' and 'mariadb'");
+  }
+  if (postgresql) source.postgresql = read_postgresql(*postgresql, where);
+  if (mariadb) source.mariadb = read_mariadb(*mariadb, where);
+  if (const auto assertions = fields.find("assertions")) {
+    for (const Field& item : assertions->items()) {
+      source.assertions.push_back(read_assertion(item, where));
+    }
+  }
+}
+
+}  // namespace holdfast

@@ -1,0 +1,68 @@
+#include "source/postgres/cluster.h"
+
+#include "base/error.h"
+#include "base/path.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int kOldestVersion = 130000;
+
+std::uint64_t number(const std::optional<std::string>& text) {
+  return std::stoull(text.value_or("0"));
+}
+
+constexpr const char* kFacts = R"(
+select current_setting('server_version'),
+       (select system_identifier::text from pg_control_system()),
+       current_setting('data_directory', true),
+       (select setting from pg_settings where name = 'wal_segment_size'),
+       current_setting('block_size'),
+       (select timeline_id from pg_control_checkpoint()),
+       current_setting('data_checksums'),
+       pg_is_in_recovery(),
+       current_setting('wal_level'))";
+
+constexpr const char* kTablespaces = R"(
+select oid::text, pg_tablespace_location(oid) from pg_tablespace
+where spcname not in ('pg_default', 'pg_global') order by oid)";
+
+}  // namespace
+
+PgCluster read_cluster(PgConnection& connection) {
+  PgCluster cluster;
+  cluster.version_number = connection.server_version();
+  if (cluster.version_number < kOldestVersion) {
+    throw Error(Code::kUnsupported, "PostgreSQL before 13 is not supported",
+                "upgrade the server; until then dump it in a hook of a source of class files");
+  }
+  const PgRow row = connection.query(kFacts).at(0);
+  const std::string version = row[0].value_or("");
+  cluster.version = version.substr(0, version.find(' '));
+  cluster.system_identifier = row[1].value_or("");
+  cluster.data_directory = row[2].value_or("");
+  cluster.segment_size = number(row[3]);
+  cluster.block_size = static_cast<std::uint32_t>(number(row[4]));
+  cluster.timeline = static_cast<std::uint32_t>(number(row[5]));
+  cluster.checksums = row[6] == "on";
+  cluster.in_recovery = row[7] == "t";
+  cluster.wal_level = row[8].value_or("");
+  if (cluster.data_directory.empty()) {
+    throw Error(Code::kDenied, connection.name() + " does not tell its data directory",
+                "grant the role what backups need: GRANT pg_read_all_settings TO the role");
+  }
+  for (const PgRow& found : connection.query(kTablespaces)) {
+    cluster.tablespaces.push_back({found[0].value_or(""), found[1].value_or("")});
+  }
+  for (const PgRow& found :
+       connection.query("select current_setting(name, true) from pg_settings "
+                        "where name in ('config_file', 'hba_file', 'ident_file')")) {
+    const std::string file = found[0].value_or("");
+    if (!file.empty() && !is_within(file, cluster.data_directory)) {
+      cluster.outside_files.push_back(file);
+    }
+  }
+  return cluster;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,35 @@
+// What a PostgreSQL server says of its cluster.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "source/postgres/connection.h"
+
+namespace holdfast {
+
+struct PgTablespace {
+  std::string oid;
+  std::string location;  // where the link in pg_tblspc leads; relative: inside the data directory
+};
+
+struct PgCluster {
+  int version_number = 0;         // 150018
+  std::string version;            // "15.18"
+  std::string system_identifier;  // decimal
+  std::string data_directory;
+  std::uint64_t segment_size = 0;  // of WAL, bytes
+  std::uint32_t block_size = 0;
+  std::uint32_t timeline = 0;
+  bool checksums = false;    // of data pages
+  bool in_recovery = false;  // a standby
+  std::string wal_level;
+  std::vector<PgTablespace> tablespaces;
+  std::vector<std::string> outside_files;  // configuration that is not in the data directory
+};
+
+// Throws kDenied when the role may not see all of it, kUnsupported for a server before 13.
+PgCluster read_cluster(PgConnection& connection);
+
+}  // namespace holdfast

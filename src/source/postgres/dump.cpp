@@ -1,0 +1,74 @@
+#include "source/postgres/dump.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/human.h"
+
+namespace holdfast {
+namespace {
+
+// A database may have any name; a path has no '/' in its parts.
+std::string file_name(const std::string& database) {
+  std::string name;
+  for (const char c : database) {
+    if (c == '/' || c == '%' || (c == '.' && name.empty())) {
+      name += fmt::format("%{:02X}", static_cast<unsigned>(c));
+    } else {
+      name += c;
+    }
+  }
+  return name;
+}
+
+std::vector<std::string> chosen(const PostgresSettings& settings, PgConnection& connection) {
+  std::vector<std::string> known = pg_databases(connection);
+  if (settings.databases.empty()) return known;
+  for (const std::string& wanted : settings.databases) {
+    if (std::find(known.begin(), known.end(), wanted) != known.end()) continue;
+    const std::string near = nearest(wanted, known);
+    throw Error(Code::kNotFound, fmt::format("the server has no database '{}'", printable(wanted)),
+                near.empty() ? "" : fmt::format("did you mean '{}'?", near));
+  }
+  return settings.databases;
+}
+
+}  // namespace
+
+std::vector<std::string> pg_databases(PgConnection& connection) {
+  std::vector<std::string> names;
+  for (const PgRow& row : connection.query("select datname from pg_database "
+                                           "where datallowconn and not datistemplate "
+                                           "order by datname")) {
+    names.push_back(row[0].value_or(""));
+  }
+  return names;
+}
+
+std::vector<PgDumpPlan> plan_pg_dumps(const PostgresSettings& settings, PgConnection& connection) {
+  const int version = connection.server_version();
+  std::vector<PgDumpPlan> plans;
+  PgDumpPlan globals;
+  globals.stored_path = "globals.sql";
+  globals.command = pg_command(settings, "pg_dumpall", version);
+  globals.command.insert(globals.command.end(), {"--globals-only", "--no-password"});
+  globals.environment = pg_environment(settings, "");
+  plans.push_back(std::move(globals));
+  const bool custom = settings.format == "custom";
+  for (const std::string& database : chosen(settings, connection)) {
+    PgDumpPlan plan;
+    plan.stored_path = "databases/" + file_name(database) + (custom ? ".dump" : ".sql");
+    plan.command = pg_command(settings, "pg_dump", version);
+    // Not compressed: equal parts of two dumps must be equal bytes to be stored once.
+    plan.command.insert(plan.command.end(),
+                        {custom ? "--format=custom" : "--format=plain", "--compress=0", "--create",
+                         "--no-password", "--lock-wait-timeout=600000"});
+    plan.environment = pg_environment(settings, database);
+    plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,47 @@
+// A physical backup of a cluster on this host: its files, read between pg_backup_start and
+// pg_backup_stop.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "source/postgres/cluster.h"
+#include "source/postgres/data_files.h"
+
+namespace holdfast {
+
+// What completes the files of a backup.
+struct PgBackupEnd {
+  std::vector<PgFile> files;  // below kPgExtras: label, control file, WAL from start to stop
+  std::string start_lsn;
+  std::string stop_lsn;
+};
+
+// From the moment that it is made the server is in backup mode, until finish() or the end of this
+// object. A replication slot of the connection's own keeps the WAL of the backup meanwhile, and
+// until the end of this object. One thread at a time.
+class PgPhysicalBackup {
+ public:
+  // Throws kDenied, kExhausted (no free slot), kConflict (wal_level too low), each with what to do.
+  PgPhysicalBackup(const PostgresSettings& settings, std::stop_token stop);
+
+  const PgCluster& cluster() const { return cluster_; }
+  std::vector<PgFile> files() const { return pg_data_files(cluster_, stop_); }
+
+  // To be called once all files have been read. Writes the label and its like into `directory`.
+  // Throws kConflict when a standby was promoted meanwhile: the backup is worthless then.
+  PgBackupEnd finish(const std::string& directory);
+
+ private:
+  void keep_wal();
+  void start();
+  std::vector<PgFile> wal_files(const std::string& first, const std::string& stop_lsn) const;
+
+  std::stop_token stop_;
+  PgConnection connection_;
+  PgCluster cluster_;
+  std::string start_lsn_;
+};
+
+}  // namespace holdfast
