@@ -26,6 +26,7 @@ struct RestoreOptions {
   std::optional<unsigned> strip_components;
   std::optional<unsigned> threads;
   ThawOptions thaw;
+  std::string tablespaces;
 };
 
 RestoreJob make_job(const RestoreOptions& options, const BackupName& backup,
@@ -52,7 +53,9 @@ int run(Context& context, const RestoreOptions& options) {
       open_vault(context, options.dry_run ? Access::kDryRun : Access::kWriteIfPossible);
   const BackupName name = find_backup(list_backups(*opened.store), options.backup);
   const RestoreJob job = make_job(options, name, context.settings());
-  const Restored restored = restore_backup(context, *opened.vault, job, options.thaw);
+  DatabaseRestore database;
+  database.tablespace_directory = options.tablespaces;
+  const Restored restored = restore_backup(context, *opened.vault, job, options.thaw, database);
   context.output.note(restored_text(job, restored));
   print_warnings(context.output, restored.warnings, restored.warning_count, restored.log_file);
   Json document = restored_json(job, restored);
@@ -83,6 +86,8 @@ void add_restore_command(Command& root) {
       .flag("--no-owner", o->no_owner, "Do not set owners")
       .flag("--no-xattrs", o->no_xattrs, "Do not set extended attributes and ACLs")
       .flag("--ignore-free-space", o->ignore_free_space, "Do not check the free space first")
+      .text("--tablespaces", o->tablespaces,
+            "PostgreSQL: put tablespaces into DIR/OID (default: their old places)")
       .number("--threads", o->threads, 1, 256,
               "Threads (default: one per processor, up to 8 for a remote store)");
   add_thaw_options(command, o->thaw);

@@ -22,8 +22,17 @@ ThawPlan prepare_archived(Context& context, const Vault& vault, const RestoreJob
   return bring_from_archive(context, vault.store(), std::move(needed), options);
 }
 
+// A part of it is only files.
+bool is_whole_cluster(const Vault& vault, const RestoreJob& job) {
+  if (job.backup.backup_class != "database" || !job.includes.empty() || job.strip_components > 0) {
+    return false;
+  }
+  const auto database = database_of(vault, job.backup);
+  return database && database->engine == "postgresql" && database->method == "physical";
+}
+
 Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
-                 const ThawOptions& thaw, Warnings& warnings) {
+                 const ThawOptions& thaw, const DatabaseRestore& database, Warnings& warnings) {
   Restored restored;
   restored.thaw = prepare_archived(context, vault, job, thaw);
   RestoreProgress progress;
@@ -37,6 +46,12 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
     return sample;
   });
   try {
+    if (is_whole_cluster(vault, job)) {
+      DatabaseRestore whole = database;
+      whole.files = job;
+      restored.result = run_postgres_restore(vault, whole, progress, warnings, context.stop);
+      return restored;
+    }
     restored.result = run_restore(vault, job, progress, warnings, context.stop);
     if (job.backup.backup_class == "config") {
       restored.repositories = restore_repositories(vault, job, warnings, context.stop);
@@ -53,7 +68,7 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
 }  // namespace
 
 Restored restore_backup(Context& context, const Vault& vault, const RestoreJob& job,
-                        const ThawOptions& thaw) {
+                        const ThawOptions& thaw, const DatabaseRestore& database) {
   const std::string what = "restore of " + job.backup.id();
   std::optional<RunLog> log;
   if (!job.dry_run) {
@@ -65,7 +80,7 @@ Restored restore_backup(Context& context, const Vault& vault, const RestoreJob& 
   });
   const Duration begin = context.clock.monotonic();
   try {
-    Restored restored = run_job(context, vault, job, thaw, warnings);
+    Restored restored = run_job(context, vault, job, thaw, database, warnings);
     restored.warnings = warnings.first();
     restored.warning_count = warnings.count();
     if (!log) return restored;

@@ -9,6 +9,7 @@
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/thaw.h"
+#include "protect/database_restore.h"
 #include "protect/restore.h"
 
 namespace holdfast {
@@ -22,10 +23,12 @@ struct Restored {
   std::string log_file;  // empty: none
 };
 
+// A physical backup of a database, whole, becomes a directory that a server starts on, as
+// `database` says (its `files` are not looked at).
 // Asks for what is archived and waits for it before anything is written. Throws what run_restore
 // and bring_from_archive throw; the warnings until then have been printed.
 Restored restore_backup(Context& context, const Vault& vault, const RestoreJob& job,
-                        const ThawOptions& thaw = {});
+                        const ThawOptions& thaw = {}, const DatabaseRestore& database = {});
 
 // "never", "if-changed", "always".
 Overwrite parse_overwrite(const std::string& text);

@@ -14,7 +14,8 @@ namespace {
 std::string file_name(const std::string& database) {
   std::string name;
   for (const char c : database) {
-    if (c == '/' || c == '%' || (c == '.' && name.empty())) {
+    const bool first = name.empty();
+    if (c == '/' || c == '%' || (first && (c == '.' || c == '~'))) {
       name += fmt::format("%{:02X}", static_cast<unsigned>(c));
     } else {
       name += c;
@@ -51,7 +52,7 @@ std::vector<PgDumpPlan> plan_pg_dumps(const PostgresSettings& settings, PgConnec
   const int version = connection.server_version();
   std::vector<PgDumpPlan> plans;
   PgDumpPlan globals;
-  globals.stored_path = "globals.sql";
+  globals.stored_path = "~globals.sql";  // no database has that name: see file_name
   globals.command = pg_command(settings, "pg_dumpall", version);
   globals.command.insert(globals.command.end(), {"--globals-only", "--no-password"});
   globals.environment = pg_environment(settings, "");
@@ -59,7 +60,7 @@ std::vector<PgDumpPlan> plan_pg_dumps(const PostgresSettings& settings, PgConnec
   const bool custom = settings.format == "custom";
   for (const std::string& database : chosen(settings, connection)) {
     PgDumpPlan plan;
-    plan.stored_path = "databases/" + file_name(database) + (custom ? ".dump" : ".sql");
+    plan.stored_path = file_name(database) + (custom ? ".dump" : ".sql");
     plan.command = pg_command(settings, "pg_dump", version);
     // Not compressed: equal parts of two dumps must be equal bytes to be stored once.
     plan.command.insert(plan.command.end(),

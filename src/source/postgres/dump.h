@@ -16,7 +16,7 @@ std::vector<std::string> pg_databases(PgConnection& connection);
 
 // One dump.
 struct PgDumpPlan {
-  std::string stored_path;  // "app.sql", "app.dump", "globals.sql"
+  std::string stored_path;  // "app.sql", "app.dump", "~globals.sql"
   std::vector<std::string> command;
   std::vector<std::pair<std::string, std::string>> environment;
 };

@@ -1,0 +1,127 @@
+#include "protect/database_restore.h"
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/file.h"
+#include "source/postgres/data_files.h"
+#include "vault/tree.h"
+
+namespace holdfast {
+namespace {
+
+// The content of one small file of a backup; "" when there is none.
+std::string text_of(const Vault& vault, const BackupName& backup, const std::string& path) {
+  ChunkReader reader(vault);
+  const StoredBackup stored = read_backup(vault, backup);
+  if (!stored.root) {
+    throw Error(Code::kDenied, "this key cannot read backups",
+                "use a restorer key: --key-file, or the recovery sheet");
+  }
+  std::string text;
+  for_each_entry_within(reader, stored.root->tree, path,
+                        [&](const Entry& entry, std::span<const Ref> chunks) {
+                          if (entry.path != path) return false;
+                          for (const Ref& chunk : chunks) text += as_text(reader.read(chunk));
+                          return false;
+                        });
+  return text;
+}
+
+bool is_taken(const std::string& place) {
+  std::error_code ignored;
+  return std::filesystem::exists(place, ignored) && !std::filesystem::is_empty(place, ignored);
+}
+
+// Where each tablespace goes, by OID.
+std::map<std::string, std::string> tablespace_places(const Vault& vault,
+                                                     const DatabaseRestore& job) {
+  const std::string map =
+      text_of(vault, job.files.backup, std::string(kPgExtras) + "/tablespace_map");
+  const bool resumed = is_unfinished_pg_restore(job.files.target);
+  std::map<std::string, std::string> places;
+  for (const PgTablespace& space : parse_tablespace_map(map)) {
+    const std::string place = job.tablespace_directory.empty()
+                                  ? space.location
+                                  : job.tablespace_directory + "/" + space.oid;
+    if (!place.starts_with('/')) continue;  // inside the data directory
+    if (!resumed && job.files.overwrite == Overwrite::kNever && is_taken(place)) {
+      throw Error(Code::kConflict,
+                  "the place of tablespace " + space.oid + " is taken: " + printable(place),
+                  "say where tablespaces go: --tablespaces DIR; or overwrite what is there: "
+                  "--overwrite if-changed");
+    }
+    places[space.oid] = place;
+  }
+  return places;
+}
+
+RestoreJob tablespace_job(const RestoreJob& files, const std::string& oid,
+                          const std::string& place) {
+  RestoreJob job = files;
+  job.target = place;
+  job.includes = {"/pg_tblspc/" + oid};
+  job.excludes.clear();
+  job.strip_components = 2;
+  return job;
+}
+
+void add(RestoreResult& sum, const RestoreResult& part) {
+  sum.files += part.files;
+  sum.directories += part.directories;
+  sum.others += part.others;
+  sum.bytes += part.bytes;
+  sum.bytes_written += part.bytes_written;
+  sum.bytes_kept += part.bytes_kept;
+  sum.skipped += part.skipped;
+  sum.removed += part.removed;
+  sum.damaged += part.damaged;
+  sum.duration += part.duration;
+  sum.resumed = sum.resumed || part.resumed;
+}
+
+// A server that runs on the target would not notice that its files change under it.
+void refuse_running(const std::string& target) {
+  if (!path_exists(target + "/postmaster.pid")) return;
+  throw Error(Code::kConflict, "a server runs in " + printable(target) + ", or was killed there",
+              "stop it (pg_ctl stop); after a crash remove postmaster.pid once you are sure");
+}
+
+}  // namespace
+
+std::optional<DatabaseFacts> database_of(const Vault& vault, const BackupName& backup) {
+  return read_backup(vault, backup).summary.database;
+}
+
+RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& job,
+                                   RestoreProgress& progress, Warnings& warnings,
+                                   std::stop_token stop) {
+  refuse_running(job.files.target);
+  const auto places = tablespace_places(vault, job);
+  // In place of an old cluster: it must not start on a mixture.
+  const std::string control = job.files.target + "/global/pg_control";
+  if (!job.files.dry_run && path_exists(control) && job.files.overwrite != Overwrite::kNever) {
+    std::filesystem::remove(control);
+  }
+  RestoreJob files = job.files;
+  for (const auto& [oid, place] : places) files.excludes.push_back("/pg_tblspc/" + oid);
+  RestoreResult result = run_restore(vault, files, progress, warnings, stop);
+  for (const auto& [oid, place] : places) {
+    add(result,
+        run_restore(vault, tablespace_job(job.files, oid, place), progress, warnings, stop));
+  }
+  if (job.files.dry_run) return result;
+  if (result.damaged > 0) {
+    throw Error(Code::kCorrupt,
+                plural(result.damaged, "file") +
+                    " could not be brought back whole: the directory "
+                    "was left without a control file, so that no server starts on it",
+                "heal the vault from a copy (holdfast repair --from URL) and run this restore "
+                "again, or restore an older backup: holdfast list");
+  }
+  finish_pg_restore(job.files.target, places, job.recovery);
+  return result;
+}
+
+}  // namespace holdfast
