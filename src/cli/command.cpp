@@ -97,7 +97,10 @@ Command& Command::examples(const std::vector<std::string>& lines) {
 }
 
 Command& Command::run(Action action) {
-  app_->callback([chosen = chosen_, action = std::move(action)] { *chosen = action; });
+  app_->callback([app = app_, chosen = chosen_, action = std::move(action)] {
+    // Called after those of its subcommands, one of which may be what was typed.
+    if (app->get_subcommands().empty()) *chosen = action;
+  });
   return *this;
 }
 

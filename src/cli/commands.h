@@ -15,6 +15,7 @@ void add_cat_command(Command& root);
 void add_restore_command(Command& root);
 void add_recover_command(Command& root);
 void add_validate_command(Command& root);
+void add_validate_restore_command(Command& validate);
 void add_copy_command(Command& root);
 void add_sync_command(Command& root);
 void add_region_command(Command& root);

@@ -217,8 +217,9 @@ void add_validate_command(Command& root) {
   add_thaw_options(command, o->thaw);
   command
       .examples({"holdfast validate", "holdfast validate latest:web --read-data",
-                 "holdfast validate all --read-data=10"})
+                 "holdfast validate all --read-data=10", "holdfast validate restore latest:appdb"})
       .run([o](Context& context) { return run(context, *o); });
+  add_validate_restore_command(command);
 }
 
 }  // namespace holdfast

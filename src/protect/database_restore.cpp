@@ -5,27 +5,23 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/file.h"
+#include "protect/backup_content.h"
 #include "source/postgres/data_files.h"
-#include "vault/tree.h"
 
 namespace holdfast {
 namespace {
 
-// The content of one small file of a backup; "" when there is none.
-std::string text_of(const Vault& vault, const BackupName& backup, const std::string& path) {
-  ChunkReader reader(vault);
-  const StoredBackup stored = read_backup(vault, backup);
-  if (!stored.root) {
-    throw Error(Code::kDenied, "this key cannot read backups",
-                "use a restorer key: --key-file, or the recovery sheet");
-  }
+std::string tablespace_map_of(const Vault& vault, const BackupName& backup) {
   std::string text;
-  for_each_entry_within(reader, stored.root->tree, path,
-                        [&](const Entry& entry, std::span<const Ref> chunks) {
-                          if (entry.path != path) return false;
-                          for (const Ref& chunk : chunks) text += as_text(reader.read(chunk));
-                          return false;
-                        });
+  try {
+    read_backup_file(vault, backup, std::string(kPgExtras) + "/tablespace_map",
+                     [&](ByteView content) {
+                       text += as_text(content);
+                       return true;
+                     });
+  } catch (const Error& error) {
+    if (error.code() != Code::kNotFound) throw;  // a cluster without tablespaces has none
+  }
   return text;
 }
 
@@ -37,8 +33,7 @@ bool is_taken(const std::string& place) {
 // Where each tablespace goes, by OID.
 std::map<std::string, std::string> tablespace_places(const Vault& vault,
                                                      const DatabaseRestore& job) {
-  const std::string map =
-      text_of(vault, job.files.backup, std::string(kPgExtras) + "/tablespace_map");
+  const std::string map = tablespace_map_of(vault, job.files.backup);
   const bool resumed = is_unfinished_pg_restore(job.files.target);
   std::map<std::string, std::string> places;
   for (const PgTablespace& space : parse_tablespace_map(map)) {

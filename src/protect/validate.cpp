@@ -344,7 +344,8 @@ std::vector<std::pair<std::string, Timestamp>> verified_times(ObjectStore& store
   store.list("run/verify/", [&](const ObjectInfo& info) {
     const std::string_view rest = std::string_view(info.key).substr(11);
     const auto slash = rest.find('/');
-    if (slash == std::string_view::npos || !rest.ends_with("-content")) return;
+    const bool good = rest.ends_with("-content") || rest.ends_with("-restored");
+    if (slash == std::string_view::npos || !good) return;
     const auto time = parse_compact(rest.substr(slash + 1, 15));
     if (!time) return;
     Timestamp& newest = latest[std::string(rest.substr(0, slash))];

@@ -64,8 +64,10 @@ std::vector<PgDumpPlan> plan_pg_dumps(const PostgresSettings& settings, PgConnec
     plan.command = pg_command(settings, "pg_dump", version);
     // Not compressed: equal parts of two dumps must be equal bytes to be stored once.
     plan.command.insert(plan.command.end(),
-                        {custom ? "--format=custom" : "--format=plain", "--compress=0", "--create",
+                        {custom ? "--format=custom" : "--format=plain", "--compress=0",
                          "--no-password", "--lock-wait-timeout=600000"});
+    // Every server has this one: creating it again would fail.
+    if (database != "postgres") plan.command.push_back("--create");
     plan.environment = pg_environment(settings, database);
     plans.push_back(std::move(plan));
   }

@@ -1,0 +1,162 @@
+// holdfast validate restore: restore a backup into a sandbox, start it, question it.
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "cli/backup_json.h"
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/progress.h"
+#include "cli/run_log.h"
+#include "cli/session.h"
+#include "os/file.h"
+#include "protect/restore_test.h"
+#include "protect/source_job.h"
+
+namespace holdfast {
+namespace {
+
+// For much that need not survive a reboot; the user of a database server can reach it.
+constexpr const char* kScratch = "/var/tmp/holdfast";
+
+struct RestoreTestOptions {
+  std::string backup;
+  std::string scratch;
+  bool no_record = false;
+  std::optional<unsigned> threads;
+};
+
+// Everybody may write beside it, so it must not be somebody else's.
+std::string own_scratch() {
+  make_directories(kScratch, 0711);
+  struct stat status {};
+  if (::lstat(kScratch, &status) != 0 || !S_ISDIR(status.st_mode) ||
+      status.st_uid != ::geteuid()) {
+    throw Error(Code::kDenied, std::string(kScratch) + " belongs to somebody else",
+                "choose another place for the sandbox: --scratch DIR");
+  }
+  if (::chmod(kScratch, 0711) != 0) throw system_error(errno, "cannot set the mode of the scratch");
+  return kScratch;
+}
+
+// The source that the backup is of, if the configuration still has it.
+SourceSettings source_of(const Settings& settings, const BackupName& backup) {
+  for (const SourceSettings& source : settings.sources) {
+    if (source.name == backup.source && source.backup_class == backup.backup_class) return source;
+  }
+  SourceSettings source;
+  source.name = backup.source;
+  source.backup_class = backup.backup_class;
+  return source;
+}
+
+Json result_json(const BackupName& backup, const RestoreTestResult& result) {
+  Json steps = Json::array();
+  for (const ProofStep& step : result.steps) {
+    steps.push_back({{"name", step.name},
+                     {"passed", step.passed},
+                     {"detail", step.detail},
+                     {"duration_seconds", std::chrono::duration<double>(step.duration).count()}});
+  }
+  return {{"backup", backup.id()},
+          {"passed", result.passed()},
+          {"steps", steps},
+          {"files", result.restored.files},
+          {"bytes", result.restored.bytes},
+          {"ready_seconds", std::chrono::duration<double>(result.until_ready).count()},
+          {"duration_seconds", std::chrono::duration<double>(result.duration).count()}};
+}
+
+std::string step_text(const ProofStep& step) {
+  return fmt::format("  {:<6} {:<12} {:>7}  {}", step.passed ? "ok" : "FAILED", step.name,
+                     format_duration(step.duration), printable(step.detail));
+}
+
+RestoreTestResult run_test(Context& context, const Vault& vault, const RestoreTestJob& job,
+                           RunLog& log, Warnings& warnings) {
+  RestoreProgress restoring;
+  std::optional<ProgressDisplay> display;
+  display.emplace(context, "restore test", "file", [&restoring] {
+    ProgressSample sample;
+    sample.bytes = restoring.bytes;
+    sample.items = restoring.files;
+    sample.total_bytes = restoring.total_bytes;
+    sample.total_items = restoring.total_files;
+    sample.total_known = sample.total_items > 0;
+    return sample;
+  });
+  const auto heard = [&](const ProofStep& step) {
+    display.reset();  // only the first step has a length that is known
+    log.info(step_text(step));
+    context.output.note(step_text(step) + "\n");
+  };
+  return run_restore_test(vault, job, restoring, heard, warnings, context.stop);
+}
+
+int run(Context& context, const RestoreTestOptions& options) {
+  const OpenedVault opened =
+      open_vault(context, options.no_record ? Access::kRead : Access::kWriteIfPossible);
+  RestoreTestJob job;
+  job.backup = find_backup(list_backups(*opened.store), options.backup);
+  job.source = source_of(context.settings(), job.backup);
+  job.threads = options.threads.value_or(context.settings().threads);
+  job.record = !options.no_record;
+  const std::string parent = options.scratch.empty() ? own_scratch() : options.scratch;
+  const StagingDirectory scratch(parent);
+  // The server's user must be able to reach its own directory in it.
+  std::filesystem::permissions(scratch.path(), std::filesystem::perms(0711));
+  job.scratch = scratch.path();
+  RunLog log(context, "restore", "restore-test");
+  Warnings warnings([&log](const std::string& text) { log.warning(text); });
+  const Duration begin = context.clock.monotonic();
+  context.output.note("restore test of " + job.backup.id() + "\n");
+  log.info("restore test of " + job.backup.id());
+  try {
+    const RestoreTestResult result = run_test(context, *opened.vault, job, log, warnings);
+    log.duration(context.clock.monotonic() - begin);
+    print_warnings(context.output, warnings.first(), warnings.count(), log.file());
+    Json document = result_json(job.backup, result);
+    if (result.passed()) {
+      context.output.note(fmt::format("passed: ready after {}, all in {}\n",
+                                      format_duration(result.until_ready),
+                                      format_duration(result.duration)));
+      context.output.document(document);
+      return kExitSuccess;
+    }
+    const Error error(Code::kCorrupt, job.backup.id() + " did not pass its restore test",
+                      "read what failed above; validate its data (holdfast validate BACKUP "
+                      "--read-data) and test an older backup");
+    log.failure("restore test", error.message());
+    context.output.error(error);
+    document["error"] = error_json(error);
+    context.output.document(document);
+    return exit_code(error.code());
+  } catch (const Error& error) {
+    log.failure("restore test", error.message());
+    log.duration(context.clock.monotonic() - begin);
+    throw;
+  }
+}
+
+}  // namespace
+
+void add_validate_restore_command(Command& validate) {
+  const auto o = std::make_shared<RestoreTestOptions>();
+  validate.subcommand("restore", "Restore into a sandbox, start it, question it")
+      .argument("BACKUP", o->backup, true, "An id, the beginning of one, latest, latest:SOURCE")
+      .text("--scratch", o->scratch, "Directory for the sandbox (default: /var/tmp/holdfast)")
+      .flag("--no-record", o->no_record, "Do not note the result in the vault")
+      .number("--threads", o->threads, 1, 256,
+              "Threads (default: one per processor, up to 8 for a remote store)")
+      .examples({"holdfast validate restore latest:appdb",
+                 "holdfast validate restore backup-20251110 --scratch /var/tmp"})
+      .run([o](Context& context) { return run(context, *o); });
+}
+
+}  // namespace holdfast

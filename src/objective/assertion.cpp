@@ -1,0 +1,114 @@
+#include "objective/assertion.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/human.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::string_view kWithin = "within ";
+constexpr std::array<std::string_view, 6> kOperators = {">=", "<=", "!=", ">", "<", "="};
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+std::optional<double> number(std::string_view text) {
+  const std::string copy(trimmed(text));
+  char* end = nullptr;
+  const double value = std::strtod(copy.c_str(), &end);
+  if (copy.empty() || *end != '\0' || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+struct Expectation {
+  std::string_view op;  // one of kOperators
+  std::string_view value;
+};
+
+Expectation parse(std::string_view expect) {
+  for (const std::string_view op : kOperators) {
+    if (expect.starts_with(op)) return {op, trimmed(expect.substr(op.size()))};
+  }
+  return {"=", expect};
+}
+
+bool is_bound(std::string_view op) { return op == ">" || op == ">=" || op == "<" || op == "<="; }
+
+bool holds(double answer, std::string_view op, double bound) {
+  if (op == ">") return answer > bound;
+  if (op == ">=") return answer >= bound;
+  if (op == "<") return answer < bound;
+  return answer <= bound;
+}
+
+// "2025-11-10 12:00:00.123+00" as PostgreSQL and MariaDB print times; without an offset: UTC.
+std::optional<Timestamp> database_time(std::string_view text) {
+  std::string rfc(trimmed(text));
+  if (rfc.size() > 10 && rfc[10] == ' ') rfc[10] = 'T';
+  const auto sign = rfc.find_last_of("+-");
+  if (sign == std::string::npos || sign < 11) {
+    if (!rfc.ends_with("Z")) rfc += "Z";
+  } else if (rfc.size() - sign == 3) {
+    rfc += ":00";
+  }
+  try {
+    return parse_rfc3339(rfc);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<std::string> too_old(Duration limit, std::string_view answer, Timestamp now) {
+  const auto time = database_time(answer);
+  if (!time) return fmt::format("'{}' is no time", printable(answer));
+  const Duration age = now - *time;
+  if (age <= limit) return std::nullopt;
+  return fmt::format("{} is {} old, more than {}", printable(answer), format_duration(age),
+                     format_duration(limit));
+}
+
+}  // namespace
+
+std::optional<std::string> assertion_failure(std::string_view expect, std::string_view answer,
+                                             Timestamp now) {
+  expect = trimmed(expect);
+  if (expect.starts_with(kWithin)) {
+    return too_old(parse_duration(trimmed(expect.substr(kWithin.size()))), answer, now);
+  }
+  const auto [op, value] = parse(expect);
+  const auto left = number(answer);
+  const auto right = number(value);
+  bool as_wanted = false;
+  if (is_bound(op)) {
+    as_wanted = left && right && holds(*left, op, *right);
+  } else {
+    const bool equal = left && right ? *left == *right : trimmed(answer) == value;
+    as_wanted = equal == (op == "=");
+  }
+  if (as_wanted) return std::nullopt;
+  return fmt::format("the answer is '{}', expected {}", printable(answer), printable(expect));
+}
+
+void check_expectation(std::string_view expect) {
+  expect = trimmed(expect);
+  if (expect.starts_with(kWithin)) {
+    parse_duration(trimmed(expect.substr(kWithin.size())));
+    return;
+  }
+  const auto [op, value] = parse(expect);
+  if (is_bound(op) && !number(value)) {
+    throw Error(Code::kInvalid, fmt::format("'{}' is no number", printable(value)),
+                "write '> 0', '>= 1000', '!= 0', 'within 1h', or the value itself");
+  }
+}
+
+}  // namespace holdfast

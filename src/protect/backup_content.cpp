@@ -1,0 +1,53 @@
+#include "protect/backup_content.h"
+
+#include <optional>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "vault/tree.h"
+
+namespace holdfast {
+namespace {
+
+StoredBackup readable(const Vault& vault, const BackupName& backup) {
+  StoredBackup stored = read_backup(vault, backup);
+  if (stored.root) return stored;
+  throw Error(Code::kDenied, "this key cannot read backups",
+              "use a restorer key: --key-file, or the recovery sheet");
+}
+
+}  // namespace
+
+std::vector<std::string> files_of(const Vault& vault, const BackupName& backup) {
+  ChunkReader reader(vault);
+  std::vector<std::string> paths;
+  for_each_entry(reader, readable(vault, backup).root->tree,
+                 [&](const Entry& entry, std::span<const Ref>) {
+                   if (entry.type == EntryType::kFile) paths.push_back(entry.path);
+                   return true;
+                 });
+  return paths;
+}
+
+std::uint64_t read_backup_file(const Vault& vault, const BackupName& backup,
+                               const std::string& path, const std::function<bool(ByteView)>& take) {
+  ChunkReader reader(vault);
+  std::optional<std::vector<Ref>> chunks;
+  for_each_entry_within(reader, readable(vault, backup).root->tree, path,
+                        [&](const Entry& entry, std::span<const Ref> found) {
+                          if (entry.path == path && entry.type == EntryType::kFile) {
+                            chunks.emplace(found.begin(), found.end());
+                          }
+                          return false;
+                        });
+  if (!chunks) throw Error(Code::kNotFound, backup.id() + " holds no file " + printable(path));
+  std::uint64_t given = 0;
+  for (const Ref& chunk : *chunks) {
+    const Bytes content = reader.read(chunk);
+    given += content.size();
+    if (!take(content)) break;
+  }
+  return given;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,149 @@
+#include "protect/postgres_proof.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "objective/assertion.h"
+#include "os/file.h"
+#include "os/identity.h"
+#include "os/process_stream.h"
+#include "protect/backup_content.h"
+#include "source/postgres/proof.h"
+
+namespace holdfast {
+
+namespace {
+
+// Else the server would seem to find the backup damaged.
+void require_reachable(const std::string& directory, const std::string& user) {
+  if (::geteuid() != 0 || user.empty()) return;
+  const ActAs as(system_user(user));
+  if (::faccessat(AT_FDCWD, directory.c_str(), X_OK, AT_EACCESS) == 0) return;
+  throw Error(Code::kDenied, "the user " + user + " cannot reach " + printable(directory),
+              "choose another place for the sandbox: --scratch DIR");
+}
+
+}  // namespace
+
+PostgresProof::PostgresProof(const Vault& vault, const BackupName& backup,
+                             const DatabaseFacts& facts, const PostgresSettings& settings,
+                             const std::string& scratch, ProofSteps& steps, std::stop_token stop)
+    : vault_(vault),
+      backup_(backup),
+      facts_(facts),
+      settings_(settings),
+      scratch_(scratch),
+      data_(scratch + "/data"),
+      steps_(steps),
+      stop_(std::move(stop)) {
+  require_reachable(scratch_, settings_.system_user);
+}
+
+RestoreResult PostgresProof::make_cluster() const {
+  const int version = std::stoi(facts_.version) * 10000;
+  make_directories(data_, 0700);
+  if (::geteuid() == 0 && !settings_.system_user.empty()) {
+    const SystemUser user = system_user(settings_.system_user);
+    if (::chown(data_.c_str(), user.uid, user.gid) != 0) {
+      throw system_error(errno, "cannot set the owner of " + printable(data_));
+    }
+  }
+  make_pg_cluster(settings_, version, data_, stop_);
+  return {};
+}
+
+std::string PostgresProof::start() {
+  const std::string own = scratch_ + "/server";
+  make_directories(own, 0700);
+  sandbox_ = std::make_unique<PgSandbox>(settings_, data_, own, vault_.clock(), stop_);
+  PgConnection connection(sandbox_->settings(), "postgres", stop_);
+  return "PostgreSQL " + connection.value("select current_setting('server_version')");
+}
+
+std::uint64_t PostgresProof::load_file(const std::string& path) const {
+  const int version = sandbox_->major_version() * 10000;
+  const PgLoadPlan plan = plan_pg_load(sandbox_->settings(), version, path);
+  ProcessOptions options;
+  options.argv = plan.command;
+  options.environment = plan.environment;
+  options.working_directory = "/";
+  ProcessStream child(options, ProcessStream::Direction::kInput, stop_);
+  std::uint64_t bytes = 0;
+  if (plan.may_complain) {
+    std::string text;
+    bytes = read_backup_file(vault_, backup_, path, [&](ByteView content) {
+      text += as_text(content);
+      return true;
+    });
+    child.write(as_bytes(without_tablespace_places(text)));
+  } else {
+    bytes = read_backup_file(vault_, backup_, path,
+                             [&](ByteView content) { return child.write(content); });
+  }
+  const ProcessResult result = child.finish();
+  if (result.stopped) throw Error(Code::kCancelled, "interrupted");
+  if (result.exit_code != 0) {
+    throw ProofFailure(path + " cannot be loaded: " + printable(result.error_output));
+  }
+  return bytes;
+}
+
+std::string PostgresProof::load(RestoreResult& restored) const {
+  const Duration begin = vault_.clock().monotonic();
+  // Roles before what belongs to them: "~globals.sql" stands last.
+  std::vector<std::string> paths = files_of(vault_, backup_);
+  std::rotate(paths.begin(), paths.end() - (paths.empty() ? 0 : 1), paths.end());
+  for (const std::string& path : paths) {
+    restored.bytes += load_file(path);
+    ++restored.files;
+  }
+  restored.duration = vault_.clock().monotonic() - begin;
+  return fmt::format("{} in {}", plural(restored.files, "dump"), format_size(restored.bytes));
+}
+
+std::string PostgresProof::check_position() const {
+  PgConnection connection(sandbox_->settings(), "postgres", stop_);
+  const std::string reached = connection.value("select pg_current_wal_lsn()");
+  // The server's own recovery ends silently where the log does.
+  if (connection.value("select $1::pg_lsn >= $2::pg_lsn", {reached, facts_.stop}) != "t") {
+    throw ProofFailure("recovered to " + reached + ", before the end of the backup at " +
+                       facts_.stop);
+  }
+  return "recovered to " + reached + ", the backup ends at " + facts_.stop;
+}
+
+std::string PostgresProof::check_assertion(const Assertion& assertion, Timestamp now) const {
+  std::string database = assertion.database;
+  if (database.empty() && !settings_.databases.empty()) database = settings_.databases.front();
+  PgConnection connection(sandbox_->settings(), database.empty() ? "postgres" : database, stop_);
+  const std::string answer = connection.value(assertion.query);
+  if (const auto failure = assertion_failure(assertion.expect, answer, now)) {
+    throw ProofFailure(assertion.query + ": " + *failure);
+  }
+  return assertion.query + ": " + printable(answer);
+}
+
+void PostgresProof::check(const std::vector<Assertion>& assertions, Timestamp now) {
+  const auto without_findings = [](const std::string& findings) {
+    if (!findings.empty()) throw ProofFailure(findings);
+    return std::string("nothing found");
+  };
+  if (facts_.method == "physical") steps_.step("position", [&] { return check_position(); });
+  for (std::size_t i = 0; i < assertions.size(); ++i) {
+    steps_.step("assertion " + std::to_string(i + 1),
+                [&] { return check_assertion(assertions[i], now); });
+  }
+  steps_.step("amcheck", [&] { return without_findings(pg_amcheck_findings(*sandbox_, stop_)); });
+  if (facts_.method != "physical") return;
+  steps_.step("checksums", [&] {
+    sandbox_->shut_down();
+    return without_findings(pg_checksum_findings(*sandbox_, data_, stop_));
+  });
+}
+
+}  // namespace holdfast

@@ -1,0 +1,83 @@
+#include "source/postgres/proof.h"
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/process.h"
+
+namespace holdfast {
+namespace {
+
+constexpr int kPerMajor = 10000;
+
+std::string findings_of(const ProcessOptions& options, std::stop_token stop) {
+  const ProcessResult result = run_process(options, std::move(stop));
+  if (result.stopped) throw Error(Code::kCancelled, "interrupted");
+  if (result.exit_code == 0) return {};
+  return printable(result.output + result.error_output);
+}
+
+}  // namespace
+
+std::string pg_amcheck_findings(const PgSandbox& sandbox, std::stop_token stop) {
+  ProcessOptions options;
+  options.argv = pg_command(sandbox.settings(), "pg_amcheck", sandbox.major_version() * kPerMajor);
+  options.argv.insert(options.argv.end(), {"--all", "--install-missing", "--no-password"});
+  options.environment = pg_environment(sandbox.settings(), "postgres");
+  options.working_directory = "/";
+  return findings_of(options, std::move(stop));
+}
+
+std::string pg_checksum_findings(const PgSandbox& sandbox, const std::string& data_directory,
+                                 std::stop_token stop) {
+  const int version = sandbox.major_version() * kPerMajor;
+  ProcessOptions options;
+  options.argv = pg_command(sandbox.settings(), "pg_checksums", version);
+  options.argv.insert(options.argv.end(), {"--check", "-D", data_directory});
+  options.environment = {{"LC_ALL", "C"}};
+  options.working_directory = "/";
+  const std::string findings = findings_of(options, std::move(stop));
+  return findings.find("checksums are not enabled") != std::string::npos ? "" : findings;
+}
+
+PgLoadPlan plan_pg_load(const PostgresSettings& settings, int version,
+                        const std::string& stored_path) {
+  PgLoadPlan plan;
+  plan.environment = pg_environment(settings, "postgres");
+  if (stored_path.ends_with(".dump")) {
+    plan.command = pg_command(settings, "pg_restore", version);
+    plan.command.insert(plan.command.end(),
+                        {"--dbname=postgres", "--no-password", "--exit-on-error"});
+    // The database that every server has is not created again: see plan_pg_dumps.
+    if (stored_path != "postgres.dump") plan.command.push_back("--create");
+    return plan;
+  }
+  plan.may_complain = stored_path == "~globals.sql";
+  plan.command = pg_command(settings, "psql", version);
+  plan.command.insert(
+      plan.command.end(),
+      {"--no-psqlrc", "--quiet", "--no-password", "--output", "/dev/null", "--dbname=postgres",
+       "--set", plan.may_complain ? "ON_ERROR_STOP=0" : "ON_ERROR_STOP=1"});
+  return plan;
+}
+
+std::string without_tablespace_places(const std::string& globals) {
+  constexpr std::string_view kCreate = "CREATE TABLESPACE ";
+  constexpr std::string_view kPlace = " LOCATION '";
+  std::string text;
+  std::string_view rest = globals;
+  while (!rest.empty()) {
+    const auto end = rest.find('\n');
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    const auto place = line.rfind(kPlace);
+    if (line.starts_with(kCreate) && place != std::string_view::npos) {
+      text += std::string(line.substr(0, place)) + " LOCATION '';";
+    } else {
+      text += line;
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace holdfast

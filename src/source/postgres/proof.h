@@ -1,0 +1,34 @@
+// What is asked of a restored server.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "source/postgres/sandbox.h"
+
+namespace holdfast {
+
+// Runs pg_amcheck over all databases: heaps, and that every index points where it should. Returns
+// what it found; empty: all is well. The extension that it needs is installed into the sandbox.
+std::string pg_amcheck_findings(const PgSandbox& sandbox, std::stop_token stop);
+
+// Checks every page of a cluster that is shut down; nothing for one without checksums. Returns what
+// was found; empty: all is well.
+std::string pg_checksum_findings(const PgSandbox& sandbox, const std::string& data_directory,
+                                 std::stop_token stop);
+
+// How to load one dump of a logical backup into a server.
+struct PgLoadPlan {
+  std::vector<std::string> command;
+  std::vector<std::pair<std::string, std::string>> environment;
+  bool may_complain = false;  // roles that exist already are no failure
+};
+PgLoadPlan plan_pg_load(const PostgresSettings& settings, int version,
+                        const std::string& stored_path);
+
+// CREATE TABLESPACE lines of `globals` with their places inside the data directory, as a sandbox
+// must not touch those of production.
+std::string without_tablespace_places(const std::string& globals);
+
+}  // namespace holdfast

@@ -1,0 +1,190 @@
+#include "source/postgres/sandbox.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <utility>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/file.h"
+#include "os/identity.h"
+#include "os/process.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kLogEnd = 2000;
+constexpr Duration kPoll = std::chrono::milliseconds{50};
+
+// Names as pg_controldata prints them; a server refuses to recover with less than these.
+constexpr std::array<std::pair<const char*, const char*>, 5> kLeast = {
+    {{"max_connections setting", "max_connections"},
+     {"max_worker_processes setting", "max_worker_processes"},
+     {"max_wal_senders setting", "max_wal_senders"},
+     {"max_prepared_xacts setting", "max_prepared_transactions"},
+     {"max_locks_per_xact setting", "max_locks_per_transaction"}}};
+
+int major_version_of(const std::string& data) {
+  return std::stoi(std::string(as_text(read_file(data + "/PG_VERSION"))));
+}
+
+ProcessResult run_tool(const PostgresSettings& settings, int version, const std::string& program,
+                       const std::vector<std::string>& arguments, std::stop_token stop) {
+  ProcessOptions options;
+  options.argv = pg_command(settings, program, version);
+  const std::string path = options.argv.back();
+  if (path.starts_with('/') && !path_exists(path)) {
+    throw Error(Code::kUnsupported, "there is no " + path,
+                "install the server's version on this host, or set bin_directory");
+  }
+  options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
+  options.environment = {{"LC_ALL", "C"}};
+  options.working_directory = "/";
+  return run_process(options, std::move(stop));
+}
+
+void give_to(const PostgresSettings& settings, const std::string& path) {
+  if (::geteuid() != 0 || settings.system_user.empty()) return;
+  const SystemUser user = system_user(settings.system_user);
+  if (::chown(path.c_str(), user.uid, user.gid) != 0) {
+    throw system_error(errno, "cannot set the owner of " + printable(path));
+  }
+}
+
+// Sockets have short paths: not in the scratch directory.
+std::string make_socket_directory(const PostgresSettings& settings) {
+  std::string path = "/tmp/holdfast-XXXXXX";
+  if (::mkdtemp(path.data()) == nullptr) throw system_error(errno, "cannot create " + path);
+  give_to(settings, path);
+  return path;
+}
+
+}  // namespace
+
+PgSandbox::PgSandbox(const PostgresSettings& settings, const std::string& data_directory,
+                     const std::string& scratch, Clock& clock, std::stop_token stop)
+    : sandboxed_(settings),
+      data_(data_directory),
+      scratch_(scratch),
+      socket_directory_(make_socket_directory(settings)),
+      stop_(std::move(stop)),
+      major_(major_version_of(data_directory)) {
+  sandboxed_.connection = "host=" + socket_directory_ + " port=5432";
+  try {
+    write_configuration();
+    start();
+    await_recovery(clock);
+  } catch (...) {
+    if (running_) control({"stop", "-m", "immediate"}, "stop");
+    std::filesystem::remove_all(socket_directory_);
+    throw;
+  }
+}
+
+PgSandbox::~PgSandbox() {
+  try {
+    if (running_) control({"stop", "-m", "immediate"}, "stop");
+  } catch (const Error&) {
+    // The directory goes with it, which ends a server as well.
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(socket_directory_, ignored);
+}
+
+void PgSandbox::write_configuration() const {
+  // fsync: nothing of this survives anyway.
+  std::string text = fmt::format(
+      "listen_addresses = ''\nunix_socket_directories = '{}'\nport = 5432\nhba_file = '{}/hba'\n"
+      "ident_file = '{}/ident'\narchive_mode = off\nfsync = off\nautovacuum = off\n"
+      "logging_collector = off\nsynchronous_standby_names = ''\nallow_in_place_tablespaces = on\n",
+      socket_directory_, scratch_, scratch_);
+  const ProcessResult facts =
+      run_tool(sandboxed_, major_ * 10000, "pg_controldata", {"-D", data_}, stop_);
+  if (facts.exit_code != 0) {
+    throw Error(Code::kCorrupt, "the control file of the restored cluster cannot be read: " +
+                                    printable(facts.error_output));
+  }
+  for (const auto& [printed, setting] : kLeast) {
+    const auto at = facts.output.find(printed);
+    if (at == std::string::npos) continue;
+    const auto digit = facts.output.find_first_of("0123456789", at);
+    text += fmt::format("{} = {}\n", setting, std::stoul(facts.output.substr(digit)));
+  }
+  const auto write = [&](const std::string& name, const std::string& content) {
+    write_file_atomic(scratch_ + "/" + name, as_bytes(content), 0600);
+    give_to(sandboxed_, scratch_ + "/" + name);
+  };
+  write("postgresql.conf", text);
+  write("hba", "local all all trust\n");
+  write("ident", "");
+  // What ALTER SYSTEM has set belongs to the old host; recovery settings stay.
+  const std::string automatic = data_ + "/postgresql.auto.conf";
+  std::string kept;
+  if (path_exists(automatic)) {
+    const std::string before(as_text(read_file(automatic)));
+    const auto ours = before.find("# holdfast:");
+    if (ours != std::string::npos) kept = before.substr(ours);
+  }
+  write_file_atomic(automatic, as_bytes(kept), 0600);
+  give_to(sandboxed_, automatic);
+}
+
+void PgSandbox::control(const std::vector<std::string>& arguments, const char* what) {
+  std::vector<std::string> all = arguments;
+  all.insert(all.end(), {"-D", data_, "-w", "-t", "86400", "-s"});
+  const ProcessResult result = run_tool(sandboxed_, major_ * 10000, "pg_ctl", all,
+                                        arguments[0] == "start" ? stop_ : std::stop_token());
+  running_ = arguments[0] == "start";
+  if (result.stopped) throw Error(Code::kCancelled, "interrupted");
+  if (result.exit_code == 0) return;
+  throw Error(Code::kCorrupt,
+              fmt::format("the restored server does not {}: {}", what, printable(log_end())),
+              "the backup does not give a working server: keep its log, try an older backup");
+}
+
+void PgSandbox::start() {
+  const std::string log = scratch_ + "/server.log";
+  write_file_atomic(log, {}, 0600);
+  give_to(sandboxed_, log);
+  give_to(sandboxed_, scratch_);
+  control({"start", "-l", log, "-o", "-c config_file=" + scratch_ + "/postgresql.conf"}, "start");
+}
+
+// A server in recovery takes connections once it is consistent; the proof wants the end.
+void PgSandbox::await_recovery(Clock& clock) {
+  PgConnection connection(sandboxed_, "postgres", stop_);
+  while (connection.value("select pg_is_in_recovery() and not pg_is_wal_replay_paused()") == "t") {
+    if (!clock.sleep_for(kPoll, stop_)) throw Error(Code::kCancelled, "interrupted");
+  }
+}
+
+std::string PgSandbox::log_end() const {
+  const std::string log(as_text(read_file(scratch_ + "/server.log")));
+  return log.size() <= kLogEnd ? log : log.substr(log.size() - kLogEnd);
+}
+
+void PgSandbox::shut_down() { control({"stop", "-m", "fast"}, "stop"); }
+
+void make_pg_cluster(const PostgresSettings& settings, int version, const std::string& directory,
+                     std::stop_token stop) {
+  const ProcessResult result =
+      run_tool(settings, version, "initdb",
+               {"-D", directory, "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync",
+                "--auth=trust", "--data-checksums"},
+               std::move(stop));
+  if (result.stopped) throw Error(Code::kCancelled, "interrupted");
+  if (result.exit_code == 0) return;
+  throw Error(Code::kInvalid, "no empty cluster could be made: " + printable(result.error_output));
+}
+
+void end_stray_pg_server(const PostgresSettings& settings, const std::string& data_directory) {
+  if (!path_exists(data_directory + "/postmaster.pid")) return;
+  run_tool(settings, major_version_of(data_directory) * 10000, "pg_ctl",
+           {"stop", "-m", "immediate", "-D", data_directory, "-w", "-s"}, {});
+}
+
+}  // namespace holdfast
