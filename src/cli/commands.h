@@ -6,6 +6,7 @@
 namespace holdfast {
 
 void add_init_command(Command& root);
+void add_check_command(Command& root);
 void add_backup_command(Command& root);
 void add_list_command(Command& root);
 void add_show_command(Command& root);

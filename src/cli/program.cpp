@@ -136,6 +136,7 @@ Program::Program() {
   add_global_options(root, options_);
   root.flag("-V,--version", show_version_, "Print the version");
   add_init_command(root);
+  add_check_command(root);
   add_backup_command(root);
   add_list_command(root);
   add_show_command(root);

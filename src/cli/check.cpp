@@ -1,0 +1,112 @@
+// holdfast check: finds a wrong set-up before the first backup does.
+#include "source/postgres/check.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "cli/commands.h"
+#include "cli/context.h"
+#include "cli/session.h"
+#include "os/file.h"
+
+namespace holdfast {
+namespace {
+
+struct CheckOptions {
+  std::vector<std::string> sources;
+};
+
+struct Tally {
+  Json json = Json::array();
+  std::uint64_t bad = 0;
+};
+
+const char* word(Verdict verdict) {
+  return verdict == Verdict::kGood ? "ok" : verdict == Verdict::kAdvice ? "advice" : "BAD";
+}
+
+void report(Context& context, const std::string& subject, const SetupFinding& finding,
+            Tally& tally) {
+  context.output.print(fmt::format("  {:<7} {}\n", word(finding.verdict), finding.what));
+  if (!finding.hint.empty()) context.output.print("          " + finding.hint + "\n");
+  tally.json.push_back({{"subject", subject},
+                        {"verdict", word(finding.verdict)},
+                        {"what", finding.what},
+                        {"hint", finding.hint}});
+  if (finding.verdict == Verdict::kBad) ++tally.bad;
+}
+
+std::vector<SetupFinding> check_paths(const SourceSettings& source) {
+  std::vector<SetupFinding> findings;
+  for (const std::string& path : source.paths) {
+    if (path_exists(path)) {
+      findings.push_back({Verdict::kGood, printable(path) + " is there", ""});
+    } else {
+      findings.push_back({Verdict::kBad, "there is no " + printable(path), "correct its path"});
+    }
+  }
+  if (findings.empty()) findings.push_back({Verdict::kGood, "nothing to be checked", ""});
+  return findings;
+}
+
+std::vector<SetupFinding> check_source(Context& context, const SourceSettings& source) {
+  if (source.postgresql) return check_postgres(*source.postgresql, context.stop);
+  return check_paths(source);
+}
+
+std::vector<SetupFinding> check_vault(Context& context) {
+  try {
+    const OpenedVault opened = open_vault(context, Access::kRead);
+    return {{Verdict::kGood,
+             fmt::format("{} opens with this {} key", opened.store->traits().url,
+                         role_name(opened.vault->ring().role)),
+             ""}};
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled) throw;
+    return {{Verdict::kBad, error.message(), error.hint()}};
+  }
+}
+
+int run(Context& context, const CheckOptions& options) {
+  Tally tally;
+  const auto check = [&](const std::string& subject, const std::vector<SetupFinding>& findings) {
+    context.output.print(subject + "\n");
+    for (const SetupFinding& finding : findings) report(context, subject, finding, tally);
+  };
+  std::vector<SourceSettings> sources = context.settings().sources;
+  if (!options.sources.empty()) {
+    sources.clear();
+    for (const std::string& name : options.sources) {
+      sources.push_back(find_source(context.settings(), name));
+    }
+  }
+  check("vault", check_vault(context));
+  for (const SourceSettings& source : sources) check(source.name, check_source(context, source));
+  Json document{{"findings", tally.json}, {"bad", tally.bad}};
+  if (tally.bad == 0) {
+    context.output.document(document);
+    return kExitSuccess;
+  }
+  const Error error(Code::kInvalid, plural(tally.bad, "thing") + " would keep backups from working",
+                    "do what stands below each BAD, then check again");
+  context.output.error(error);
+  document["error"] = error_json(error);
+  context.output.document(document);
+  return exit_code(error.code());
+}
+
+}  // namespace
+
+void add_check_command(Command& root) {
+  const auto o = std::make_shared<CheckOptions>();
+  root.subcommand("check", "Find what would keep backups from working")
+      .arguments("SOURCE", o->sources, false, "Names of sources (default: all)")
+      .examples({"holdfast check", "holdfast check appdb"})
+      .run([o](Context& context) { return run(context, *o); });
+}
+
+}  // namespace holdfast

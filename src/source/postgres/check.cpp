@@ -1,0 +1,156 @@
+#include "source/postgres/check.h"
+
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/file.h"
+#include "source/postgres/cluster.h"
+
+namespace holdfast {
+namespace {
+
+class Check {
+ public:
+  Check(const PostgresSettings& settings, std::stop_token stop)
+      : settings_(settings), stop_(std::move(stop)) {}
+
+  std::vector<SetupFinding> run() {
+    try {
+      PgConnection connection(settings_, "", stop_);
+      good("connected to " + connection.name());
+      const PgCluster cluster = read_cluster(connection);
+      good("PostgreSQL " + cluster.version + ", system " + cluster.system_identifier +
+           (cluster.in_recovery ? ", a standby" : ""));
+      if (settings_.method == DatabaseMethod::kPhysical) {
+        check_rights(connection);
+        check_files(cluster);
+        check_log(connection, cluster);
+      } else {
+        check_tools(cluster);
+      }
+    } catch (const Error& error) {
+      if (error.code() == Code::kCancelled) throw;
+      bad(error.message(), error.hint());
+    }
+    return std::move(findings_);
+  }
+
+ private:
+  void good(std::string what) { findings_.push_back({Verdict::kGood, std::move(what), ""}); }
+  void advise(std::string what, std::string hint) {
+    findings_.push_back({Verdict::kAdvice, std::move(what), std::move(hint)});
+  }
+  void bad(std::string what, std::string hint) {
+    findings_.push_back({Verdict::kBad, std::move(what), std::move(hint)});
+  }
+
+  void check_rights(PgConnection& connection) {
+    const PgRow role = connection
+                           .query(
+                               "select rolsuper, rolreplication, rolname "
+                               "from pg_roles where rolname = current_user")
+                           .at(0);
+    const std::string name = role[2].value_or("");
+    if (role[0] != "t" && role[1] != "t") {
+      bad("the role " + name + " has no right to replicate",
+          "ALTER ROLE " + name + " REPLICATION;");
+    }
+    const bool starts = connection.value(
+                            "select bool_and(has_function_privilege(oid, 'execute')) from pg_proc "
+                            "where proname in ('pg_backup_start', 'pg_backup_stop', "
+                            "'pg_start_backup', 'pg_stop_backup')") == "t";
+    if (!starts) {
+      bad("the role " + name + " may not start a backup",
+          "GRANT EXECUTE ON FUNCTION pg_backup_start, pg_backup_stop TO " + name + ";");
+    }
+    if (starts && (role[0] == "t" || role[1] == "t")) good("the role " + name + " may back up");
+  }
+
+  void check_files(const PgCluster& cluster) {
+    const std::string file = cluster.data_directory + "/PG_VERSION";
+    if (::access(file.c_str(), R_OK) == 0) {
+      good("the data directory " + printable(cluster.data_directory) + " is readable");
+    } else {
+      bad("the data directory " + printable(cluster.data_directory) +
+              " is not readable on this host",
+          "run Holdfast on the database host, as root or as the server's user");
+    }
+    if (cluster.checksums) {
+      good("data pages have checksums");
+    } else {
+      advise("data pages have no checksums: damage on the disk goes into backups unseen",
+             "stop the server once and run: pg_checksums --enable");
+    }
+  }
+
+  void check_log(PgConnection& connection, const PgCluster& cluster) {
+    if (cluster.wal_level == "minimal") {
+      bad("wal_level is minimal", "set wal_level = replica and restart the server");
+    } else {
+      good("wal_level is " + cluster.wal_level);
+    }
+    const std::string free = connection.value(
+        "select current_setting('max_replication_slots')::int - count(*) "
+        "from pg_replication_slots");
+    if (std::stol(free) < 1) {
+      bad("no replication slot is free",
+          "raise max_replication_slots, or drop a slot that nobody uses");
+    } else {
+      good(free + " replication slots are free");
+    }
+    if (connection.value("select current_setting('max_slot_wal_keep_size')") == "-1") {
+      advise("max_slot_wal_keep_size is not set: a slot that nobody reads can fill the disk",
+             "set it to what the disk can spare, 20GB say");
+    }
+    const std::string mode = connection.value("select current_setting('archive_mode')");
+    const std::string command = connection.value("select current_setting('archive_command', true)");
+    if (mode == "off") {
+      advise("archive_mode is off: restores reach the backups, and no moment between them",
+             "set archive_mode = on and archive_command = 'holdfast wal-push %p', or run "
+             "holdfast stream SOURCE");
+    } else if (command.find("wal-push") == std::string::npos) {
+      advise("archive_command is not Holdfast's: " + printable(command),
+             "archive_command = 'holdfast wal-push %p'");
+    } else {
+      check_archiver(connection);
+    }
+  }
+
+  void check_archiver(PgConnection& connection) {
+    const PgRow row =
+        connection
+            .query(
+                "select failed_count, last_failed_wal, last_archived_wal, "
+                "coalesce(last_failed_time > last_archived_time, last_failed_time is not null) "
+                "from pg_stat_archiver")
+            .at(0);
+    if (row[3] == "t") {
+      bad("the last WAL file could not be archived: " + row[1].value_or(""),
+          "read the server's log: it has what wal-push said");
+    } else {
+      good("WAL is archived" + (row[2] ? ", last " + *row[2] : ""));
+    }
+  }
+
+  void check_tools(const PgCluster& cluster) {
+    const std::string tool = pg_command(settings_, "pg_dump", cluster.version_number).back();
+    if (tool.starts_with('/') && !path_exists(tool)) {
+      bad("there is no " + tool, "install the client of the server's version");
+    } else {
+      good("dumps are made by " + tool);
+    }
+  }
+
+  const PostgresSettings& settings_;
+  std::stop_token stop_;
+  std::vector<SetupFinding> findings_;
+};
+
+}  // namespace
+
+std::vector<SetupFinding> check_postgres(const PostgresSettings& settings, std::stop_token stop) {
+  return Check(settings, std::move(stop)).run();
+}
+
+}  // namespace holdfast

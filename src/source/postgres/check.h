@@ -1,0 +1,24 @@
+// Whether a server is set up so that backups and log archiving will work.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "settings/settings.h"
+
+namespace holdfast {
+
+enum class Verdict { kGood, kAdvice, kBad };
+
+struct SetupFinding {
+  Verdict verdict = Verdict::kGood;
+  std::string what;  // "wal_level is replica"
+  std::string hint;  // what to do; empty when there is nothing
+};
+
+// Looks at everything that the first backup would stumble over, and at what would make a restore
+// poorer than it could be. Never throws for what it finds.
+std::vector<SetupFinding> check_postgres(const PostgresSettings& settings, std::stop_token stop);
+
+}  // namespace holdfast
