@@ -27,6 +27,7 @@ void add_prune_command(Command& root);
 void add_lifecycle_command(Command& root);
 void add_repair_command(Command& root);
 void add_stats_command(Command& root);
+void add_stream_command(Command& root);
 void add_store_command(Command& root);
 void add_key_command(Command& root);
 void add_version_command(Command& root);

@@ -156,6 +156,7 @@ Program::Program() {
   add_lock_command(root);
   add_repair_command(root);
   add_stats_command(root);
+  add_stream_command(root);
   add_store_command(root);
   add_key_command(root);
   add_version_command(root);

@@ -1,8 +1,10 @@
 // holdfast restore: a backup, or a part of it, back into a directory.
+#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/human.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/restore_run.h"
@@ -27,7 +29,61 @@ struct RestoreOptions {
   std::optional<unsigned> threads;
   ThawOptions thaw;
   std::string tablespaces;
+  std::string to_time;
+  std::string to_xid;
+  std::string to_lsn;
+  std::string to_name;
+  bool to_immediate = false;
+  bool exclusive = false;
+  std::string timeline = "latest";
+  std::string action = "promote";
+  std::string role = "primary";
+  std::string primary;
 };
+
+std::uint32_t parse_xid(const std::string& text) {
+  std::uint32_t xid = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), xid);
+  if (failed == std::errc{} && end == text.data() + text.size()) return xid;
+  throw Error(Code::kUsage, "'" + printable(text) + "' is no transaction number", "--to-xid 12345");
+}
+
+Timestamp parse_target_time(const std::string& text) {
+  try {
+    return parse_rfc3339(text);
+  } catch (const Error&) {
+    throw Error(
+        Code::kUsage, "'" + printable(text) + "' is no moment that everybody agrees on",
+        "write date, time and offset: --to-time 2025-11-10T12:00:00Z, or +01:00 at its end");
+  }
+}
+
+std::optional<RecoveryTarget> target_of(const RestoreOptions& options) {
+  std::vector<RecoveryTarget> targets;
+  if (!options.to_time.empty()) targets.push_back({parse_target_time(options.to_time)});
+  if (!options.to_xid.empty()) targets.push_back({TargetXid{parse_xid(options.to_xid)}});
+  if (!options.to_lsn.empty()) targets.push_back({TargetLsn{parse_lsn(options.to_lsn)}});
+  if (!options.to_name.empty()) targets.push_back({TargetName{options.to_name}});
+  if (targets.size() + (options.to_immediate ? 1 : 0) > 1) {
+    throw Error(Code::kUsage, "there is more than one target",
+                "give one of --to-time, --to-xid, --to-lsn, --to-name, --to-immediate");
+  }
+  if (targets.empty()) return std::nullopt;
+  targets.front().inclusive = !options.exclusive;
+  return targets.front();
+}
+
+DatabaseRestore database_options(const RestoreOptions& options) {
+  DatabaseRestore database;
+  database.tablespace_directory = options.tablespaces;
+  database.target = target_of(options);
+  database.use_log = !options.to_immediate;
+  database.timeline = options.timeline;
+  database.action = options.action;
+  database.standby = options.role == "standby";
+  database.primary_conninfo = options.primary;
+  return database;
+}
 
 RestoreJob make_job(const RestoreOptions& options, const BackupName& backup,
                     const Settings& settings) {
@@ -53,9 +109,8 @@ int run(Context& context, const RestoreOptions& options) {
       open_vault(context, options.dry_run ? Access::kDryRun : Access::kWriteIfPossible);
   const BackupName name = find_backup(list_backups(*opened.store), options.backup);
   const RestoreJob job = make_job(options, name, context.settings());
-  DatabaseRestore database;
-  database.tablespace_directory = options.tablespaces;
-  const Restored restored = restore_backup(context, *opened.vault, job, options.thaw, database);
+  const Restored restored =
+      restore_backup(context, *opened.vault, job, options.thaw, database_options(options));
   context.output.note(restored_text(job, restored));
   print_warnings(context.output, restored.warnings, restored.warning_count, restored.log_file);
   Json document = restored_json(job, restored);
@@ -86,6 +141,17 @@ void add_restore_command(Command& root) {
       .flag("--no-owner", o->no_owner, "Do not set owners")
       .flag("--no-xattrs", o->no_xattrs, "Do not set extended attributes and ACLs")
       .flag("--ignore-free-space", o->ignore_free_space, "Do not check the free space first")
+      .text("--to-time", o->to_time, "PostgreSQL: recover to this moment, 2025-11-10T12:00:00Z")
+      .text("--to-xid", o->to_xid, "PostgreSQL: recover to this transaction")
+      .text("--to-lsn", o->to_lsn, "PostgreSQL: recover to this position of the log")
+      .text("--to-name", o->to_name, "PostgreSQL: recover to this restore point")
+      .flag("--to-immediate", o->to_immediate, "PostgreSQL: the backup itself, without the log")
+      .flag("--exclusive", o->exclusive, "Stop right before the target, not behind it")
+      .text("--timeline", o->timeline, "latest (the default), current, or a number")
+      .choice("--action", o->action, {"promote", "pause", "shutdown"},
+              "What the server does at the target (default: promote)")
+      .choice("--as", o->role, {"primary", "standby"}, "What the server shall be")
+      .text("--primary", o->primary, "Of a standby: how to connect to its primary")
       .text("--tablespaces", o->tablespaces,
             "PostgreSQL: put tablespaces into DIR/OID (default: their old places)")
       .number("--threads", o->threads, 1, 256,
@@ -93,6 +159,7 @@ void add_restore_command(Command& root) {
   add_thaw_options(command, o->thaw);
   command
       .examples({"holdfast restore latest:web --target /tmp/back",
+                 "holdfast restore latest:appdb --target /srv/pg --to-time 2025-11-10T12:00:00Z",
                  "holdfast restore latest --target / --overwrite if-changed",
                  "holdfast restore backup-20251110 --target /tmp/back --include /etc/nginx",
                  "holdfast restore latest --target /srv --strip-components 1 --dry-run"})

@@ -31,6 +31,15 @@ bool is_whole_cluster(const Vault& vault, const RestoreJob& job) {
   return database && database->engine == "postgresql" && database->method == "physical";
 }
 
+void say_scope(Context& context, const RecoveryScope& scope) {
+  if (scope.log) {
+    context.output.note("can be recovered: " + span_text(*scope.log, scope.consistent) + "\n");
+  } else {
+    context.output.note("recovers the backup itself, of " + format_rfc3339(scope.consistent) +
+                        ": the vault has no log behind it\n");
+  }
+}
+
 Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
                  const ThawOptions& thaw, const DatabaseRestore& database, Warnings& warnings) {
   Restored restored;
@@ -49,7 +58,9 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
     if (is_whole_cluster(vault, job)) {
       DatabaseRestore whole = database;
       whole.files = job;
-      restored.result = run_postgres_restore(vault, whole, progress, warnings, context.stop);
+      const RecoveryScope scope = recovery_scope(vault, whole, context.stop);
+      say_scope(context, scope);
+      restored.result = run_postgres_restore(vault, whole, scope, progress, warnings, context.stop);
       return restored;
     }
     restored.result = run_restore(vault, job, progress, warnings, context.stop);

@@ -1,5 +1,6 @@
 #include "protect/database_restore.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
@@ -76,6 +77,46 @@ void add(RestoreResult& sum, const RestoreResult& part) {
   sum.resumed = sum.resumed || part.resumed;
 }
 
+std::string pg_time_text(Timestamp time) {
+  std::string text = format_rfc3339(time, true);
+  text[text.find('T')] = ' ';
+  text.resize(text.find('.') + 7);  // microseconds
+  return text + "+00";
+}
+
+PgRecoveryTarget pg_target(const RecoveryTarget& target) {
+  PgRecoveryTarget recovery;
+  recovery.inclusive = target.inclusive;
+  if (const auto* time = std::get_if<Timestamp>(&target.at)) {
+    recovery.kind = PgTargetKind::kTime;
+    recovery.value = pg_time_text(*time);
+  } else if (const auto* xid = std::get_if<TargetXid>(&target.at)) {
+    recovery.kind = PgTargetKind::kXid;
+    recovery.value = std::to_string(xid->xid);
+  } else if (const auto* lsn = std::get_if<TargetLsn>(&target.at)) {
+    recovery.kind = PgTargetKind::kLsn;
+    recovery.value = format_lsn(lsn->lsn);
+  } else {
+    recovery.kind = PgTargetKind::kName;
+    recovery.value = std::get<TargetName>(target.at).name;
+  }
+  return recovery;
+}
+
+PgRecovery recovery_of(const DatabaseRestore& job, const RecoveryScope& scope) {
+  PgRecovery recovery;
+  recovery.standby = job.standby;
+  recovery.primary_conninfo = job.primary_conninfo;
+  if (!scope.log) return recovery;
+  // All of the log is in pg_wal; a server in recovery must have a command all the same.
+  recovery.restore_command = "false";
+  if (job.target) recovery.target = pg_target(*job.target);
+  recovery.timeline = std::to_string(scope.log->timeline);
+  if (job.standby) recovery.timeline = "latest";
+  recovery.action = job.action;
+  return recovery;
+}
+
 // A server that runs on the target would not notice that its files change under it.
 void refuse_running(const std::string& target) {
   if (!path_exists(target + "/postmaster.pid")) return;
@@ -89,9 +130,30 @@ std::optional<DatabaseFacts> database_of(const Vault& vault, const BackupName& b
   return read_backup(vault, backup).summary.database;
 }
 
+RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std::stop_token stop) {
+  const BackupSummary summary = read_backup(vault, job.files.backup).summary;
+  RecoveryScope scope;
+  scope.consistent = summary.consistent;
+  scope.end = parse_lsn(summary.database.value().stop);
+  if (job.use_log) {
+    scope.log = plan_log(vault, job.files.backup.source, *summary.database, job.timeline, stop);
+  }
+  if (!scope.log) {
+    if (!job.target) return scope;
+    throw Error(
+        Code::kNotFound,
+        "the vault has no log of " + job.files.backup.source +
+            ", so that only the backups themselves can be restored",
+        "leave the target out; for the next time: archive_command = 'holdfast wal-push %p'");
+  }
+  scope.end = std::max(scope.end, scope.log->end);
+  if (job.target) require_reachable(*scope.log, *job.target, scope.consistent);
+  return scope;
+}
+
 RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& job,
-                                   RestoreProgress& progress, Warnings& warnings,
-                                   std::stop_token stop) {
+                                   const RecoveryScope& scope, RestoreProgress& progress,
+                                   Warnings& warnings, std::stop_token stop) {
   refuse_running(job.files.target);
   const auto places = tablespace_places(vault, job);
   // In place of an old cluster: it must not start on a mixture.
@@ -115,7 +177,11 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
                 "heal the vault from a copy (holdfast repair --from URL) and run this restore "
                 "again, or restore an older backup: holdfast list");
   }
-  finish_pg_restore(job.files.target, places, job.recovery);
+  if (scope.log) {
+    fetch_log_plan(vault, *scope.log, job.files.target + "/" + std::string(kPgExtras) + "/wal",
+                   stop);
+  }
+  finish_pg_restore(job.files.target, places, recovery_of(job, scope));
   return result;
 }
 

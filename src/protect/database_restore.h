@@ -6,6 +6,7 @@
 #include <stop_token>
 #include <string>
 
+#include "protect/log_recovery.h"
 #include "protect/restore.h"
 #include "source/postgres/restore.h"
 
@@ -15,17 +16,34 @@ struct DatabaseRestore {
   RestoreJob files;
   // Where tablespaces go: DIRECTORY/OID; empty: their old places, which must be empty then.
   std::string tablespace_directory;
-  PgRecovery recovery;
+  bool use_log = true;                   // go on with the log of the vault, if it has one
+  std::optional<RecoveryTarget> target;  // none: to the end of the log
+  std::string timeline;                  // "latest" (the default), "current", a number
+  std::string action = "promote";        // at the target: "promote", "pause", "shutdown"
+  bool standby = false;
+  std::string primary_conninfo;  // of a standby
 };
+
+// What a restore brings back, to be said before it begins and checked after it.
+struct RecoveryScope {
+  Timestamp consistent{};      // of the backup
+  std::optional<LogPlan> log;  // none: the backup alone
+  Lsn end = 0;                 // replay must reach this, unless there is a target
+};
+
+// Looks up how far `job` can get; throws kNotFound, with what can be reached, when its target is
+// not. Changes nothing.
+RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std::stop_token stop);
 
 // What the backup is of, when it is one of a database.
 std::optional<DatabaseFacts> database_of(const Vault& vault, const BackupName& backup);
 
 // Restores the files of all tablespaces, then completes the directory. Until it has ended no server
-// starts on it. Run again after an interruption it goes on. Throws kConflict when the place of a
-// tablespace is taken, before anything is written, and kCorrupt when files are damaged.
+// starts on it. The log is brought along, so that recovery needs neither the store nor a key. Run
+// again after an interruption it goes on. Throws kConflict when the place of a tablespace is taken,
+// before anything is written, and kCorrupt when files are damaged.
 RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& job,
-                                   RestoreProgress& progress, Warnings& warnings,
-                                   std::stop_token stop);
+                                   const RecoveryScope& scope, RestoreProgress& progress,
+                                   Warnings& warnings, std::stop_token stop);
 
 }  // namespace holdfast

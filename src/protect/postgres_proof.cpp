@@ -109,12 +109,12 @@ std::string PostgresProof::load(RestoreResult& restored) const {
 std::string PostgresProof::check_position() const {
   PgConnection connection(sandbox_->settings(), "postgres", stop_);
   const std::string reached = connection.value("select pg_current_wal_lsn()");
+  const std::string expected = format_lsn(expected_);
   // The server's own recovery ends silently where the log does.
-  if (connection.value("select $1::pg_lsn >= $2::pg_lsn", {reached, facts_.stop}) != "t") {
-    throw ProofFailure("recovered to " + reached + ", before the end of the backup at " +
-                       facts_.stop);
+  if (connection.value("select $1::pg_lsn >= $2::pg_lsn", {reached, expected}) != "t") {
+    throw ProofFailure("recovered to " + reached + ", not to the end at " + expected);
   }
-  return "recovered to " + reached + ", the backup ends at " + facts_.stop;
+  return "recovered to " + reached + ", the vault has the log to " + expected;
 }
 
 std::string PostgresProof::check_assertion(const Assertion& assertion, Timestamp now) const {

@@ -9,6 +9,7 @@
 
 #include "protect/restore.h"
 #include "settings/settings.h"
+#include "source/postgres/lsn.h"
 #include "source/postgres/sandbox.h"
 
 namespace holdfast {
@@ -35,6 +36,8 @@ class PostgresProof {
                 const PostgresSettings& settings, const std::string& scratch, ProofSteps& steps,
                 std::stop_token stop);
 
+  void expect(Lsn end) { expected_ = end; }  // how far replay must get
+
   RestoreResult make_cluster() const;  // an empty one of the backup's version
   std::string start();
   std::string load(RestoreResult& restored) const;
@@ -54,6 +57,7 @@ class PostgresProof {
   std::string data_;
   ProofSteps& steps_;
   std::stop_token stop_;
+  Lsn expected_ = 0;
   std::unique_ptr<PgSandbox> sandbox_;
 };
 

@@ -117,7 +117,9 @@ class RestoreTest : private ProofSteps {
         DatabaseRestore job;
         job.files = restore_job();
         job.tablespace_directory = job_.scratch + "/tablespaces";
-        result_.restored = run_postgres_restore(vault_, job, restoring_, warnings_, stop_);
+        const RecoveryScope scope = recovery_scope(vault_, job, stop_);
+        proof.expect(scope.end);
+        result_.restored = run_postgres_restore(vault_, job, scope, restoring_, warnings_, stop_);
       } else {
         result_.restored = proof.make_cluster();
       }

@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "settings/settings.h"
-
-struct pg_conn;
+#include "source/postgres/connect.h"
 
 namespace holdfast {
 
@@ -37,10 +36,7 @@ class PgConnection {
   int server_version() const;  // 150018
 
  private:
-  struct Closer {
-    void operator()(pg_conn* connection) const;
-  };
-  std::unique_ptr<pg_conn, Closer> connection_;
+  PgHandle connection_;
   std::stop_token stop_;
 };
 

@@ -1,0 +1,251 @@
+#include "protect/log_receiver.h"
+
+#include <fmt/format.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/error.h"
+#include "os/file.h"
+#include "protect/log_archive.h"
+#include "protect/log_listing.h"
+#include "source/postgres/connection.h"
+#include "source/postgres/replication.h"
+#include "source/postgres/timeline_history.h"
+
+namespace holdfast {
+namespace {
+
+constexpr Duration kStatusEvery = std::chrono::seconds{5};
+constexpr Duration kFirstPause = std::chrono::milliseconds{200};
+constexpr Duration kLongestPause = std::chrono::seconds{15};
+
+bool is_passing(const Error& error) { return error.code() == Code::kUnavailable; }
+
+// Where the stream has to go on.
+struct Position {
+  std::uint32_t timeline = 0;
+  Lsn start = 0;             // of a segment
+  std::uint32_t stored = 0;  // bytes of that segment that are there as pieces
+};
+
+}  // namespace
+
+struct LogReceiver::State {
+  State(const Vault& the_vault, const LogReceiverOptions& the_options,
+        std::function<void(const std::string&)> the_notify)
+      : vault(the_vault),
+        options(the_options),
+        notify(std::move(the_notify)),
+        wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!wake.valid()) throw system_error(errno, "cannot watch for progress");
+  }
+
+  void progress() const {
+    const std::uint64_t one = 1;
+    while (::write(wake.get(), &one, sizeof one) < 0 && errno == EINTR) {
+    }
+  }
+
+  void run(std::stop_token stop);
+  void connect_and_stream(std::stop_token stop);
+  void check_system(const PgIdentity& identity);
+  Position position(const PgIdentity& identity);
+  std::optional<Position> archived() const;
+  void store_history(PgReplication& server, std::uint32_t timeline);
+  bool stream(PgReplication& server, std::stop_token stop);  // true at the end of the timeline
+  void report(PgReplication& server);
+
+  template <typename Change>
+  void update(Change change) {
+    MutexLock lock(mutex);
+    change(status);
+  }
+
+  const Vault& vault;
+  const LogReceiverOptions options;
+  std::function<void(const std::string&)> notify;
+  Fd wake;
+  std::string system;
+  std::uint32_t segment_size = kWalSegmentSize;
+  std::unique_ptr<LogUploader> uploader;
+  Lsn received = 0;
+  Lsn reported = 0;
+  Duration last_report{};
+
+  mutable Mutex mutex;
+  LogReceiverStatus status GUARDED_BY(mutex);
+};
+
+void LogReceiver::State::check_system(const PgIdentity& identity) {
+  if (!system.empty() && system != identity.system) {
+    throw Error(
+        Code::kConflict,
+        fmt::format("another cluster answers now: system {}, it was {}", identity.system, system),
+        "give the new cluster a source of its own");
+  }
+  system = identity.system;
+  check_log_stream(vault.store(), options.source, system);
+}
+
+// The end of what the vault has of the newest timeline.
+std::optional<Position> LogReceiver::State::archived() const {
+  for (const LogStream& log : list_log(vault, options.source)) {
+    if (log.stream != system || log.timelines.empty()) continue;
+    const LogTimeline& newest = log.timelines.back();
+    Position position{newest.timeline, 0, 0};
+    if (!newest.held.empty()) {
+      const auto last = parse_wal_segment(newest.held.back().last, segment_size);
+      if (last) position.start = last->next().start(segment_size);
+    }
+    for (const PartialLog& partial : newest.partial) {
+      const auto segment = parse_wal_segment(partial.name, segment_size);
+      if (!segment || segment->start(segment_size) < position.start) continue;
+      position.start = segment->start(segment_size);
+      position.stored = static_cast<std::uint32_t>(partial.reach);
+    }
+    if (position.start > 0) return position;
+  }
+  return std::nullopt;
+}
+
+Position LogReceiver::State::position(const PgIdentity& identity) {
+  if (!options.skip_gap) {
+    if (const auto known = archived()) return *known;
+  }
+  // Nothing yet: from where the slot keeps the log, which is the start of a segment or in one.
+  PgConnection connection(options.server, "", {});
+  const std::string restart = connection.value(
+      "select coalesce(restart_lsn, pg_current_wal_flush_lsn()) from pg_replication_slots "
+      "where slot_name = $1",
+      {options.slot});
+  const Lsn from = restart.empty() ? identity.flushed : parse_lsn(restart);
+  return {identity.timeline, from - from % segment_size, 0};
+}
+
+void LogReceiver::State::store_history(PgReplication& server, std::uint32_t timeline) {
+  if (timeline == 1) return;
+  const std::string content = server.timeline_history(timeline);
+  const LogName name{options.source, system, history_file_name(timeline), {}};
+  store_log(vault, name, as_bytes(content));
+  for (const Vault* other : options.others) store_log(*other, name, as_bytes(content));
+}
+
+void LogReceiver::State::report(PgReplication& server) {
+  const Lsn durable = uploader->durable();
+  server.report(std::max(received, durable), durable, vault.clock().now());
+  reported = durable;
+  last_report = vault.clock().monotonic();
+  update([&](LogReceiverStatus& s) {
+    s.received = received;
+    s.durable = durable;
+    s.uploads = uploader->stats();
+  });
+}
+
+bool LogReceiver::State::stream(PgReplication& server, std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    const auto message = server.receive(kStatusEvery, wake.get());
+    std::uint64_t ignored = 0;
+    while (::read(wake.get(), &ignored, sizeof ignored) < 0 && errno == EINTR) {
+    }
+    bool reply = false;
+    if (message) {
+      if (message->kind == WalMessageKind::kEnd) return true;
+      if (message->kind == WalMessageKind::kData) {
+        if (message->start != received) {
+          throw Error(Code::kUnavailable,
+                      fmt::format("the stream jumped from {} to {}", format_lsn(received),
+                                  format_lsn(message->start)));
+        }
+        uploader->add(message->data, stop);
+        received += message->data.size();
+      }
+      reply = message->reply_wanted;
+      update([&](LogReceiverStatus& s) {
+        s.server_end = std::max(s.server_end, message->server_end);
+        s.received = received;
+        s.heard = vault.clock().now();
+      });
+    }
+    const bool due = vault.clock().monotonic() - last_report >= kStatusEvery;
+    if (reply || due || uploader->durable() > reported) report(server);
+  }
+  return false;
+}
+
+void LogReceiver::State::connect_and_stream(std::stop_token stop) {
+  PgReplication server(options.server, options.name);
+  const PgIdentity identity = server.identify();
+  check_system(identity);
+  segment_size = static_cast<std::uint32_t>(server.segment_size());
+  server.ensure_slot(options.slot);
+  if (!uploader) {
+    LogUploadOptions upload;
+    upload.source = options.source;
+    upload.stream = system;
+    upload.segment_size = segment_size;
+    upload.interval = options.interval;
+    upload.others = options.others;
+    uploader = std::make_unique<LogUploader>(
+        vault, upload, [this](const Error& error) { notify("the log waits: " + error.message()); },
+        [this] { progress(); });
+  }
+  uploader->drain(stop);
+  Position at = position(identity);
+  for (;;) {
+    store_history(server, at.timeline);
+    uploader->begin(at.timeline, at.start, at.stored);
+    received = at.start;
+    server.start(options.slot, at.start, at.timeline);
+    notify(fmt::format("receiving from {} on timeline {}", format_lsn(at.start), at.timeline));
+    update([&](LogReceiverStatus& s) {
+      s.connected = true;
+      s.timeline = at.timeline;
+    });
+    if (!stream(server, stop)) return;
+    uploader->drain(stop);
+    const NextTimeline next = server.next_timeline();
+    notify(fmt::format("timeline {} ended, it goes on with {} at {}", at.timeline, next.timeline,
+                       format_lsn(next.start)));
+    at = {next.timeline, next.start - next.start % segment_size, 0};
+  }
+}
+
+void LogReceiver::State::run(std::stop_token stop) {
+  const std::stop_callback on_stop(stop, [this] { progress(); });
+  Duration pause = kFirstPause;
+  while (!stop.stop_requested()) {
+    try {
+      connect_and_stream(stop);
+      break;
+    } catch (const Error& error) {
+      bool was_connected = false;
+      update([&](LogReceiverStatus& s) { was_connected = std::exchange(s.connected, false); });
+      if (error.code() == Code::kCancelled) break;
+      if (!is_passing(error)) throw;
+      if (was_connected) pause = kFirstPause;
+      notify(error.message() + fmt::format("; trying again in {}", format_duration(pause)));
+    }
+    vault.clock().sleep_for(pause, stop);
+    pause = std::min(2 * pause, kLongestPause);
+  }
+  uploader.reset();
+}
+
+LogReceiver::LogReceiver(const Vault& vault, const LogReceiverOptions& options,
+                         std::function<void(const std::string&)> notify)
+    : state_(std::make_unique<State>(vault, options, std::move(notify))) {}
+
+LogReceiver::~LogReceiver() = default;
+
+void LogReceiver::run(std::stop_token stop) { state_->run(std::move(stop)); }
+
+LogReceiverStatus LogReceiver::status() const {
+  MutexLock lock(state_->mutex);
+  return state_->status;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,265 @@
+#include "protect/log_recovery.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/file.h"
+#include "protect/log_archive.h"
+#include "source/postgres/wal_file.h"
+#include "store/at_once.h"
+
+namespace holdfast {
+namespace {
+
+// Everything of one stream, by the names of its files.
+struct Listing {
+  std::set<std::string> whole;
+  std::map<std::string, std::vector<LogName>> pieces;
+  std::vector<std::string> histories;
+};
+
+Listing list_stream(const Vault& vault, const std::string& source, const std::string& stream) {
+  Listing listing;
+  vault.store().list(log_prefix(source, stream), [&](const ObjectInfo& info) {
+    const auto name = parse_log_key(info.key);
+    if (!name) return;
+    if (parse_history_file_name(name->file)) {
+      listing.histories.push_back(name->file);
+    } else if (name->piece) {
+      listing.pieces[name->file].push_back(*name);
+    } else {
+      listing.whole.insert(name->file);
+    }
+  });
+  return listing;
+}
+
+class Planner {
+ public:
+  Planner(const Vault& vault, const std::string& source, const DatabaseFacts& backup,
+          std::stop_token stop)
+      : vault_(vault), source_(source), backup_(backup), stop_(std::move(stop)) {}
+
+  std::optional<LogPlan> plan(const std::string& timeline) {
+    listing_ = list_stream(vault_, source_, backup_.system);
+    if (listing_.whole.empty() && listing_.pieces.empty()) return std::nullopt;
+    // What comes before is in the backup itself.
+    plan_.begin = parse_lsn(backup_.stop) - 1;
+    const TimelineHistory history = history_of(chosen(timeline));
+    if (!history.leads_here(backup_.timeline, parse_lsn(backup_.stop))) {
+      throw Error(Code::kNotFound,
+                  fmt::format("timeline {} does not come from the backup's, {}", history.timeline(),
+                              backup_.timeline),
+                  "choose an older backup, or another timeline: --timeline");
+    }
+    plan_.timeline = history.timeline();
+    for (const std::string& file : listing_.histories) plan_.histories.push_back(name(file));
+    find_segments(history);
+    read_facts();
+    cut_at_gap();
+    return std::move(plan_);
+  }
+
+ private:
+  LogName name(const std::string& file) const { return {source_, backup_.system, file, {}}; }
+
+  std::uint32_t chosen(const std::string& timeline) const {
+    if (timeline == "current") return backup_.timeline;
+    std::uint32_t newest = backup_.timeline;
+    std::set<std::uint32_t> known{backup_.timeline};
+    for (const std::string& file : listing_.histories) {
+      known.insert(*parse_history_file_name(file));
+      newest = std::max(newest, *parse_history_file_name(file));
+    }
+    if (timeline.empty() || timeline == "latest") return newest;
+    const bool digits =
+        timeline.find_first_not_of("0123456789") == std::string::npos && timeline.size() < 10;
+    const auto wanted = digits ? static_cast<std::uint32_t>(std::stoul(timeline)) : 0;
+    if (known.contains(wanted)) return wanted;
+    throw Error(Code::kNotFound, "the log has no timeline '" + printable(timeline) + "'",
+                fmt::format("the newest is {}", newest));
+  }
+
+  TimelineHistory history_of(std::uint32_t timeline) const {
+    const auto log = read_log(vault_, name(history_file_name(timeline)));
+    if (log) return TimelineHistory::parse(as_text(log->bytes), timeline);
+    if (timeline == 1 || timeline == backup_.timeline) return TimelineHistory(timeline);
+    throw Error(Code::kNotFound, "the log has no " + history_file_name(timeline),
+                "choose another timeline: --timeline current");
+  }
+
+  std::uint32_t segment_size() const {
+    const bool whole = !listing_.whole.empty();
+    const LogName first =
+        whole ? name(*listing_.whole.begin()) : listing_.pieces.begin()->second.front();
+    const LogHeader header = read_log_header(vault_.store(), vault_.ring(), first);
+    if (whole) return static_cast<std::uint32_t>(header.size);
+    return nlohmann::json::parse(header.facts).value("segment_size", kWalSegmentSize);
+  }
+
+  // A segment in which a timeline begins is read from the newest one: it begins with a copy of what
+  // came before.
+  void find_segments(const TimelineHistory& history) {
+    plan_.segment_size = segment_size();
+    for (std::uint64_t number = plan_.begin / plan_.segment_size;; ++number) {
+      const Lsn end = (number + 1) * plan_.segment_size;
+      const WalSegment segment{history.timeline_at(end - 1), number};
+      const std::string file = segment.name(plan_.segment_size);
+      if (listing_.whole.contains(file)) {
+        plan_.segments.push_back({name(file), {}});
+      } else if (listing_.pieces.contains(file)) {
+        add_pieces(file);
+        break;
+      } else {
+        break;
+      }
+    }
+    plan_.gap = first_gap();
+  }
+
+  // Only the whole file is fetched; facts come from each piece.
+  void add_pieces(const std::string& file) {
+    auto& pieces = listing_.pieces[file];
+    std::sort(pieces.begin(), pieces.end(),
+              [](const LogName& a, const LogName& b) { return a.piece->begin < b.piece->begin; });
+    std::uint32_t reach = 0;
+    for (const LogName& piece : pieces) {
+      if (piece.piece->begin > reach) break;
+      if (piece.piece->end <= reach) continue;
+      if (piece.piece->begin < reach) continue;  // pieces of two runs that overlap: facts once
+      reach = piece.piece->end;
+      plan_.segments.push_back({piece, {}});
+    }
+  }
+
+  // Segments of the same timelines behind the last that is in a row.
+  std::optional<Lsn> first_gap() const {
+    const std::uint64_t next = plan_.segments.empty()
+                                   ? plan_.begin / plan_.segment_size
+                                   : number_of(plan_.segments.back().name.file) + 1;
+    const std::string missing = WalSegment{plan_.timeline, next}.name(plan_.segment_size);
+    const auto behind = listing_.whole.upper_bound(missing);
+    if (behind == listing_.whole.end() || behind->substr(0, 8) != missing.substr(0, 8)) {
+      return std::nullopt;
+    }
+    return next * plan_.segment_size;
+  }
+
+  std::uint64_t number_of(const std::string& file) const {
+    return parse_wal_segment(file, plan_.segment_size).value_or(WalSegment{}).number;
+  }
+
+  void read_facts() {
+    at_once(
+        vault_.store(), plan_.segments.size(),
+        [&](std::size_t i) {
+          LogStep& step = plan_.segments[i];
+          const LogHeader header = read_log_header(vault_.store(), vault_.ring(), step.name);
+          step.facts = facts_from_json(nlohmann::json::parse(header.facts));
+        },
+        stop_);
+    for (const LogStep& step : plan_.segments) {
+      plan_.end = std::max(plan_.end, step.facts.last_lsn);
+      if (step.facts.last_commit) plan_.last_commit = step.facts.last_commit;
+    }
+  }
+
+  void cut_at_gap() {
+    if (!plan_.segments.empty()) return;
+    plan_.gap = plan_.begin;
+  }
+
+  const Vault& vault_;
+  const std::string& source_;
+  const DatabaseFacts& backup_;
+  std::stop_token stop_;
+  Listing listing_;
+  LogPlan plan_;
+};
+
+std::string moment_text(const LogMoment& moment) {
+  return fmt::format("{} ({})", format_rfc3339(moment.time, true), format_lsn(moment.lsn));
+}
+
+}  // namespace
+
+std::optional<LogPlan> plan_log(const Vault& vault, const std::string& source,
+                                const DatabaseFacts& backup, const std::string& timeline,
+                                std::stop_token stop) {
+  return Planner(vault, source, backup, std::move(stop)).plan(timeline);
+}
+
+std::string span_text(const LogPlan& plan, Timestamp backup_consistent) {
+  std::string text = format_rfc3339(backup_consistent) + " to ";
+  text += plan.last_commit ? moment_text(*plan.last_commit) : format_lsn(plan.end);
+  if (plan.gap) text += fmt::format("; the log is interrupted at {}", format_lsn(*plan.gap));
+  return text;
+}
+
+void require_reachable(const LogPlan& plan, const RecoveryTarget& target,
+                       Timestamp backup_consistent) {
+  const std::string can =
+      "this backup and the log reach from " + span_text(plan, backup_consistent);
+  const auto refuse = [&](const std::string& why) {
+    throw Error(Code::kNotFound, why, can + "; choose a moment in it, or another backup");
+  };
+  if (const auto* time = std::get_if<Timestamp>(&target.at); time && *time < backup_consistent) {
+    refuse("the backup was made after the moment asked for, " + format_rfc3339(*time));
+  }
+  std::vector<LogFacts> log;
+  for (const LogStep& step : plan.segments) log.push_back(step.facts);
+  const Location location = locate(log, target);
+  std::string near;
+  if (location.before) near += "; before it there is a commit at " + moment_text(*location.before);
+  if (location.after) near += "; after it there is one at " + moment_text(*location.after);
+  switch (location.reach) {
+    case Reach::kReachable:
+    case Reach::kPossible:
+      return;
+    case Reach::kBeforeFirst:
+      refuse("the moment asked for lies before what the log has" + near);
+      break;
+    case Reach::kAtEnd:
+    case Reach::kAfterLast:
+      refuse(
+          "the log ends before the moment asked for, so that a server could not know when to "
+          "stop" +
+          near + "; without a target it recovers to the end of the log");
+      break;
+    case Reach::kAfterGap:
+      refuse("the log is interrupted before the moment asked for" + near);
+      break;
+    case Reach::kNotFound:
+      refuse("the log has no such transaction or restore point");
+      break;
+  }
+}
+
+void fetch_log_plan(const Vault& vault, const LogPlan& plan, const std::string& directory,
+                    std::stop_token stop) {
+  std::vector<LogName> files = plan.histories;
+  for (const LogStep& step : plan.segments) {
+    const LogName whole = step.name.whole();
+    if (files.empty() || files.back() != whole) files.push_back(whole);
+  }
+  at_once(
+      vault.store(), files.size(),
+      [&](std::size_t i) {
+        const std::string path = directory + "/" + files[i].file;
+        const auto fetched =
+            fetch_log(vault, files[i], path, [&](ByteView) { return plan.segment_size; });
+        if (!fetched) {
+          throw Error(Code::kNotFound, files[i].file + " vanished from the log",
+                      "run the restore again");
+        }
+      },
+      stop);
+}
+
+}  // namespace holdfast

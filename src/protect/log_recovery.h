@@ -1,0 +1,55 @@
+// Which part of a log a recovery to some moment needs, whether it is there, and bringing it.
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "source/postgres/commit_index.h"
+#include "source/postgres/timeline_history.h"
+#include "vault/backup_object.h"
+#include "vault/log_name.h"
+#include "vault/vault.h"
+
+namespace holdfast {
+
+// One file of the log in the order of replay; pieces of an unfinished segment count as one file.
+struct LogStep {
+  LogName name;
+  LogFacts facts;
+};
+
+struct LogPlan {
+  std::uint32_t timeline = 0;  // on which recovery ends
+  std::uint32_t segment_size = 0;
+  std::vector<LogStep> segments;  // from the one on in which the backup ends
+  std::vector<LogName> histories;
+  Lsn begin = 0;  // the last byte of the backup
+  Lsn end = 0;    // of the last whole record that is there
+  std::optional<LogMoment> last_commit;
+  std::optional<Lsn> gap;  // where the log is interrupted; what is behind was left out
+};
+
+// The log behind `backup` along the timelines to `timeline` ("latest", "current" for the backup's
+// own, a number). Nothing when the vault has no log of its source and system. Needs headers only:
+// any key will do. Throws kNotFound for a timeline that is not there or does not come from the
+// backup's.
+std::optional<LogPlan> plan_log(const Vault& vault, const std::string& source,
+                                const DatabaseFacts& backup, const std::string& timeline,
+                                std::stop_token stop);
+
+// Throws kNotFound, with the nearest moments that can be reached, when `target` cannot, or when
+// `backup_consistent`, the time of the backup, is later.
+void require_reachable(const LogPlan& plan, const RecoveryTarget& target,
+                       Timestamp backup_consistent);
+
+// "12:00:00Z (0/5000028) to 13:10:11Z (0/9A0F3C8)": what can be recovered.
+std::string span_text(const LogPlan& plan, Timestamp backup_consistent);
+
+// Brings the files of the plan into `directory`, several at once, in place of what has their names.
+// An unfinished segment is filled up with zeros.
+void fetch_log_plan(const Vault& vault, const LogPlan& plan, const std::string& directory,
+                    std::stop_token stop);
+
+}  // namespace holdfast

@@ -1,0 +1,81 @@
+// The streaming replication protocol of PostgreSQL, as a receiver of WAL speaks it:
+// https://www.postgresql.org/docs/15/protocol-replication.html
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/time.h"
+#include "settings/settings.h"
+#include "source/postgres/connect.h"
+#include "source/postgres/lsn.h"
+
+namespace holdfast {
+
+struct PgIdentity {
+  std::string system;          // identifier, decimal
+  std::uint32_t timeline = 0;  // the server's present one
+  Lsn flushed = 0;
+};
+
+enum class WalMessageKind {
+  kData,
+  kKeepalive,
+  kEnd,  // of this timeline: next_timeline() tells where it goes on
+};
+
+struct WalMessage {
+  WalMessageKind kind = WalMessageKind::kData;
+  Lsn start = 0;       // kData: of the first byte
+  Lsn server_end = 0;  // how far the server's log reaches
+  ByteView data;       // valid until the next call
+  bool reply_wanted = false;
+};
+
+struct NextTimeline {
+  std::uint32_t timeline = 0;
+  Lsn start = 0;
+};
+
+// One connection in replication mode. One thread at a time.
+class PgReplication {
+ public:
+  // `name` is the application_name, by which synchronous_standby_names knows us. Throws as
+  // PgConnection does.
+  PgReplication(const PostgresSettings& settings, const std::string& name);
+  ~PgReplication();
+
+  PgIdentity identify();
+  std::uint64_t segment_size();
+  // Makes the physical slot unless it is there; it keeps WAL from then on.
+  void ensure_slot(const std::string& slot);
+  // The content of TTTTTTTT.history.
+  std::string timeline_history(std::uint32_t timeline);
+
+  void start(const std::string& slot, Lsn from, std::uint32_t timeline);
+  // The next message; nothing when none came within `timeout`, or `wake_fd` became readable, or a
+  // signal came. Throws kUnavailable when the server goes away.
+  std::optional<WalMessage> receive(Duration timeout, int wake_fd);
+  // Tells how far the log is written and durable on our side.
+  void report(Lsn written, Lsn flushed, Timestamp now, bool reply_wanted = false);
+  // After kEnd.
+  NextTimeline next_timeline();
+
+ private:
+  struct Freer {
+    void operator()(char* buffer) const;
+  };
+  [[noreturn]] void fail(const std::string& what);
+  std::string cell(const std::string& command, int row, int column);
+
+  PgHandle connection_;
+  std::unique_ptr<char, Freer> buffer_;
+};
+
+// One message of the stream, as CopyData carries it. Throws Error(kCorrupt). For fuzzers too.
+WalMessage parse_wal_message(ByteView bytes);
+
+}  // namespace holdfast
