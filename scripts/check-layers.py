@@ -21,7 +21,7 @@ ROOMS = [
     ["store"],
     ["vault"],
     ["settings"],
-    ["source/files", "source/config"],
+    ["source/files", "source/config", "source/postgres"],
     ["objective"],
     ["protect"],
     ["cli"],
