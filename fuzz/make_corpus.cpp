@@ -5,6 +5,7 @@
 #include "os/file.h"
 #include "store/memory_store.h"
 #include "store/s3/xml.h"
+#include "vault/log_object.h"
 #include "vault/tree.h"
 
 using namespace holdfast;
@@ -93,6 +94,10 @@ int main(int argc, char** argv) {
   summary.name = {"files", Timestamp{}, "source"};
   seed("backup_object", "object", encode_backup(new_session(ring), ring, summary, {}));
   seed("backup_object", "key", as_bytes(summary.name.key()));
+  const LogName log{"source", "1", "file", {}};
+  const Bytes zeros(100);
+  seed("log_object", "object", encode_log(ring, log, zeros, R"({"a":1})", Timestamp{}, 1));
+  seed("log_object", "key", as_bytes(LogName{"db", "1", "file", LogPiece{0, 16}}.key()));
   aws_profile_seeds();
   return 0;
 }

@@ -10,7 +10,8 @@ packages_of() {
         libcli11-dev libyaml-cpp-dev libssl-dev libsodium-dev libzstd-dev \
         libcurl4-openssl-dev libpugixml-dev zlib1g-dev libpq-dev
       ;;
-    test) echo libgtest-dev libgmock-dev attr acl git openssl postgresql-15 ;;
+    # util-linux has setpriv.
+    test) echo libgtest-dev libgmock-dev attr acl git openssl postgresql-15 util-linux ;;
     # A one-node Ceph cluster with two zones, and what a person types against it.
     lab) echo ceph-mon ceph-osd ceph-mgr ceph-common radosgw awscli curl openssl ;;
     demo) echo attr acl ;;

@@ -4,7 +4,7 @@ _holdfast() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
   local commands="init backup list show diff find cat restore recover validate copy sync region
     retention forget prune lock lifecycle
-    repair stats store key version help"
+    repair stats store key wal-push wal-fetch version help"
   local global="--config --vault --key-file --json --quiet --progress --log-dir --help"
   COMPREPLY=()
 
@@ -82,6 +82,8 @@ _holdfast() {
           if [[ -z $subcommand ]]; then words="show apply"; else words="--dry-run"; fi
           ;;
         repair) words="--from --dry-run" ;;
+        wal-push) words="--source --new-cluster" ;;
+        wal-fetch) words="--source" ;;
         forget) words="--force --yes --dry-run" ;;
         store)
           if [[ -z $subcommand ]]; then words="check"; else words="--policies --role"; fi

@@ -13,7 +13,8 @@ complete -c holdfast -l help -d 'show help'
 
 function __holdfast_needs_command
     not __fish_seen_subcommand_from init backup list show diff find cat restore recover validate \
-        copy sync region retention forget prune lock lifecycle repair stats store key version help
+        copy sync region retention forget prune lock lifecycle repair stats store key \
+        wal-push wal-fetch version help
 end
 
 complete -c holdfast -n __holdfast_needs_command -a init -d 'create a vault'
@@ -38,6 +39,8 @@ complete -c holdfast -n __holdfast_needs_command -a repair -d 'mend a damaged va
 complete -c holdfast -n __holdfast_needs_command -a stats -d 'sizes and savings'
 complete -c holdfast -n __holdfast_needs_command -a store -d 'check a bucket'
 complete -c holdfast -n __holdfast_needs_command -a key -d 'manage keys'
+complete -c holdfast -n __holdfast_needs_command -a wal-push -d 'store a file of the log of PostgreSQL'
+complete -c holdfast -n __holdfast_needs_command -a wal-fetch -d 'bring back a file of the log of PostgreSQL'
 complete -c holdfast -n __holdfast_needs_command -a version -d 'show the version'
 complete -c holdfast -n __holdfast_needs_command -a help -d 'show help'
 

@@ -30,6 +30,8 @@ void add_stats_command(Command& root);
 void add_stream_command(Command& root);
 void add_store_command(Command& root);
 void add_key_command(Command& root);
+void add_wal_push_command(Command& root);
+void add_wal_fetch_command(Command& root);
 void add_version_command(Command& root);
 
 }  // namespace holdfast

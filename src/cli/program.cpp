@@ -11,6 +11,7 @@
 #include "cli/context.h"
 #include "cli/global_options.h"
 #include "cli/output.h"
+#include "cli/wal_spool.h"
 #include "os/signals.h"
 
 namespace holdfast {
@@ -26,7 +27,12 @@ bool asks_for_json(const std::vector<std::string>& arguments) {
   return std::find(arguments.begin(), end, "--json") != end;
 }
 
-int report(const Error& error, bool json) {
+// What is called as a restore_command must not fail with a code that means "no such file" there.
+bool is_restore_command(const std::vector<std::string>& arguments) {
+  return std::find(arguments.begin(), arguments.end(), "wal-fetch") != arguments.end();
+}
+
+int report(const Error& error, bool json, bool restore_command) {
   Output output(json, false);
   output.error(error);
   try {
@@ -34,7 +40,7 @@ int report(const Error& error, bool json) {
   } catch (const Error&) {
     // Standard output is gone; the exit code still tells.
   }
-  return exit_code(error.code());
+  return restore_command ? kExitAbortRecovery : exit_code(error.code());
 }
 
 std::vector<std::string> names_of_commands(const CLI::App& app) {
@@ -159,6 +165,8 @@ Program::Program() {
   add_stream_command(root);
   add_store_command(root);
   add_key_command(root);
+  add_wal_push_command(root);
+  add_wal_fetch_command(root);
   add_version_command(root);
   Command help = root.subcommand("help", "Help for a command");
   help.arguments("COMMAND", help_for_, false, "The command");
@@ -213,18 +221,19 @@ int Program::run(std::vector<std::string> arguments) {
 
 int run_program(std::vector<std::string> arguments) {
   const bool json = asks_for_json(arguments);
+  const bool restore = is_restore_command(arguments);
   try {
     return Program().run(std::move(arguments));
   } catch (const Error& error) {
-    return report(error, json);
+    return report(error, json, restore);
   } catch (const std::bad_alloc&) {
     return report(Error(Code::kInternal, "out of memory",
                         "close other programs, or give --threads 1 where the command has it"),
-                  json);
+                  json, restore);
   } catch (const std::exception& error) {
     return report(Error(Code::kInternal, error.what(),
                         "this is a defect of holdfast: please report it with the command line"),
-                  json);
+                  json, restore);
   }
 }
 

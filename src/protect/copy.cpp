@@ -12,6 +12,7 @@
 #include "os/clock.h"
 #include "os/mutex.h"
 #include "vault/lease.h"
+#include "vault/log_name.h"
 #include "vault/vault.h"
 
 namespace holdfast {
@@ -53,7 +54,9 @@ class Copy {
   bool needs_copy(const std::string& key, std::uint64_t size, const Sizes& present);
   bool run_stage(const Stage& stage);
   bool is_there(const std::string& key, std::uint64_t size, const Digest& digest);
-  void copy_one(const std::string& key);
+  void copy_one(const std::string& key, std::uint64_t size);
+  void copy_or_replace(const std::string& key);
+  bool copy_whole_of(const std::string& piece);
   std::unique_ptr<StagedObject> fetch(const std::string& key, std::uint64_t size, Digest& digest);
   Digest stream(ObjectStore& store, const std::string& key, std::uint64_t size, StagedObject* into);
 
@@ -111,6 +114,8 @@ std::vector<Copy::Stage> Copy::plan() {
     }
     return stage;
   };
+  // A backup of a database needs the log that was written meanwhile.
+  Stage logs = list("logs", {"log/"});
   Stage results = list("results", {"run/", "doom/"});
   Stage index = list("index", {"index/"});
   Stage packs = list("packs", {"meta/", "data/"});
@@ -118,7 +123,7 @@ std::vector<Copy::Stage> Copy::plan() {
   for (const std::string& key : backups.keys) {
     if (const auto info = from_.stat(key)) wanted_[key] = info->size;
   }
-  for (Stage* stage : {&keys, &packs, &index, &results, &backups}) {
+  for (Stage* stage : {&keys, &packs, &index, &results, &logs, &backups}) {
     std::erase_if(stage->keys, [&](const std::string& key) {
       const auto size = wanted_.find(key);
       return size == wanted_.end() || !needs_copy(key, size->second, present_);
@@ -188,8 +193,7 @@ std::unique_ptr<StagedObject> Copy::fetch(const std::string& key, std::uint64_t 
               "repair the source first: holdfast repair --from URL (of this copy, if it has it)");
 }
 
-void Copy::copy_one(const std::string& key) {
-  const std::uint64_t size = wanted_.at(key);
+void Copy::copy_one(const std::string& key, std::uint64_t size) {
   Digest digest{};
   const auto object = fetch(key, size, digest);
   if (!object->commit(key) && !is_there(key, size, digest)) {
@@ -212,6 +216,26 @@ void Copy::copy_one(const std::string& key) {
   if (parse_backup_key(key)) ++result_.backups;
 }
 
+// Pieces of a log go all the time, once the whole file is stored: then that is what is to be
+// copied.
+bool Copy::copy_whole_of(const std::string& piece) {
+  const auto name = parse_log_key(piece);
+  if (!name || !name->piece) return false;
+  const std::string whole = name->whole().key();
+  const auto info = from_.stat(whole);
+  if (!info) return false;
+  copy_one(whole, info->size);
+  return true;
+}
+
+void Copy::copy_or_replace(const std::string& key) {
+  try {
+    copy_one(key, wanted_.at(key));
+  } catch (const Error& error) {
+    if (error.code() != Code::kNotFound || !copy_whole_of(key)) throw;
+  }
+}
+
 // False when an object vanished from the source: a prune is at work there.
 bool Copy::run_stage(const Stage& stage) {
   std::atomic<std::size_t> next{0};
@@ -221,7 +245,7 @@ bool Copy::run_stage(const Stage& stage) {
     for (std::size_t i = next++; i < stage.keys.size() && !ended; i = next++) {
       try {
         if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-        copy_one(stage.keys[i]);
+        copy_or_replace(stage.keys[i]);
       } catch (const Error& failure) {
         MutexLock lock(mutex_);
         ended = true;

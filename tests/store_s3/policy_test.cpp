@@ -71,8 +71,8 @@ TEST(Policy, OnlyTheOperatorRemovesMoreThanLeases) {
         << policy_role_name(role);
   }
   EXPECT_EQ(rights(PolicyRole::kOperator, place()).at("s3:DeleteObject"),
-            below({"data/*", "meta/*", "index/*", "database/*", "files/*", "config/*", "doom/*",
-                   "run/*", "lease/*"}));
+            below({"data/*", "meta/*", "index/*", "database/*", "files/*", "config/*", "log/*",
+                   "doom/*", "run/*", "lease/*"}));
 }
 
 TEST(Policy, NobodyMayDestroyVersionsLiftLocksOrChangeTheBucket) {

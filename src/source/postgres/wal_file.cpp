@@ -53,6 +53,11 @@ bool is_wal_segment_size(std::uint64_t size) {
   return std::has_single_bit(size) && size >= kMinWalSegmentSize && size <= kMaxWalSegmentSize;
 }
 
+std::string WalSegment::name(std::uint32_t segment_size) const {
+  const std::uint64_t per_log = segments_per_log(segment_size);
+  return fmt::format("{:08X}{:08X}{:08X}", timeline, number / per_log, number % per_log);
+}
+
 std::optional<WalFileKind> wal_file_kind(std::string_view name) {
   if (is_hex(name, kSegmentDigits)) return WalFileKind::kSegment;
   if (name.ends_with(".history") && is_hex(name.substr(0, name.size() - 8), 8)) {

@@ -12,6 +12,7 @@ using Texts = std::vector<std::string>;
 // What lies where: docs/FORMAT.md, "Objects".
 const Texts kBackups = {"database/*", "files/*", "config/*"};
 const Texts kContent = {"data/*", "meta/*", "index/*"};
+const Texts kLogs = {"log/*"};
 const Texts kNotes = {"doom/*", "run/*"};
 const Texts kEverything = {"*"};
 const Texts kLeases = {"lease/*"};
@@ -102,7 +103,7 @@ void add_writer(Builder& policy) {
   // Sealed for the restorer: who reads it knows no more than before. A large object is looked for
   // before it is sent, which is a right to read.
   policy.objects("Read", {"s3:GetObject"}, kEverything);
-  const Texts written = kContent + kBackups + kNotes;
+  const Texts written = kContent + kBackups + kLogs + kNotes;
   policy.create(written);
   policy.lock(written);
 }
@@ -114,7 +115,7 @@ void add_operator(Builder& policy) {
   policy.objects("Read", {"s3:GetObject", "s3:GetObjectRetention"}, kEverything);
   policy.create(kContent + kNotes);
   policy.lock(kEverything);  // lock extend
-  policy.objects("Remove", {"s3:DeleteObject"}, kContent + kBackups + kNotes);
+  policy.objects("Remove", {"s3:DeleteObject"}, kContent + kBackups + kLogs + kNotes);
 }
 
 void add_restorer(Builder& policy) {
@@ -127,7 +128,7 @@ void add_restorer(Builder& policy) {
 void add_copier(Builder& policy) {
   policy.list({});
   policy.objects("Read", {"s3:GetObject"}, kEverything);
-  const Texts written = Texts{"holdfast.json", "keys/*"} + kContent + kBackups + kNotes;
+  const Texts written = Texts{"holdfast.json", "keys/*"} + kContent + kBackups + kLogs + kNotes;
   policy.create(written);
   policy.lock(written);
 }

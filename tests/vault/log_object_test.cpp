@@ -1,0 +1,215 @@
+#include "vault/log_object.h"
+
+#include <gtest/gtest.h>
+
+#include "store/expect_error.h"
+#include "store/wrappers.h"
+#include "vault/test_vault.h"
+
+namespace holdfast {
+namespace {
+
+LogName some_name() { return {"db", "7301234567890123456", "000000010000000000000003", {}}; }
+
+Timestamp some_time() { return parse_rfc3339("2025-11-10T12:00:00.123456789Z"); }
+
+// Half noise, half zeros: frames of both methods.
+Bytes some_content(std::size_t size = 1000) {
+  Bytes content = lcg_bytes(size / 2, 7);
+  content.resize(size);
+  return content;
+}
+
+struct LogObjectTest : testing::Test {
+  Bytes encoded(const Bytes& content, const std::string& facts = R"({"lsn":"0/3000000"})") const {
+    return encode_log(writer, some_name(), content, facts, some_time(), 1);
+  }
+  LogContent decoded(Bytes object, const LogName& name = some_name()) const {
+    return decode_log(object, ring, name);
+  }
+
+  KeyRing ring = test_ring();
+  KeyRing writer = ring.restricted_to(Role::kWriter);
+  KeyRing op = ring.restricted_to(Role::kOperator);
+};
+
+TEST_F(LogObjectTest, RoundTripsAtEverySizeAroundAFrame) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{1000}, kLogFrame - 1,
+                                 kLogFrame, kLogFrame + 1, 3 * kLogFrame + 5}) {
+    const Bytes content = some_content(size);
+    const LogContent back = decoded(encoded(content));
+    EXPECT_EQ(back.bytes, content) << size;
+    EXPECT_EQ(back.header.size, size);
+    EXPECT_EQ(back.header.frames.size(), (size + kLogFrame - 1) / kLogFrame);
+    EXPECT_EQ(back.header.created, some_time());
+    EXPECT_EQ(back.header.facts, R"({"lsn":"0/3000000"})");
+  }
+}
+
+TEST_F(LogObjectTest, ZerosAreSmallAndNoiseIsStoredAsItIs) {
+  EXPECT_LT(encoded(Bytes(kLogFrame)).size(), 2000u);
+  const Bytes noise = lcg_bytes(100000, 3);
+  const LogContent back = decoded(encoded(noise));
+  EXPECT_EQ(back.header.frames.at(0).method, FrameMethod::kStored);
+  EXPECT_EQ(back.header.frames.at(0).sealed_length, noise.size() + kTagSize);
+}
+
+TEST_F(LogObjectTest, AWriterTellsSameBytesButReadsNone) {
+  const Bytes content = some_content();
+  Bytes object = encoded(content);
+  const LogHeader header = decode_log_header(object, writer, some_name());
+  EXPECT_EQ(header.mac, log_mac(writer, content));
+  Bytes other = content;
+  other.back() ^= 1;
+  EXPECT_NE(header.mac, log_mac(writer, other));
+  expect_error(Code::kDenied, [&] { decode_log(object, writer, some_name()); });
+}
+
+TEST_F(LogObjectTest, AnOperatorSeesTheHeaderAlone) {
+  Bytes object = encoded(some_content());
+  EXPECT_EQ(decode_log_header(object, op, some_name()).size, 1000u);
+  expect_error(Code::kDenied, [&] { decode_log(object, op, some_name()); });
+  expect_error(Code::kDenied, [&] { log_mac(op, object); });
+  expect_error(Code::kDenied, [&] { encode_log(op, some_name(), object, "{}", some_time(), 1); });
+}
+
+TEST_F(LogObjectTest, SameBytesTwiceShareNoKeyOrNonce) {
+  const Bytes first = encoded(some_content());
+  const Bytes second = encoded(some_content());
+  const auto session = [](const Bytes& object) {
+    return to_bytes(ByteView(object).subspan(8, kSessionBlockSize));
+  };
+  EXPECT_NE(session(first), session(second));
+  const std::size_t tail = 500;  // within the frame of noise
+  EXPECT_NE(to_bytes(ByteView(first).last(tail)), to_bytes(ByteView(second).last(tail)));
+}
+
+TEST_F(LogObjectTest, IsBoundToItsKeyAndVault) {
+  const Bytes object = encoded(some_content());
+  LogName source = some_name(), stream = some_name(), file = some_name(), piece = some_name();
+  source.source = "db2";
+  stream.stream = "7301234567890123457";
+  file.file = "000000010000000000000004";
+  piece.piece = LogPiece{0, 1000};
+  for (const LogName& name : {source, stream, file, piece}) {
+    expect_error(Code::kCorrupt, [&] { decode_log_header(object, op, name); });
+    expect_error(Code::kCorrupt, [&] { decoded(object, name); });
+  }
+  Bytes copy = object;
+  expect_error(Code::kCorrupt, [&] { decode_log(copy, test_ring(2), some_name()); });
+}
+
+TEST_F(LogObjectTest, EveryChangedByteIsCorrupt) {
+  const Bytes object = encoded(some_content(300));
+  for (std::size_t i = 0; i < object.size(); ++i) {
+    Bytes bad = object;
+    bad[i] ^= 1;
+    const auto error = error_of([&] { decoded(bad); });
+    ASSERT_TRUE(error) << i;
+    EXPECT_EQ(error->code(), Code::kCorrupt);
+    EXPECT_NE(error->message().find(some_name().key()), std::string::npos);
+    EXPECT_FALSE(error->hint().empty());
+  }
+}
+
+TEST_F(LogObjectTest, EveryOtherLengthIsCorrupt) {
+  Bytes object = encoded(some_content(300));
+  for (std::size_t size = 0; size < object.size(); ++size) {
+    const Bytes cut(object.begin(), object.begin() + static_cast<std::ptrdiff_t>(size));
+    expect_error(Code::kCorrupt, [&] { decoded(cut); });
+  }
+  object.push_back(0);
+  expect_error(Code::kCorrupt, [&] { decoded(object); });
+}
+
+TEST_F(LogObjectTest, FramesOfTwoObjectsDoNotMix) {
+  const Bytes a = encoded(lcg_bytes(300, 1));
+  const Bytes b = encoded(lcg_bytes(300, 2));
+  ASSERT_EQ(a.size(), b.size());
+  Bytes mixed = a;
+  const std::size_t frame = 300 + kTagSize;
+  std::copy(b.end() - static_cast<std::ptrdiff_t>(frame), b.end(),
+            mixed.end() - static_cast<std::ptrdiff_t>(frame));
+  expect_error(Code::kCorrupt, [&] { decoded(mixed); });
+}
+
+TEST_F(LogObjectTest, FactsAreAnObjectOrRefused) {
+  for (const char* facts : {"", "[]", "1", "{", "null"}) {
+    expect_error(Code::kInvalid, [&] { encoded({}, facts); });
+  }
+  EXPECT_EQ(decoded(encoded({}, R"({"a":{"b":[1,2]},"c":"\u00e9"})")).header.facts,
+            "{\"a\":{\"b\":[1,2]},\"c\":\"\u00e9\"}");
+}
+
+TEST_F(LogObjectTest, HeadersAreReadWithoutTheRest) {
+  TestVault vault;
+  StoreCounters counters;
+  CountingStore store(vault.store, counters);
+  const Bytes content = lcg_bytes(kLogFrame, 1);
+  store.put_new(some_name().key(), encoded(content));
+  EXPECT_EQ(read_log_header(store, op, some_name()).size, content.size());
+  EXPECT_LE(counters.bytes_read, 4096u);
+  // Facts beyond the first read.
+  const std::string facts = R"({"long":")" + std::string(10000, 'x') + "\"}";
+  store.put(some_name().key(), encoded({}, facts));
+  EXPECT_EQ(read_log_header(store, op, some_name()).facts, facts);
+  LogName absent = some_name();
+  absent.file = "000000010000000000000004";
+  expect_error(Code::kNotFound, [&] { read_log_header(store, op, absent); });
+}
+
+TEST_F(LogObjectTest, HeadersOfDamagedObjectsAreCorrupt) {
+  TestVault vault;
+  const Bytes object = encoded(some_content(100));
+  for (std::size_t size = 0; size + 100 + kTagSize < object.size(); ++size) {
+    vault.store.put(some_name().key(), ByteView(object).first(size));
+    expect_error(Code::kCorrupt, [&] { read_log_header(vault.store, op, some_name()); });
+  }
+}
+
+TEST(LogName, KeysRoundTrip) {
+  LogName piece = some_name();
+  piece.piece = LogPiece{0x100, 0xFFFFFFFF};
+  EXPECT_EQ(some_name().key(), "log/db/7301234567890123456/000000010000000000000003.hfl");
+  EXPECT_EQ(piece.key(),
+            "log/db/7301234567890123456/000000010000000000000003.00000100-FFFFFFFF.hfl");
+  for (LogName name : {some_name(), piece, LogName{"a.b", "main", "binlog.000001", {}},
+                       LogName{"a", "1", "000000010000000000000003.00000028.backup", {}},
+                       LogName{"a", "1", "000000010000000000000003.partial", LogPiece{1, 2}},
+                       LogName{"a", "1", "00000002.history", {}}}) {
+    check_log_name(name);
+    EXPECT_EQ(parse_log_key(name.key()), name) << name.key();
+    check_key(name.key());
+  }
+}
+
+TEST(LogName, OtherKeysAreRefused) {
+  for (const char* key :
+       {"", "log/", "log/.hfl", "log/db/1/.hfl", "log/db//0.hfl", "log//1/0.hfl", "log/db/0.hfl",
+        "log/DB/1/0.hfl", "log/db/1/0", "log/db/1/a/0.hfl", "log/db/1/.0.hfl", "log/db/-1/0.hfl",
+        "log/db/1/a b.hfl", "files/db/1/0.hfl", "log/db/1/.00000000-00000001.hfl"}) {
+    EXPECT_FALSE(parse_log_key(key)) << key;
+  }
+  // What looks like a piece without being one is a name of its own.
+  for (const char* file : {"a.00000002-00000002", "a.0000000a-0000000b", "a.0000000-000000001"}) {
+    const auto name = parse_log_key("log/db/1/" + std::string(file) + ".hfl");
+    ASSERT_TRUE(name) << file;
+    EXPECT_FALSE(name->piece);
+    EXPECT_EQ(name->file, file);
+  }
+}
+
+TEST(LogName, NamesWithoutAKeyAreRefused) {
+  const std::string at_most(128, 'x');
+  check_log_name({"db", "1", at_most, {}});
+  for (const LogName& name :
+       {LogName{"", "1", "x", {}}, LogName{"db", "", "x", {}}, LogName{"db", "1", "", {}},
+        LogName{"db", "1", "../x", {}}, LogName{"db", "1", at_most + "x", {}},
+        LogName{"db", std::string(64, '1'), "x", {}}, LogName{"db", "1", "x", LogPiece{2, 2}},
+        LogName{"db", "1", "x.00000000-00000001", {}}}) {
+    expect_error(Code::kInvalid, [&] { check_log_name(name); });
+  }
+}
+
+}  // namespace
+}  // namespace holdfast
