@@ -17,6 +17,7 @@
 #include "cli/wal_spool.h"
 #include "os/file.h"
 #include "protect/log_archive.h"
+#include "source/postgres/commit_index.h"
 #include "source/postgres/wal_file.h"
 
 namespace holdfast {
@@ -172,17 +173,16 @@ std::uint64_t WalPush::largest(const std::vector<std::string>& names) const {
 void WalPush::store(const std::string& name, bool own) {
   const std::string path = path_of(name);
   const std::string before = stamp(name);
-  nlohmann::ordered_json facts = nlohmann::ordered_json::object();
+  nlohmann::json facts = nlohmann::json::object();
   const Bytes content = read_file(path);
   if (is_segment(name)) {
     const WalHeader header = checked_header(path, name, content.size());
     if (std::to_string(header.system_identifier) != stream_) {
       throw Error(Code::kConflict, path + " is of another server than the others");
     }
-    facts["timeline"] = *wal_timeline(name);
-    facts["start_lsn"] = format_lsn(header.start);
-    facts["segment_size"] = header.segment_size;
-    if (header.version) facts["server"] = *header.version;
+    SegmentFacts known(header.start, *wal_timeline(name), header.segment_size);
+    known.feed(content);
+    facts = known.json();
   }
   store_log(
       *opened_.vault, {source_, stream_, name, {}}, content, facts.dump(),

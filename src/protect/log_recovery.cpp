@@ -123,19 +123,18 @@ class Planner {
     plan_.gap = first_gap();
   }
 
-  // Only the whole file is fetched; facts come from each piece.
+  // The piece that reaches furthest without a hole tells of all before it.
   void add_pieces(const std::string& file) {
     auto& pieces = listing_.pieces[file];
     std::sort(pieces.begin(), pieces.end(),
               [](const LogName& a, const LogName& b) { return a.piece->begin < b.piece->begin; });
-    std::uint32_t reach = 0;
+    const LogName* furthest = nullptr;
     for (const LogName& piece : pieces) {
+      const std::uint32_t reach = furthest == nullptr ? 0 : furthest->piece->end;
       if (piece.piece->begin > reach) break;
-      if (piece.piece->end <= reach) continue;
-      if (piece.piece->begin < reach) continue;  // pieces of two runs that overlap: facts once
-      reach = piece.piece->end;
-      plan_.segments.push_back({piece, {}});
+      if (piece.piece->end > reach) furthest = &piece;
     }
+    if (furthest != nullptr) plan_.segments.push_back({*furthest, {}});
   }
 
   // Segments of the same timelines behind the last that is in a row.

@@ -38,18 +38,18 @@ void LogUploader::begin(std::uint32_t timeline, Lsn start, std::uint32_t stored)
   timeline_ = timeline;
   end_ = start;
   durable_ = std::max(durable_, start + stored);
-  segments_.push_back({{timeline, start / options_.segment_size}, {}, stored, false});
+  segments_.push_back({{timeline, start / options_.segment_size}, {}, stored, false, nullptr, 0});
 }
 
 void LogUploader::add(ByteView data, std::stop_token stop) {
   const std::stop_callback wake(stop, [this] { changed_.notify_all(); });
   while (!data.empty()) {
     MutexLock lock(mutex_);
-    if (segments_.empty()) throw Error(Code::kInternal, "log bytes before their segment");
-    if (segments_.back().bytes.size() == options_.segment_size) {
+    if (timeline_ == 0) throw Error(Code::kInternal, "log bytes before their segment");
+    if (segments_.empty() || segments_.back().bytes.size() == options_.segment_size) {
       while (segments_.size() >= kWaitingSegments && !stop.stop_requested()) lock.wait(changed_);
       if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-      segments_.push_back({{timeline_, end_ / options_.segment_size}, {}, 0, false});
+      segments_.push_back({{timeline_, end_ / options_.segment_size}, {}, 0, false, nullptr, 0});
     }
     Bytes& bytes = segments_.back().bytes;
     const std::size_t part = std::min(data.size(), options_.segment_size - bytes.size());
@@ -133,9 +133,10 @@ void LogUploader::upload_next() {
   WalSegment segment;
   std::uint32_t begin = 0;
   bool whole = false;
+  std::string facts;
   {
     MutexLock lock(mutex_);
-    const Segment& first = segments_.front();
+    Segment& first = segments_.front();
     segment = first.name;
     whole = first.bytes.size() == options_.segment_size;
     begin = whole ? 0 : first.stored;
@@ -146,25 +147,33 @@ void LogUploader::upload_next() {
       return;
     }
     content = to_bytes(ByteView(first.bytes).subspan(begin));
+    facts = facts_of(first);
   }
   const Duration started = vault_.clock().monotonic();
-  upload(segment, begin, content, whole);
+  upload(segment, begin, content, whole, facts);
   uploaded(segment, begin + static_cast<std::uint32_t>(content.size()), whole, content.size(),
            vault_.clock().monotonic() - started);
 }
 
+std::string LogUploader::facts_of(Segment& segment) const {
+  if (!segment.facts) {
+    segment.facts = std::make_unique<SegmentFacts>(segment.name.start(options_.segment_size),
+                                                   segment.name.timeline, options_.segment_size);
+  }
+  segment.facts->feed(ByteView(segment.bytes).subspan(segment.known));
+  segment.known = segment.bytes.size();
+  return segment.facts->json().dump();
+}
+
 void LogUploader::upload(const WalSegment& segment, std::uint32_t begin, ByteView content,
-                         bool whole) {
+                         bool whole, const std::string& facts) {
   const auto end = begin + static_cast<std::uint32_t>(content.size());
   LogName name{options_.source, options_.stream, segment.name(options_.segment_size), {}};
   if (!whole) name.piece = LogPiece{begin, end};
-  const Lsn start = segment.start(options_.segment_size) + begin;
-  nlohmann::json facts = facts_to_json(summarize_segment(content, start, segment.timeline));
-  facts["segment_size"] = options_.segment_size;  // which no piece tells by itself
   std::vector<const Vault*> vaults{&vault_};
   vaults.insert(vaults.end(), options_.others.begin(), options_.others.end());
   for (const Vault* vault : vaults) {
-    store_log(*vault, name, content, facts.dump());
+    store_log(*vault, name, content, facts);
     if (whole) remove_log_pieces(*vault, name);
   }
 }

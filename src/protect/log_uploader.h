@@ -5,11 +5,13 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <thread>
 #include <vector>
 
 #include "os/mutex.h"
+#include "source/postgres/commit_index.h"
 #include "source/postgres/wal_file.h"
 #include "vault/log_name.h"
 #include "vault/vault.h"
@@ -59,8 +61,10 @@ class LogUploader {
   struct Segment {
     WalSegment name;
     Bytes bytes;
-    std::uint32_t stored = 0;  // durable as pieces
-    bool last = false;         // of its timeline: no more will come
+    std::uint32_t stored = 0;             // durable as pieces
+    bool last = false;                    // of its timeline: no more will come
+    std::unique_ptr<SegmentFacts> facts;  // of the first `known` bytes; of the uploading thread
+    std::size_t known = 0;
   };
 
   void run(std::stop_token stop);
@@ -68,7 +72,9 @@ class LogUploader {
   bool await_work(std::stop_token stop);
   void upload_next();
   void upload_rest();
-  void upload(const WalSegment& segment, std::uint32_t begin, ByteView content, bool whole);
+  void upload(const WalSegment& segment, std::uint32_t begin, ByteView content, bool whole,
+              const std::string& facts);
+  std::string facts_of(Segment& segment) const;
   void uploaded(const WalSegment& segment, std::uint32_t end, bool whole, std::size_t bytes,
                 Duration took);
 

@@ -1,7 +1,10 @@
 #include "source/postgres/commit_index.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
+
+#include "base/error.h"
 
 namespace holdfast {
 
@@ -190,6 +193,25 @@ LogFacts summarize_segment(ByteView segment, Lsn start, std::uint32_t timeline) 
   LogFactsBuilder builder(options);
   builder.feed(segment);
   return builder.facts();
+}
+
+SegmentFacts::SegmentFacts(Lsn start, std::uint32_t timeline, std::uint32_t segment_size)
+    : builder_(WalReaderOptions{start, timeline}), segment_size_(segment_size) {}
+
+void SegmentFacts::feed(ByteView data) {
+  if (!trouble_.empty()) return;
+  try {
+    builder_.feed(data);
+  } catch (const Error& error) {
+    trouble_ = error.message();
+  }
+}
+
+nlohmann::json SegmentFacts::json() const {
+  nlohmann::json facts = facts_to_json(builder_.facts());
+  if (!trouble_.empty()) facts["unread"] = trouble_;
+  facts["segment_size"] = segment_size_;
+  return facts;
 }
 
 Location locate(const std::vector<LogFacts>& log, const RecoveryTarget& target) {

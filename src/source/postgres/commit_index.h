@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <variant>
@@ -38,6 +39,21 @@ class LogFactsBuilder {
 // The facts of a whole segment or of its beginning; a function of its bytes alone. `start` is the
 // position of the first byte.
 LogFacts summarize_segment(ByteView segment, Lsn start, std::uint32_t timeline);
+
+// Facts of a segment in the making, from its first byte to the last that was fed, as JSON for the
+// header of an archived segment or piece, with the segment size, which a piece does not tell. Never
+// throws for what is in the log: one that we cannot read must be kept, too. One thread.
+class SegmentFacts {
+ public:
+  SegmentFacts(Lsn start, std::uint32_t timeline, std::uint32_t segment_size);
+  void feed(ByteView data);
+  nlohmann::json json() const;
+
+ private:
+  LogFactsBuilder builder_;
+  std::uint32_t segment_size_;
+  std::string trouble_;
+};
 
 // PostgreSQL's recovery_target_time, _xid, _lsn or _name.
 struct TargetXid {
