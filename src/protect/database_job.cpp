@@ -8,6 +8,8 @@
 #include "base/path.h"
 #include "os/process_stream.h"
 #include "source/postgres/dump.h"
+#include "source/postgres/page_checksum.h"
+#include "source/postgres/page_watch.h"
 #include "source/postgres/physical.h"
 
 namespace holdfast {
@@ -38,11 +40,25 @@ std::vector<PlacedFile> placed_in_order(const std::vector<PgFile>& files) {
 }
 
 void add_physical_postgres(const Vault& vault, const PostgresSettings& settings,
-                           const StagingDirectory& staging, BackupJob& job, std::stop_token stop) {
+                           const StagingDirectory& staging, BackupJob& job, Warnings& warnings,
+                           std::stop_token stop) {
   const auto backup = std::make_shared<PgPhysicalBackup>(settings, stop);
+  std::shared_ptr<PgPageWatch> watch;
+  if (backup->cluster().checksums && backup->cluster().block_size == kDataPage) {
+    watch = std::make_shared<PgPageWatch>(parse_lsn(backup->start_lsn()));
+    job.inspect = [watch](const PlacedFile& file, std::uint64_t offset, ByteView content) {
+      if (file.rules.fixed_chunk > 0) watch->look(file.file, offset, content);
+    };
+  }
   job.placed = placed_in_order(backup->files());
-  job.end = [backup, &vault, directory = staging.path()] {
+  job.end = [backup, watch, &vault, &warnings, directory = staging.path()] {
     const PgBackupEnd end = backup->finish(directory);
+    // Damaged pages are kept, as they may be all that is left; but nobody shall rely on them.
+    if (watch) {
+      for (const std::string& finding : watch->findings(parse_lsn(end.stop_lsn))) {
+        warnings.add("damaged page: " + finding);
+      }
+    }
     BackupEnding ending;
     ending.placed = placed_in_order(end.files);
     ending.consistent = vault.clock().now();
@@ -96,7 +112,6 @@ void add_logical_postgres(const Vault& vault, const PostgresSettings& settings, 
 
 BackupJob database_job(const Vault& vault, const SourceSettings& source,
                        const StagingDirectory& staging, Warnings& warnings, std::stop_token stop) {
-  static_cast<void>(warnings);
   BackupJob job;
   job.backup_class = source.backup_class;
   job.source = source.name;
@@ -105,7 +120,7 @@ BackupJob database_job(const Vault& vault, const SourceSettings& source,
   }
   const PostgresSettings& settings = *source.postgresql;
   if (settings.method == DatabaseMethod::kPhysical) {
-    add_physical_postgres(vault, settings, staging, job, std::move(stop));
+    add_physical_postgres(vault, settings, staging, job, warnings, std::move(stop));
   } else {
     add_logical_postgres(vault, settings, job, std::move(stop));
   }

@@ -27,6 +27,7 @@ class PgPhysicalBackup {
   PgPhysicalBackup(const PostgresSettings& settings, std::stop_token stop);
 
   const PgCluster& cluster() const { return cluster_; }
+  const std::string& start_lsn() const { return start_lsn_; }
   std::vector<PgFile> files() const { return pg_data_files(cluster_, stop_); }
 
   // To be called once all files have been read. Writes the label and its like into `directory`.

@@ -1,0 +1,92 @@
+#include "source/postgres/page_watch.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "base/path.h"
+#include "os/file.h"
+#include "source/postgres/data_files.h"
+#include "source/postgres/page_checksum.h"
+#include "source/postgres/timeline_history.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kMostSuspects = 10'000;
+constexpr std::size_t kMostFindings = 20;
+
+std::uint32_t block_of(const std::string& file, std::uint64_t offset) {
+  return relation_segment(base_name(file)) * kBlocksPerFile +
+         static_cast<std::uint32_t>(offset / kDataPage);
+}
+
+const char* text_of(PageVerdict verdict) {
+  return verdict == PageVerdict::kBrokenHeader ? "its header is impossible"
+                                               : "its checksum does not match";
+}
+
+bool is_wrong(PageVerdict verdict) {
+  return verdict == PageVerdict::kBadChecksum || verdict == PageVerdict::kBrokenHeader;
+}
+
+// Nothing when the file is gone or ends before: it was dropped or truncated.
+std::optional<Bytes> read_page(const std::string& file, std::uint64_t offset) {
+  try {
+    const Fd fd = open_file(file, O_RDONLY);
+    Bytes page(kDataPage);
+    if (pread_full(fd.get(), page, offset, file) < kDataPage) return std::nullopt;
+    return page;
+  } catch (const Error& error) {
+    if (error.code() == Code::kNotFound) return std::nullopt;
+    throw;
+  }
+}
+
+}  // namespace
+
+void PgPageWatch::look(const std::string& file, std::uint64_t offset, ByteView content) {
+  std::uint64_t pages = 0;
+  for (std::size_t at = 0; at + kDataPage <= content.size(); at += kDataPage, ++pages) {
+    const PageVerdict verdict = check_page(content.subspan(at, kDataPage),
+                                           block_of(file, offset + at), since_, kNoLsnLimit);
+    if (verdict == PageVerdict::kNew || verdict == PageVerdict::kOk) continue;
+    MutexLock lock(mutex_);
+    if (suspects_.size() < kMostSuspects) {
+      suspects_.push_back({file, offset + at});
+    } else {
+      ++more_suspects_;
+    }
+  }
+  MutexLock lock(mutex_);
+  pages_ += pages;
+}
+
+std::vector<std::string> PgPageWatch::findings(Lsn end) const {
+  MutexLock lock(mutex_);
+  std::vector<std::string> findings;
+  std::uint64_t more = more_suspects_;
+  for (const Suspect& suspect : suspects_) {
+    const auto page = read_page(suspect.file, suspect.offset);
+    if (!page) continue;
+    const std::uint32_t block = block_of(suspect.file, suspect.offset);
+    const PageVerdict verdict = check_page(*page, block, since_, end);
+    if (!is_wrong(verdict)) continue;
+    if (findings.size() == kMostFindings) {
+      ++more;
+      continue;
+    }
+    findings.push_back(
+        fmt::format("{} block {}: {}", printable(suspect.file), block, text_of(verdict)));
+  }
+  if (more > 0) findings.push_back(fmt::format("and {} more pages", more));
+  return findings;
+}
+
+std::uint64_t PgPageWatch::pages() const {
+  MutexLock lock(mutex_);
+  return pages_;
+}
+
+}  // namespace holdfast
