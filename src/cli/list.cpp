@@ -16,6 +16,7 @@
 #include "cli/context.h"
 #include "cli/session.h"
 #include "cli/summaries.h"
+#include "protect/log_span.h"
 #include "protect/validate.h"
 
 namespace holdfast {
@@ -67,6 +68,48 @@ std::vector<std::string> row_cells(const BackupName& name, const ReadSummary& re
   return cells;
 }
 
+Json span_json(const LogSpan& span) {
+  Json json{
+      {"source", span.source}, {"from", iso_time(span.from)}, {"end_lsn", format_lsn(span.end)}};
+  json["to"] = span.to ? Json(format_rfc3339(span.to->time, true)) : Json();
+  json["stopped"] = span.stopped;
+  json["gap_lsn"] = span.gap ? Json(format_lsn(*span.gap)) : Json();
+  return json;
+}
+
+std::string span_line(const LogSpan& span) {
+  const std::string to = span.to ? format_rfc3339(span.to->time) : iso_time(span.newest_backup);
+  std::string line = fmt::format("{}: every moment from {} to {} can be recovered (log to {})\n",
+                                 span.source, iso_time(span.from), to, format_lsn(span.end));
+  if (span.stopped) {
+    line += fmt::format(
+        "{}: the log ENDS before the newest backup: is holdfast stream, or the archive_command, at "
+        "work?\n",
+        span.source);
+  }
+  if (span.gap) {
+    line += fmt::format(
+        "{}: the log is INTERRUPTED at {}: back up now (holdfast backup database {}), then see "
+        "where its files went\n",
+        span.source, format_lsn(*span.gap), span.source);
+  }
+  return line;
+}
+
+// What the logs add to the backups themselves.
+Json print_spans(Context& context, const Vault& vault, const std::vector<ReadSummary>& summaries) {
+  std::vector<BackupSummary> readable;
+  for (const ReadSummary& one : summaries) {
+    if (one.summary) readable.push_back(*one.summary);
+  }
+  Json spans = Json::array();
+  for (const LogSpan& span : log_spans(vault, readable, context.stop)) {
+    context.output.print(span_line(span));
+    spans.push_back(span_json(span));
+  }
+  return spans;
+}
+
 int run_list(Context& context, const ListOptions& options) {
   const OpenedVault opened = open_vault(context, Access::kRead);
   const auto names = chosen(context, options, list_backups(*opened.store));
@@ -87,7 +130,8 @@ int run_list(Context& context, const ListOptions& options) {
   } else {
     context.output.print(table.text());
   }
-  context.output.document(Json{{"backups", rows}});
+  const Json spans = print_spans(context, *opened.vault, summaries);
+  context.output.document(Json{{"backups", rows}, {"recoverable", spans}});
   if (damaged == 0) return kExitSuccess;
   context.output.message(fmt::format(
       "holdfast: {} damaged\n  see what can be done with: holdfast repair --from URL-OF-A-COPY",

@@ -138,6 +138,7 @@ RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std
   if (job.use_log) {
     scope.log = plan_log(vault, job.files.backup.source, *summary.database, job.timeline, stop);
   }
+  if (scope.log && scope.log->segments.empty()) scope.log.reset();
   if (!scope.log) {
     if (!job.target) return scope;
     throw Error(

@@ -43,8 +43,8 @@ Listing list_stream(const Vault& vault, const std::string& source, const std::st
 class Planner {
  public:
   Planner(const Vault& vault, const std::string& source, const DatabaseFacts& backup,
-          std::stop_token stop)
-      : vault_(vault), source_(source), backup_(backup), stop_(std::move(stop)) {}
+          std::stop_token stop, FactsWanted wanted)
+      : vault_(vault), source_(source), backup_(backup), stop_(std::move(stop)), wanted_(wanted) {}
 
   std::optional<LogPlan> plan(const std::string& timeline) {
     listing_ = list_stream(vault_, source_, backup_.system);
@@ -62,7 +62,6 @@ class Planner {
     for (const std::string& file : listing_.histories) plan_.histories.push_back(name(file));
     find_segments(history);
     read_facts();
-    cut_at_gap();
     return std::move(plan_);
   }
 
@@ -155,10 +154,12 @@ class Planner {
   }
 
   void read_facts() {
+    const std::size_t count = plan_.segments.size();
+    const std::size_t first = wanted_ == FactsWanted::kLast && count > 0 ? count - 1 : 0;
     at_once(
-        vault_.store(), plan_.segments.size(),
+        vault_.store(), count - first,
         [&](std::size_t i) {
-          LogStep& step = plan_.segments[i];
+          LogStep& step = plan_.segments[first + i];
           const LogHeader header = read_log_header(vault_.store(), vault_.ring(), step.name);
           step.facts = facts_from_json(nlohmann::json::parse(header.facts));
         },
@@ -169,15 +170,11 @@ class Planner {
     }
   }
 
-  void cut_at_gap() {
-    if (!plan_.segments.empty()) return;
-    plan_.gap = plan_.begin;
-  }
-
   const Vault& vault_;
   const std::string& source_;
   const DatabaseFacts& backup_;
   std::stop_token stop_;
+  const FactsWanted wanted_;
   Listing listing_;
   LogPlan plan_;
 };
@@ -190,8 +187,8 @@ std::string moment_text(const LogMoment& moment) {
 
 std::optional<LogPlan> plan_log(const Vault& vault, const std::string& source,
                                 const DatabaseFacts& backup, const std::string& timeline,
-                                std::stop_token stop) {
-  return Planner(vault, source, backup, std::move(stop)).plan(timeline);
+                                std::stop_token stop, FactsWanted wanted) {
+  return Planner(vault, source, backup, std::move(stop), wanted).plan(timeline);
 }
 
 std::string span_text(const LogPlan& plan, Timestamp backup_consistent) {

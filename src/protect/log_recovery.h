@@ -31,13 +31,18 @@ struct LogPlan {
   std::optional<Lsn> gap;  // where the log is interrupted; what is behind was left out
 };
 
+enum class FactsWanted {
+  kAll,
+  kLast,  // of the last file alone: enough to tell how far the log reaches
+};
+
 // The log behind `backup` along the timelines to `timeline` ("latest", "current" for the backup's
 // own, a number). Nothing when the vault has no log of its source and system. Needs headers only:
 // any key will do. Throws kNotFound for a timeline that is not there or does not come from the
 // backup's.
 std::optional<LogPlan> plan_log(const Vault& vault, const std::string& source,
                                 const DatabaseFacts& backup, const std::string& timeline,
-                                std::stop_token stop);
+                                std::stop_token stop, FactsWanted wanted = FactsWanted::kAll);
 
 // Throws kNotFound, with the nearest moments that can be reached, when `target` cannot, or when
 // `backup_consistent`, the time of the backup, is later.
