@@ -2,9 +2,9 @@
 
 _holdfast() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="init backup list show diff find cat restore recover validate copy sync region
+  local commands="init check backup list show diff find cat restore recover validate copy sync region
     retention forget prune lock lifecycle
-    repair stats store key wal-push wal-fetch version help"
+    repair stats stream store key wal-push wal-fetch version help"
   local global="--config --vault --key-file --json --quiet --progress --log-dir --help"
   COMPREPLY=()
 
@@ -54,9 +54,10 @@ _holdfast() {
         list) words="--class --source --since" ;;
         restore)
           words="latest --target --include --exclude --overwrite --delete --strip-components
-            --numeric-ids --no-owner --no-xattrs --threads --dry-run"
+            --numeric-ids --no-owner --no-xattrs --threads --dry-run --to-time --to-xid --to-lsn --to-name
+            --to-immediate --exclusive --timeline --action --as --primary --tablespaces"
           ;;
-        validate) words="all latest --read-data" ;;
+        validate) words="all latest restore --read-data --scratch" ;;
         recover)
           words="--from --target --in-place --source --class --at --overwrite --dry-run
             --write-config"
@@ -82,6 +83,7 @@ _holdfast() {
           if [[ -z $subcommand ]]; then words="show apply"; else words="--dry-run"; fi
           ;;
         repair) words="--from --dry-run" ;;
+        stream) words="--slot --name --interval --also --skip-gap" ;;
         wal-push) words="--source --new-cluster" ;;
         wal-fetch) words="--source" ;;
         forget) words="--force --yes --dry-run" ;;

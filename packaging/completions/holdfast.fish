@@ -12,12 +12,14 @@ complete -c holdfast -l log-dir -x -a '(__fish_complete_directories)' -d 'direct
 complete -c holdfast -l help -d 'show help'
 
 function __holdfast_needs_command
-    not __fish_seen_subcommand_from init backup list show diff find cat restore recover validate \
-        copy sync region retention forget prune lock lifecycle repair stats store key \
+    not __fish_seen_subcommand_from init check backup list show diff find cat restore recover validate \
+        copy sync region retention forget prune lock lifecycle repair stats stream store key \
         wal-push wal-fetch version help
 end
 
 complete -c holdfast -n __holdfast_needs_command -a init -d 'create a vault'
+complete -c holdfast -n __holdfast_needs_command -a check -d 'find what would keep backups from working'
+complete -c holdfast -n __holdfast_needs_command -a stream -d 'keep the log of PostgreSQL as it is written'
 complete -c holdfast -n __holdfast_needs_command -a backup -d 'back up sources or paths'
 complete -c holdfast -n __holdfast_needs_command -a list -d 'list backups, newest last'
 complete -c holdfast -n __holdfast_needs_command -a show -d 'show what a backup contains'
@@ -44,8 +46,8 @@ complete -c holdfast -n __holdfast_needs_command -a wal-fetch -d 'bring back a f
 complete -c holdfast -n __holdfast_needs_command -a version -d 'show the version'
 complete -c holdfast -n __holdfast_needs_command -a help -d 'show help'
 
-complete -c holdfast -n '__fish_seen_subcommand_from backup; and not __fish_seen_subcommand_from files config all' \
-    -a 'files config all'
+complete -c holdfast -n '__fish_seen_subcommand_from backup; and not __fish_seen_subcommand_from database files config all' \
+    -a 'database files config all'
 complete -c holdfast -n '__fish_seen_subcommand_from backup; and __fish_seen_subcommand_from files config' -F
 complete -c holdfast -n '__fish_seen_subcommand_from backup restore recover copy region retention prune repair' \
     -l dry-run -d 'show what would be done'
@@ -62,7 +64,10 @@ complete -c holdfast -n '__fish_seen_subcommand_from restore' -l overwrite -x -a
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l delete -d 'delete what the backup lacks'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l strip-components -x -d 'drop leading directories'
 
-complete -c holdfast -n '__fish_seen_subcommand_from validate' -a all
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l to-time -x -d 'PostgreSQL: this moment'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l tablespaces -x -a '(__fish_complete_directories)' -d 'where to'
+complete -c holdfast -n '__fish_seen_subcommand_from stream' -l also -x -d 'a copy that gets the log too'
+complete -c holdfast -n '__fish_seen_subcommand_from validate' -a 'all restore'
 complete -c holdfast -n '__fish_seen_subcommand_from validate' -l read-data -d 'read every byte, or PCT percent'
 complete -c holdfast -n '__fish_seen_subcommand_from copy' -l to -x -a '(__fish_complete_directories)' -d 'the second store'
 complete -c holdfast -n '__fish_seen_subcommand_from copy' -l verify -d 'read back what was copied'
