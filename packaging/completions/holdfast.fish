@@ -12,7 +12,7 @@ complete -c holdfast -l log-dir -x -a '(__fish_complete_directories)' -d 'direct
 complete -c holdfast -l help -d 'show help'
 
 function __holdfast_needs_command
-    not __fish_seen_subcommand_from init backup list show diff find cat restore recover validate \
+    not __fish_seen_subcommand_from init backup list show diff find cat restore export recover validate \
         copy sync region retention forget prune lock lifecycle repair stats store key version help
 end
 
@@ -24,6 +24,7 @@ complete -c holdfast -n __holdfast_needs_command -a diff -d 'compare two backups
 complete -c holdfast -n __holdfast_needs_command -a find -d 'search backups for a path'
 complete -c holdfast -n __holdfast_needs_command -a cat -d 'write one file to stdout'
 complete -c holdfast -n __holdfast_needs_command -a restore -d 'restore a backup'
+complete -c holdfast -n __holdfast_needs_command -a export -d 'make one ordinary archive'
 complete -c holdfast -n __holdfast_needs_command -a recover -d 'everything back on a new machine'
 complete -c holdfast -n __holdfast_needs_command -a validate -d 'check backups or all data'
 complete -c holdfast -n __holdfast_needs_command -a copy -d 'copy the vault to a second store'
@@ -58,6 +59,16 @@ complete -c holdfast -n '__fish_seen_subcommand_from restore' -l exclude -x -d '
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l overwrite -x -a 'never if-changed always'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l delete -d 'delete what the backup lacks'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l strip-components -x -d 'drop leading directories'
+
+set -l export '__fish_seen_subcommand_from export; and not __fish_seen_subcommand_from key'
+complete -c holdfast -n "$export" -a latest
+complete -c holdfast -n "$export" -l format -x -a 'tar.zst tar.gz sql.gz sql.zst' -d 'kind of archive'
+complete -c holdfast -n "$export" -l output -r -F -d 'where to'
+complete -c holdfast -n "$export" -l recipient -x -d 'seal for this age recipient'
+complete -c holdfast -n "$export" -l include -x -d 'only these paths'
+complete -c holdfast -n "$export" -l exclude -x -d 'not these paths'
+complete -c holdfast -n "$export" -l force -d 'replace what is there'
+complete -c holdfast -n "$export" -l dry-run -d 'show what would be done'
 
 complete -c holdfast -n '__fish_seen_subcommand_from validate' -a all
 complete -c holdfast -n '__fish_seen_subcommand_from validate' -l read-data -d 'read every byte, or PCT percent'
