@@ -2,7 +2,7 @@
 
 _holdfast() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local commands="init check backup list show diff find cat restore recover validate copy sync region
+  local commands="init check backup list show diff find cat restore export recover validate copy sync region
     retention forget prune lock lifecycle
     repair stats stream store key wal-push wal-fetch version help"
   local global="--config --vault --key-file --json --quiet --progress --log-dir --help"
@@ -14,7 +14,7 @@ _holdfast() {
     word=${COMP_WORDS[index]}
     if [[ -n $skip ]]; then
       skip=""
-    elif [[ $word == --@(config|vault|key-file|progress|log-dir|class|source|since|target|include|exclude|overwrite|strip-components|to|from|at|write-config|grace|keep-*) ]]; then
+    elif [[ $word == --@(config|vault|key-file|progress|log-dir|class|source|since|target|include|exclude|overwrite|strip-components|to|from|at|write-config|grace|format|output|recipient|keep-*) ]]; then
       skip=yes
     elif [[ $word == -* || $word == = ]]; then
       :
@@ -32,16 +32,22 @@ _holdfast() {
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
       ;;
+    --output)
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      return
+      ;;
     --vault | --to | --target | --log-dir)
       compopt -o filenames
       mapfile -t COMPREPLY < <(compgen -d -- "$current")
       return
       ;;
+    --format) words="tar.zst tar.gz sql.gz sql.zst" ;;
     --progress) words="auto plain json none" ;;
     --overwrite) words="never if-changed always" ;;
     --class) words="database files config" ;;
     --role) words="restorer writer operator" ;;
-    --source | --since | --include | --exclude | --strip-components | --grace | --keep-* | --label)
+    --source | --since | --include | --exclude | --strip-components | --grace | --keep-* | --label | --recipient)
       return
       ;;
     *)
@@ -56,6 +62,10 @@ _holdfast() {
           words="latest --target --include --exclude --overwrite --delete --strip-components
             --numeric-ids --no-owner --no-xattrs --threads --dry-run --to-time --to-xid --to-lsn --to-name
             --to-immediate --exclusive --timeline --action --as --primary --tablespaces"
+          ;;
+        export)
+          words="latest --format --output --recipient --include --exclude --force --level --threads
+            --dry-run"
           ;;
         validate) words="all latest restore --read-data --scratch" ;;
         recover)

@@ -12,7 +12,7 @@ complete -c holdfast -l log-dir -x -a '(__fish_complete_directories)' -d 'direct
 complete -c holdfast -l help -d 'show help'
 
 function __holdfast_needs_command
-    not __fish_seen_subcommand_from init check backup list show diff find cat restore recover validate \
+    not __fish_seen_subcommand_from init check backup list show diff find cat restore export recover validate \
         copy sync region retention forget prune lock lifecycle repair stats stream store key \
         wal-push wal-fetch version help
 end
@@ -27,6 +27,7 @@ complete -c holdfast -n __holdfast_needs_command -a diff -d 'compare two backups
 complete -c holdfast -n __holdfast_needs_command -a find -d 'search backups for a path'
 complete -c holdfast -n __holdfast_needs_command -a cat -d 'write one file to stdout'
 complete -c holdfast -n __holdfast_needs_command -a restore -d 'restore a backup'
+complete -c holdfast -n __holdfast_needs_command -a export -d 'make one ordinary archive'
 complete -c holdfast -n __holdfast_needs_command -a recover -d 'everything back on a new machine'
 complete -c holdfast -n __holdfast_needs_command -a validate -d 'check backups or all data'
 complete -c holdfast -n __holdfast_needs_command -a copy -d 'copy the vault to a second store'
@@ -68,6 +69,16 @@ complete -c holdfast -n '__fish_seen_subcommand_from restore' -l to-time -x -d '
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l tablespaces -x -a '(__fish_complete_directories)' -d 'where to'
 complete -c holdfast -n '__fish_seen_subcommand_from stream' -l also -x -d 'a copy that gets the log too'
 complete -c holdfast -n '__fish_seen_subcommand_from validate' -a 'all restore'
+set -l export '__fish_seen_subcommand_from export; and not __fish_seen_subcommand_from key'
+complete -c holdfast -n "$export" -a latest
+complete -c holdfast -n "$export" -l format -x -a 'tar.zst tar.gz sql.gz sql.zst' -d 'kind of archive'
+complete -c holdfast -n "$export" -l output -r -F -d 'where to'
+complete -c holdfast -n "$export" -l recipient -x -d 'seal for this age recipient'
+complete -c holdfast -n "$export" -l include -x -d 'only these paths'
+complete -c holdfast -n "$export" -l exclude -x -d 'not these paths'
+complete -c holdfast -n "$export" -l force -d 'replace what is there'
+complete -c holdfast -n "$export" -l dry-run -d 'show what would be done'
+
 complete -c holdfast -n '__fish_seen_subcommand_from validate' -l read-data -d 'read every byte, or PCT percent'
 complete -c holdfast -n '__fish_seen_subcommand_from copy' -l to -x -a '(__fish_complete_directories)' -d 'the second store'
 complete -c holdfast -n '__fish_seen_subcommand_from copy' -l verify -d 'read back what was copied'

@@ -14,6 +14,7 @@ void add_diff_command(Command& root);
 void add_find_command(Command& root);
 void add_cat_command(Command& root);
 void add_restore_command(Command& root);
+void add_export_command(Command& root);
 void add_recover_command(Command& root);
 void add_validate_command(Command& root);
 void add_validate_restore_command(Command& validate);

@@ -150,6 +150,7 @@ Program::Program() {
   add_find_command(root);
   add_cat_command(root);
   add_restore_command(root);
+  add_export_command(root);
   add_recover_command(root);
   add_validate_command(root);
   add_copy_command(root);

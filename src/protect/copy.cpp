@@ -11,6 +11,7 @@
 #include "codec/hash.h"
 #include "os/clock.h"
 #include "os/mutex.h"
+#include "protect/archive_name.h"
 #include "vault/lease.h"
 #include "vault/log_name.h"
 #include "vault/vault.h"
@@ -51,6 +52,7 @@ class Copy {
   };
   void check_destination();
   std::vector<Stage> plan();
+  Stage plan_archives();
   bool needs_copy(const std::string& key, std::uint64_t size, const Sizes& present);
   bool run_stage(const Stage& stage);
   bool is_there(const std::string& key, std::uint64_t size, const Digest& digest);
@@ -97,6 +99,16 @@ void Copy::check_destination() {
   }
 }
 
+// Ordinary archives beside the vault's own objects; nothing refers to them.
+Copy::Stage Copy::plan_archives() {
+  Stage stage{"archives", {}};
+  for (const StoredArchive& archive : list_archives(from_)) {
+    stage.keys.push_back(archive.name.key());
+    wanted_[stage.keys.back()] = archive.size;
+  }
+  return stage;
+}
+
 // Read in the reverse of the commit order: whatever the listed backups need is listed after them.
 std::vector<Copy::Stage> Copy::plan() {
   wanted_.clear();
@@ -123,7 +135,8 @@ std::vector<Copy::Stage> Copy::plan() {
   for (const std::string& key : backups.keys) {
     if (const auto info = from_.stat(key)) wanted_[key] = info->size;
   }
-  for (Stage* stage : {&keys, &packs, &index, &results, &logs, &backups}) {
+  Stage archives = plan_archives();
+  for (Stage* stage : {&keys, &packs, &index, &results, &logs, &backups, &archives}) {
     std::erase_if(stage->keys, [&](const std::string& key) {
       const auto size = wanted_.find(key);
       return size == wanted_.end() || !needs_copy(key, size->second, present_);

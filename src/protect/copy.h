@@ -34,10 +34,10 @@ struct CopyResult {
 };
 
 // Copies holdfast.json and keys, then packs, index segments, doom, logs and at last backup objects,
-// each only when all that it needs is there. Needs no key. An interrupted copy goes on where it
-// was. Holds the exclusive lease "copy" at the destination. Throws kConflict when another copy is
-// at work there or it holds another vault or something else, kCorrupt when the source gives an
-// object whose bytes do not match its name.
+// each only when all that it needs is there; then the ordinary archives that lie beside them. Needs
+// no key. An interrupted copy goes on where it was. Holds the exclusive lease "copy" at the
+// destination. Throws kConflict when another copy is at work there or it holds another vault or
+// something else, kCorrupt when the source gives an object whose bytes do not match its name.
 CopyResult copy_vault(ObjectStore& from, ObjectStore& to, const CopyJob& job,
                       CopyProgress& progress, std::stop_token stop);
 
