@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "codec/hmac_lanes.h"
+#include "codec/sha256_lanes.h"
 #include "codec/sha256_pair.h"
 
 namespace holdfast {
@@ -26,6 +28,12 @@ void Sha256::skip_blocks(std::size_t count) {
       (std::uint64_t{context_.Nh} << 32 | context_.Nl) + std::uint64_t{count} * 512;
   context_.Nl = static_cast<SHA_LONG>(bits);
   context_.Nh = static_cast<SHA_LONG>(bits >> 32);
+}
+
+std::array<std::uint32_t, 8> Sha256::words() const {
+  std::array<std::uint32_t, 8> words;
+  std::copy(std::begin(context_.h), std::end(context_.h), words.begin());
+  return words;
 }
 
 void Sha256::update_pair(Sha256& a, ByteView data_a, Sha256& b, ByteView data_b) {
@@ -75,6 +83,9 @@ Digest Hmac::operator()(ByteView a, ByteView b) const {
 }
 
 void Hmac::many(std::span<const ByteView> messages, std::span<Digest> out) const {
+  if (messages.size() >= kLanesWorth && has_sha256_lanes()) {
+    return hmac_lanes(inner_.words(), outer_.words(), messages, out);
+  }
   // Neighbours of like length leave little over that has no partner.
   std::vector<std::size_t> order(messages.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

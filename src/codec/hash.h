@@ -22,6 +22,9 @@ class Sha256 {
   // must have been fed whole blocks (64 bytes) so far.
   static void update_pair(Sha256& a, ByteView data_a, Sha256& b, ByteView data_b);
 
+  // H0 to H7 behind the whole blocks so far.
+  std::array<std::uint32_t, 8> words() const;
+
  private:
   void skip_blocks(std::size_t count);
 
@@ -37,7 +40,7 @@ class Hmac {
   Digest operator()(ByteView data) const;
   // The MAC of `a` followed by `b`.
   Digest operator()(ByteView a, ByteView b) const;
-  // The MACs of many messages, two at a time. `out` has as many elements as `messages`.
+  // The MACs of many messages, several at a time. `out` has as many elements as `messages`.
   void many(std::span<const ByteView> messages, std::span<Digest> out) const;
 
  private:

@@ -1,6 +1,8 @@
 // Source: FIPS 180-4 for the function, Intel's "SHA Extensions" (2013) for the instructions.
 #include "codec/sha256_pair.h"
 
+#include "codec/sha256_round.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
@@ -11,16 +13,6 @@ namespace holdfast {
 #if defined(__x86_64__)
 
 namespace {
-
-alignas(16) constexpr std::uint32_t kRound[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
 // One stream's working state: the words in the order that the instructions want (ABEF, CDGH) and a
 // sliding window of sixteen message words.
@@ -41,7 +33,7 @@ HOLDFAST_SHA inline void load_block(Stream& s, const std::uint8_t* data) {
 
 // Four rounds with the message words in `words`.
 HOLDFAST_SHA inline void four_rounds(Stream& s, __m128i words, int group) {
-  const auto* constants = reinterpret_cast<const __m128i*>(kRound + 4 * group);
+  const auto* constants = reinterpret_cast<const __m128i*>(kSha256Round + 4 * group);
   __m128i sum = _mm_add_epi32(words, _mm_load_si128(constants));
   s.cdgh = _mm_sha256rnds2_epu32(s.cdgh, s.abef, sum);
   sum = _mm_shuffle_epi32(sum, 0x0e);

@@ -54,7 +54,7 @@ class Restore {
   RestoreResult run();
 
  private:
-  void measure();
+  void measure(bool was_empty);
   void check_space(std::uint64_t needed);
   void begin_marker(bool was_empty);
   void end_marker();
@@ -63,7 +63,7 @@ class Restore {
   void place_directory(const Entry& entry, const std::string& path);
   void place_file(const Entry& entry, const std::string& path, std::span<const Ref> chunks);
   void place_other(const Entry& entry, const std::string& path);
-  void ensure_parents(const std::string& path);
+  bool ensure_parents(const std::string& path);
   bool looks_restored(const Entry& entry, const struct stat& status) const;
   bool skip_existing(const Entry& entry, const struct stat& status, const std::string& path);
   void start_window();
@@ -93,14 +93,19 @@ class Restore {
   std::unique_ptr<RestoreWindow> window_;
   std::future<void> running_;
   std::unordered_set<std::string> made_parents_;
+  // The directories from the target down to the last one that was entered, as far as known.
+  struct KnownDirectory {
+    std::string path;
+    bool fresh = false;  // made by this run
+  };
+  std::vector<KnownDirectory> known_;
   std::unordered_set<std::string> wanted_;  // for --delete only
   RestoreResult result_;
 };
 
 // What is to come, for the progress and the check of free space.
-void Restore::measure() {
+void Restore::measure(bool was_empty) {
   std::uint64_t needed = 0;
-  const bool compare = path_exists(job_.target);
   for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref> chunks) {
     if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
     const auto path = selection_.target_path(entry.path);
@@ -116,7 +121,7 @@ void Restore::measure() {
     }
     std::uint64_t blocks = (content + kBlock - 1) / kBlock * kBlock;
     struct stat status {};
-    if (compare && ::lstat((job_.target + "/" + *path).c_str(), &status) == 0) {
+    if (!was_empty && ::lstat((job_.target + "/" + *path).c_str(), &status) == 0) {
       blocks -= std::min(blocks, static_cast<std::uint64_t>(status.st_blocks) * 512);
     }
     needed += blocks;
@@ -170,13 +175,21 @@ void Restore::begin_marker(bool was_empty) {
 
 void Restore::end_marker() { ::unlink((job_.target + "/" + kMarker).c_str()); }
 
-void Restore::ensure_parents(const std::string& path) {
+// Returns whether the directory that `path` is in was made by this run: then nothing is in the way.
+bool Restore::ensure_parents(const std::string& path) {
   const std::string parent(parent_path(path));
+  if (parent.empty()) return false;
+  while (!known_.empty() && !is_within(parent, known_.back().path)) known_.pop_back();
+  if (!known_.empty() && known_.back().path == parent) return known_.back().fresh;
   struct stat status {};
-  if (parent.empty() || target_->stat(parent, status)) return;
-  ensure_parents(parent);
-  target_->make_directory(parent, false);
-  made_parents_.insert(parent);
+  bool made = false;
+  if (!target_->stat(parent, status)) {
+    ensure_parents(parent);
+    made = target_->make_directory(parent, false);
+    made_parents_.insert(parent);
+  }
+  known_.push_back({parent, made});
+  return made;
 }
 
 // Whether what is in the way looks like what this restore would make of `entry`.
@@ -218,12 +231,14 @@ void Restore::place_directory(const Entry& entry, const std::string& path) {
   ++result_.directories;
   if (job_.dry_run || path.empty()) return;
   ensure_parents(path);
-  target_->make_directory(path, replaces());
+  const bool made = target_->make_directory(path, replaces());
+  known_.push_back({path, made});
 }
 
 void Restore::place_file(const Entry& entry, const std::string& path, std::span<const Ref> chunks) {
+  const bool fresh = !job_.dry_run && ensure_parents(path);
   struct stat status {};
-  const bool exists = target_ && target_->stat(path, status);
+  const bool exists = !fresh && target_ && target_->stat(path, status);
   if (exists && skip_existing(entry, status, path)) {
     for (const Ref& ref : chunks) progress_.bytes += ref.length;
     ++progress_.files;
@@ -232,7 +247,6 @@ void Restore::place_file(const Entry& entry, const std::string& path, std::span<
   ++result_.files;
   for (const Ref& ref : chunks) result_.bytes += ref.length;
   if (job_.dry_run) return;
-  ensure_parents(path);
   auto file = std::make_unique<FileInMaking>();
   file->entry = entry;
   file->entry.path = path;
@@ -380,7 +394,7 @@ RestoreResult Restore::run() {
       }
     }
   }
-  measure();
+  measure(was_empty);
   if (!job_.dry_run || path_exists(job_.target)) {
     target_ = std::make_unique<Target>(job_.target, !job_.dry_run, job_.rights);
   }

@@ -105,7 +105,7 @@ TEST(Sha256, PairsEqualSingles) {
 
 TEST(Hmac, ManyEqualSingles) {
   const Hmac mac(lcg_bytes(32, 1));
-  for (std::size_t count = 0; count < 10; ++count) {
+  for (const std::size_t count : {0u, 1u, 2u, 3u, 8u, 9u, 10u, 15u, 16u, 17u, 33u}) {
     for (const std::size_t step : {0u, 1u, 63u, 64u, 65u, 5000u}) {
       std::vector<Bytes> texts;
       for (std::size_t i = 0; i < count; ++i) texts.push_back(lcg_bytes(step * i, i));
@@ -115,6 +115,18 @@ TEST(Hmac, ManyEqualSingles) {
       for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(macs[i], mac(texts[i])) << count;
     }
   }
+}
+
+// Lanes that end at different times, and one message that is much longer than the others.
+TEST(Hmac, ManyOfAllLengthsEqualSingles) {
+  const Hmac mac(lcg_bytes(32, 2));
+  std::vector<Bytes> texts;
+  for (std::size_t i = 0; i < 200; ++i) texts.push_back(lcg_bytes(i * 7919 % 1300, i));
+  texts.push_back(lcg_bytes(100'001, 3));
+  const std::vector<ByteView> views(texts.begin(), texts.end());
+  std::vector<Digest> macs(texts.size());
+  mac.many(views, macs);
+  for (std::size_t i = 0; i < texts.size(); ++i) ASSERT_EQ(macs[i], mac(texts[i])) << i;
 }
 
 // RFC 5869, cases 1 to 3: the first 32 bytes of the output are the same at any length.

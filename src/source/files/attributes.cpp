@@ -132,7 +132,8 @@ bool has_value(const Object& object, const Xattr& attribute) {
          std::equal(attribute.value.begin(), attribute.value.end(), value.begin());
 }
 
-void set_xattrs(const Object& object, const Entry& entry, Complaints& out) {
+// Returns whether the object has or had any: an ACL comes with a mode.
+bool set_xattrs(const Object& object, const Entry& entry, Complaints& out) {
   const std::vector<std::string> present = present_xattrs(object, out);
   for (const std::string& name : present) {
     const bool wanted = std::any_of(entry.xattrs.begin(), entry.xattrs.end(),
@@ -147,6 +148,7 @@ void set_xattrs(const Object& object, const Entry& entry, Complaints& out) {
     if (listed && has_value(object, xattr)) continue;
     if (object.set_xattr(xattr) != 0) out.add("attribute " + printable(xattr.name), errno);
   }
+  return !present.empty() || !entry.xattrs.empty();
 }
 
 // Set-id bits on a file that belongs to somebody else than in the backup would hand out rights that
@@ -162,9 +164,8 @@ mode_t safe_mode(const Entry& entry, const Owner& wanted, const struct stat& sta
   return mode & ~unsafe;
 }
 
-void set_mode(const Object& object, mode_t mode, Complaints& out) {
-  struct stat status {};
-  if (object.stat(status) == 0 && (status.st_mode & 07777) == mode) return;
+void set_mode(const Object& object, mode_t mode, struct stat& status, Complaints& out) {
+  if ((status.st_mode & 07777) == mode) return;
   if (object.chmod(mode) != 0) return out.add("mode", errno);
   // The kernel drops the set-group-id bit silently for a group that is not ours.
   if ((mode & 06000) == 0) return;
@@ -220,23 +221,20 @@ gid_t OwnerIds::group(const std::string& name, gid_t fallback) {
   return at->second.value_or(fallback);
 }
 
-std::string apply_attributes(const Entry& entry, int fd, bool path_only,
+std::string apply_attributes(const Entry& entry, int fd, bool path_only, struct stat status,
                              const RestoreRights& rights, OwnerIds& ids) {
   const Object object(fd, path_only);
   Complaints complaints;
-  struct stat status {};
-  if (object.stat(status) != 0) {
-    complaints.add("stat", errno);
-    return complaints.take();
-  }
   const Owner wanted = wanted_owner(entry, rights, ids);
   // A change of owner clears capabilities and set-id bits, so it is first. Attributes come before
   // the mode, which may take our own right to write them; an ACL and the mode that goes with it
   // agree in either order. Times are last, as writing anything may move them.
   if (rights.owner) set_owner(object, wanted, status, complaints);
-  if (rights.xattrs) set_xattrs(object, entry, complaints);
+  if (rights.xattrs && set_xattrs(object, entry, complaints) && object.stat(status) != 0) {
+    complaints.add("stat", errno);
+  }
   if (entry.type != EntryType::kSymlink) {
-    set_mode(object, safe_mode(entry, wanted, status, complaints), complaints);
+    set_mode(object, safe_mode(entry, wanted, status, complaints), status, complaints);
   }
   set_times(object, entry.mtime_ns, complaints);
   return complaints.take();

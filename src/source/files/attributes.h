@@ -1,6 +1,7 @@
 // Giving a restored object the owner, attributes, mode and times of its entry.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <mutex>
@@ -26,9 +27,10 @@ class OwnerIds {
   std::unordered_map<std::string, std::optional<gid_t>> groups_;
 };
 
-// Applies `entry` to the object behind `fd`, which must be of its type; `path_only` when the
-// descriptor was opened with O_PATH. What could not be set is returned as text, "" for nothing.
-std::string apply_attributes(const Entry& entry, int fd, bool path_only,
+// Applies `entry` to the object behind `fd`, which must be of its type and have `status`;
+// `path_only` when the descriptor was opened with O_PATH. What could not be set is returned as
+// text, "" for nothing.
+std::string apply_attributes(const Entry& entry, int fd, bool path_only, struct stat status,
                              const RestoreRights& rights, OwnerIds& ids);
 
 }  // namespace holdfast

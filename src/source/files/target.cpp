@@ -180,8 +180,9 @@ bool Target::stat(std::string_view path, struct stat& status) const {
                      "cannot look at " + state_->beneath.full_name(path));
 }
 
-void Target::make_directory(std::string_view path, bool replace) {
-  if (path.empty()) return;
+bool Target::make_directory(std::string_view path, bool replace) {
+  if (path.empty()) return false;
+  bool made = true;
   const Beneath::Place place = state_->beneath.place_of(path);
   const int parent = place.directory.get();
   const char* name = place.name.c_str();
@@ -191,11 +192,13 @@ void Target::make_directory(std::string_view path, bool replace) {
       if (errno != EEXIST) return errno;
       if (::fstatat(parent, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return EEXIST;
       if (!S_ISDIR(status.st_mode)) return EEXIST;
+      made = false;
     }
     // Its old mode, or an ACL inherited from above, may keep even its owner out.
     if (::geteuid() != 0) make_accessible(parent, name);
     return 0;
   });
+  return made;
 }
 
 Fd Target::create_file(std::string_view path, bool replace) {
@@ -282,7 +285,7 @@ std::string Target::apply_metadata(const Entry& entry, int fd) {
                 beneath.full_name(entry.path) + " was replaced by something else meanwhile",
                 "keep others from writing into the target, and restore again");
   }
-  return apply_attributes(entry, fd, path_only, state_->rights, state_->ids);
+  return apply_attributes(entry, fd, path_only, status, state_->rights, state_->ids);
 }
 
 void Target::remove_tree(std::string_view path) {

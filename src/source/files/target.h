@@ -34,8 +34,8 @@ class Target {
 
   // Creates the directory with mode 0700 (its own mode comes with apply_metadata at the end). An
   // existing directory is kept; anything else in the way is removed when `replace`, else
-  // Error(kConflict).
-  void make_directory(std::string_view path, bool replace);
+  // Error(kConflict). Returns false when the directory was there.
+  bool make_directory(std::string_view path, bool replace);
 
   // A new empty file with mode 0600, open for reading and writing. With `replace`, whatever is in
   // the way (a directory: only if empty) goes first; otherwise Error(kConflict).
