@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "os/file.h"
+#include "source_postgres/wal_maker.h"
 #include "store/memory_store.h"
 #include "store/s3/xml.h"
 #include "vault/log_object.h"
@@ -63,6 +64,39 @@ void aws_profile_seeds() {
                 "ErrorResponse>"));
 }
 
+// The first byte says in what portions the fuzzer feeds the rest.
+void wal_seed(const std::string& name, const WalMaker& log) {
+  Bytes input = {17};
+  append(input, log.bytes());
+  seed("wal", name, input);
+}
+
+void wal_seeds() {
+  WalMaker::Shape shape;
+  shape.page_size = 4096;
+  WalMaker plain(shape);
+  plain.add(WalMaker::commit(1));
+  plain.add(WalMaker::restore_point(2, "point"));
+  plain.add({10,
+             0,
+             3,
+             Bytes(9000, 7),
+             {0, 0x20, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 0, 0, 0},
+             {1, 2}});
+  plain.add(WalMaker::abort(4));
+  plain.add({kRmXlog, kXlogOnlineCheckpoint, 0, Bytes(88, 1)});
+  plain.add({kRmXlog, kXlogEndOfRecovery, 0, Bytes(24, 2)});
+  plain.add(
+      {kRmXact, kXactCommitPrepared | kXactHasInfo, 0, {1, 0, 0, 0, 0, 0, 0, 0, 0x12, 0, 0, 0,
+                                                        1, 0, 0, 0, 9, 0, 0, 0, 8,    0, 0, 0}});
+  wal_seed("plain", plain);
+  WalMaker torn(shape);
+  torn.add(WalMaker::commit(1));
+  torn.add_torn({10, 0, 3, Bytes(9000, 7)}, 5000);
+  torn.add({kRmXlog, 0xd0, 0, Bytes(16)});
+  wal_seed("torn", torn);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -99,5 +133,6 @@ int main(int argc, char** argv) {
   seed("log_object", "object", encode_log(ring, log, zeros, R"({"a":1})", Timestamp{}, 1));
   seed("log_object", "key", as_bytes(LogName{"db", "1", "file", LogPiece{0, 16}}.key()));
   aws_profile_seeds();
+  wal_seeds();
   return 0;
 }

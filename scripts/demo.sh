@@ -6,6 +6,9 @@
 # regions, and the first region dies in the disaster; else, or with DEMO_DIRECTORIES=1, in two
 # directories.
 #
+# With postgresql-15 and as root, a PostgreSQL server under load is killed with the first site, and comes
+# back to the last second.
+#
 # What was lost and what came back are compared by find, sha256sum and getfattr, not by Holdfast.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -37,6 +40,7 @@ fail() {
 }
 finish() {
   local code=$?
+  database_clean
   ((code == 0)) || echo "demo: not finished; what was done so far is in $work" >&2
   ((code == 0)) || [[ ! -e $lab ]] || "$regions" down "$lab"
 }
@@ -66,6 +70,9 @@ holdfast() {
   ((code == 0 || code == 3)) || fail "holdfast $* ended with exit code $code"
 }
 environment=(env)
+
+# shellcheck source=scripts/demo-database.sh
+. scripts/demo-database.sh
 
 # ------------------------------------------------------------------------------------ measurement
 
@@ -183,6 +190,7 @@ sources:
     etc: false
     applications: [$production/etc]
 YAML
+  database_configuration >>"$site_a/holdfast.yaml"
   ((two_regions)) || return 0
   cat >>"$site_a/holdfast.yaml" <<YAML
 stores:
@@ -232,6 +240,8 @@ note "$(count "$files") files, $(size "$bytes"); with a sparse file, hard links,
 unreadable=$(wc -l <"$records/unreadable")
 ((unreadable == 0)) || note "$unreadable files that only root may read are left out"
 
+database_start
+! has_database || note "and a PostgreSQL server with a table of witnesses, under load from here on"
 choose_sites
 if ((two_regions)); then
   heading "A vault in the first of two S3 regions, and the first backup"
@@ -241,6 +251,7 @@ fi
 write_configuration
 cd "$site_a"
 holdfast init
+database_load
 holdfast backup all
 first_ms=$took first_bytes=$bytes first_files=$files
 first_vault=$(vault_bytes "$first")
@@ -261,11 +272,19 @@ holdfast copy --to second-site
 copy_ms=$took
 copy_bytes=$(vault_bytes "$second")
 ((!two_regions)) || holdfast region status
+if has_database; then
+  heading "The log of the database, as it is written"
+  database_stream
+  holdfast backup database
+  holdfast copy --to second-site
+  holdfast validate restore latest:shop
+fi
 
 heading "The disaster"
 record "$production" "$records/before"
 cd "$safe"
 disaster_ms=$(now_ms)
+database_destroy
 destroy
 if ((two_regions)); then
   note "gone: production, the first region, the cache, the logs, the configuration"
@@ -285,12 +304,20 @@ holdfast recover --from "$second" --key-file key
 holdfast "${access[@]}" restore latest:usr-share --target ../recovered --strip-components "$strip"
 holdfast "${access[@]}" restore latest:etc --target ../recovered --strip-components "$strip"
 recovery_ms=$(($(now_ms) - start_ms))
+if has_database; then
+  start_ms=$(now_ms)
+  holdfast "${access[@]}" restore latest:shop --target "$database/restored"
+  database_server "$database/restored"
+  database_ms=$(($(now_ms) - start_ms))
+fi
 
 heading "The proof"
 compare
 entries=$(find "$recovered" -mindepth 1 -printf . | wc -c)
 note "find, sha256sum and getfattr see no difference in $(count "$entries") entries: names, types,"
 note "bytes, modes, owners, links, times to the nanosecond, extended attributes, ACLs"
+database_measure
+! has_database || note "the witness had $(count "$acknowledged") rows acknowledged; back came $(count "$came_back")"
 
 row() { printf '   %-22s %10s %11s %9s %13s\n' "$@"; }
 printf '\n%sMeasured%s\n' "$bold" "$plain"
@@ -307,6 +334,9 @@ printf '   %-22s %s\n' \
   "stored, deduplicated" "$(size "$first_vault"), and $(size $((second_vault - first_vault))) for the second backup" \
   "recovery point" "$(seconds $((disaster_ms - backup_ms))) before the disaster, when the last backup began" \
   "recovery time" "$(seconds "$recovery_ms"), from nothing to the last byte"
+! has_database || printf '   %-22s %s\n' \
+  "database: lost" "the last $database_lost_ms ms of commits, seen from outside" \
+  "database: recovery" "$(seconds "$database_ms"), until the server answered"
 
 if ((two_regions)); then
   cat <<TRY

@@ -14,7 +14,7 @@ packages_of() {
     test) echo libgtest-dev libgmock-dev attr acl git openssl postgresql-15 util-linux age zstd ;;
     # A one-node Ceph cluster with two zones, and what a person types against it.
     lab) echo ceph-mon ceph-osd ceph-mgr ceph-common radosgw awscli curl openssl ;;
-    demo) echo attr acl ;;
+    demo) echo attr acl postgresql-15 procps ;;
     bench) echo restic borgbackup rclone time python3 ;;
     lint) echo clang clang-format clang-tidy python3 ;;
     fuzz) echo clang libclang-rt-14-dev ;;

@@ -65,7 +65,8 @@ Json list_to_json(const std::vector<Element>& list) {
 template <typename Parse>
 auto list_of(const Json& json, const char* name, Parse parse) {
   std::vector<decltype(parse(json))> list;
-  for (const Json& element : json.at(name)) list.push_back(parse(element));
+  for (const Json& element : json.at(name).get_ref<const Json::array_t&>())
+    list.push_back(parse(element));
   return list;
 }
 
