@@ -8,9 +8,12 @@ packages_of() {
     build)
       echo g++ cmake ninja-build pkg-config git ca-certificates libfmt-dev nlohmann-json3-dev \
         libcli11-dev libyaml-cpp-dev libssl-dev libsodium-dev libzstd-dev \
-        libcurl4-openssl-dev libpugixml-dev zlib1g-dev libpq-dev
+        libcurl4-openssl-dev libpugixml-dev zlib1g-dev libpq-dev libmariadb-dev
       ;;
-    test) echo libgtest-dev libgmock-dev attr acl git openssl postgresql-15 ;;
+    test)
+      echo libgtest-dev libgmock-dev attr acl git openssl postgresql-15 mariadb-server \
+        mariadb-backup
+      ;;
     # A one-node Ceph cluster with two zones, and what a person types against it.
     lab) echo ceph-mon ceph-osd ceph-mgr ceph-common radosgw awscli curl openssl ;;
     demo) echo attr acl ;;

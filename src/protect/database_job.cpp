@@ -7,6 +7,7 @@
 #include "base/human.h"
 #include "base/path.h"
 #include "os/process_stream.h"
+#include "protect/mariadb_job.h"
 #include "source/postgres/dump.h"
 #include "source/postgres/physical.h"
 
@@ -96,12 +97,12 @@ void add_logical_postgres(const Vault& vault, const PostgresSettings& settings, 
 
 BackupJob database_job(const Vault& vault, const SourceSettings& source,
                        const StagingDirectory& staging, Warnings& warnings, std::stop_token stop) {
-  static_cast<void>(warnings);
   BackupJob job;
   job.backup_class = source.backup_class;
   job.source = source.name;
-  if (!source.postgresql) {
-    throw Error(Code::kUnsupported, "this version does not back up MariaDB yet");
+  if (source.mariadb) {
+    add_mariadb(vault, *source.mariadb, job, warnings, std::move(stop));
+    return job;
   }
   const PostgresSettings& settings = *source.postgresql;
   if (settings.method == DatabaseMethod::kPhysical) {
