@@ -8,10 +8,13 @@ packages_of() {
     build)
       echo g++ cmake ninja-build pkg-config git ca-certificates libfmt-dev nlohmann-json3-dev \
         libcli11-dev libyaml-cpp-dev libssl-dev libsodium-dev libzstd-dev \
-        libcurl4-openssl-dev libpugixml-dev zlib1g-dev libpq-dev libarchive-dev
+        libcurl4-openssl-dev libpugixml-dev zlib1g-dev libpq-dev libarchive-dev libmariadb-dev
       ;;
     # util-linux has setpriv.
-    test) echo libgtest-dev libgmock-dev attr acl git openssl postgresql-15 util-linux age zstd ;;
+    test)
+      echo libgtest-dev libgmock-dev attr acl git openssl util-linux age zstd postgresql-15 \
+        mariadb-server mariadb-backup
+      ;;
     # A one-node Ceph cluster with two zones, and what a person types against it.
     lab) echo ceph-mon ceph-osd ceph-mgr ceph-common radosgw awscli curl openssl ;;
     demo) echo attr acl postgresql-15 procps ;;

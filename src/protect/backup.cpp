@@ -28,6 +28,7 @@ struct Item {
   std::string path;                        // as the backup knows it
   const PlacedFile* placed = nullptr;      // where to read it, if that is not "/" + path
   const StreamedFile* streamed = nullptr;  // what it comes from, if it is no file
+  const StreamedTree* tree = nullptr;      // what it will be replaced by
   struct stat status {};
   std::string hardlink_to;  // the first name of the same file
   std::optional<CachedFile> cached;
@@ -55,6 +56,7 @@ struct Placed {
   const std::string* path;
   const PlacedFile* file = nullptr;
   const StreamedFile* stream = nullptr;
+  const StreamedTree* tree = nullptr;
 };
 
 std::vector<Ref> parse_refs(ByteView bytes) {
@@ -94,12 +96,15 @@ class Backup {
   void found_placed_before(const std::string* path);
   void found_placed(const PlacedFile& placed);
   void found_stream(const StreamedFile& stream);
+  void found_tree(const StreamedTree& tree);
   void find_ending();
   void send_batch();
   void note_hardlink(Item& item);
 
   void process_batches();
   void process(FileReader& reader, Item& item);
+  void process_tree(FileReader& reader, Batch& batch);
+  void fill(Item& item, ReadObject& object);
   bool reuse(Item& item) const;
 
   void assemble();
@@ -138,9 +143,13 @@ class Backup {
 };
 
 void Backup::find_all() {
-  for (const PlacedFile& file : job_.placed) placed_.push_back({&file.stored_path, &file, nullptr});
+  for (const PlacedFile& file : job_.placed)
+    placed_.push_back({&file.stored_path, &file, nullptr, nullptr});
   for (const StreamedFile& stream : job_.streams) {
-    placed_.push_back({&stream.stored_path, nullptr, &stream});
+    placed_.push_back({&stream.stored_path, nullptr, &stream, nullptr});
+  }
+  for (const StreamedTree& tree : job_.trees) {
+    placed_.push_back({&tree.name, nullptr, nullptr, &tree});
   }
   std::sort(placed_.begin(), placed_.end(),
             [](const Placed& a, const Placed& b) { return compare_paths(*a.path, *b.path) < 0; });
@@ -172,6 +181,8 @@ void Backup::found_placed_before(const std::string* path) {
     if (path != nullptr && compare_paths(*placed.path, *path) > 0) return;
     if (placed.file != nullptr) {
       found_placed(*placed.file);
+    } else if (placed.tree != nullptr) {
+      found_tree(*placed.tree);
     } else {
       found_stream(*placed.stream);
     }
@@ -194,6 +205,16 @@ void Backup::found_stream(const StreamedFile& stream) {
   item.streamed = &stream;
   batch_->items.push_back(std::move(item));
   send_batch();  // each may take long: nobody else waits for it
+}
+
+// A batch of its own, which it will fill.
+void Backup::found_tree(const StreamedTree& tree) {
+  send_batch();
+  Item item;
+  item.path = tree.name;
+  item.tree = &tree;
+  batch_->items.push_back(std::move(item));
+  send_batch();
 }
 
 // The job may only end once all that is live has been read.
@@ -277,24 +298,41 @@ void Backup::process(FileReader& reader, Item& item) {
     object = reader.read(PlacedFile{"/" + item.path, item.path}, item.status);
   }
   if (!object) return;
-  encode_entry(object->entry, object->chunks.size(), item.encoded);
-  item.type = object->entry.type;
-  item.size = object->entry.size;
-  item.chunks = std::move(object->chunks);
-  item.present = true;
+  fill(item, *object);
   if (!is_file) return;
-  progress_.bytes += item.size;
-  ++progress_.files;
   const FileStamp stamp = stamp_of(object->status);
   if (object->stable && item.streamed == nullptr && stamp_is_settled(stamp, now))
     item.stamp = stamp;
+}
+
+void Backup::fill(Item& item, ReadObject& object) {
+  encode_entry(object.entry, object.chunks.size(), item.encoded);
+  item.type = object.entry.type;
+  item.size = object.entry.size;
+  item.chunks = std::move(object.chunks);
+  item.present = true;
+  if (item.type != EntryType::kFile) return;
+  progress_.bytes += item.size;
+  ++progress_.files;
+}
+
+void Backup::process_tree(FileReader& reader, Batch& batch) {
+  const StreamedTree& tree = *batch.items.front().tree;
+  batch.items.clear();
+  for (ReadObject& object : reader.read(tree, vault_.clock().now())) {
+    Item& item = batch.items.emplace_back();
+    item.path = object.entry.path;
+    fill(item, object);
+  }
 }
 
 void Backup::process_batches() {
   FileReader reader(session_, job_, progress_, warnings_, stop_.get_token());
   while (auto batch = work_.pop()) {
     try {
+      if ((*batch)->items.front().tree != nullptr) process_tree(reader, **batch);
       for (Item& item : (*batch)->items) {
+        if (item.present) continue;
         if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
         process(reader, item);
       }

@@ -40,6 +40,30 @@ struct StreamedFile {
   std::function<ContentReader()> open;  // called once, by the thread that reads
 };
 
+struct FileStyle {
+  std::uint32_t mode = 0600;
+  std::uint32_t fixed_chunk = 0;  // as in ReadRules
+};
+
+// Takes the files of a StreamedTree; several may be open at once. Paths are in stored form.
+class FileSink {
+ public:
+  virtual ~FileSink() = default;
+  virtual void open(const std::string& stored_path, const FileStyle& style) = 0;
+  // Content that follows what the file has so far.
+  virtual void write(const std::string& stored_path, ByteView content) = 0;
+  virtual void close(const std::string& stored_path) = 0;
+};
+
+// Many files out of one producer, in any order and side by side. The directories that they lie in
+// are made. Nothing else of the job may lie between them in the order of the tree.
+struct StreamedTree {
+  std::string name;  // of the first file or before it, for the order
+  // Called once, by a thread that reads. Returns when every file has been given and closed, and
+  // only when its producer ended well. Whatever it throws fails the backup.
+  std::function<void(FileSink& sink)> produce;
+};
+
 // What a backup ends with: known only when everything else has been read.
 struct BackupEnding {
   std::vector<PlacedFile> placed;  // all behind everything else in the order of compare_paths
@@ -53,6 +77,7 @@ struct BackupJob {
   WalkOptions walk;                   // without roots: nothing is walked
   std::vector<PlacedFile> placed;     // any order
   std::vector<StreamedFile> streams;  // any order
+  std::vector<StreamedTree> trees;    // any order
   // Called by one thread once everything above has been read. May be unset.
   std::function<BackupEnding()> end;
   // Sees the content of placed files as it is read, in order for each file; `content` starts at

@@ -7,6 +7,7 @@
 #include "base/human.h"
 #include "base/path.h"
 #include "os/process_stream.h"
+#include "protect/mariadb_job.h"
 #include "source/postgres/dump.h"
 #include "source/postgres/page_checksum.h"
 #include "source/postgres/page_watch.h"
@@ -115,8 +116,9 @@ BackupJob database_job(const Vault& vault, const SourceSettings& source,
   BackupJob job;
   job.backup_class = source.backup_class;
   job.source = source.name;
-  if (!source.postgresql) {
-    throw Error(Code::kUnsupported, "this version does not back up MariaDB yet");
+  if (source.mariadb) {
+    add_mariadb(vault, *source.mariadb, job, warnings, std::move(stop));
+    return job;
   }
   const PostgresSettings& settings = *source.postgresql;
   if (settings.method == DatabaseMethod::kPhysical) {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "protect/file_cache.h"
+#include "protect/tree_stream.h"
 #include "source/files/open_source.h"
 
 namespace holdfast {
@@ -123,6 +124,15 @@ ReadObject FileReader::read(const StreamedFile& stream, Timestamp now) {
   };
   object.entry.size = store(source, 0, object.chunks);
   return object;
+}
+
+std::vector<ReadObject> FileReader::read(const StreamedTree& tree, Timestamp now) {
+  TreeCollector collector(session_, writer_, now, [this](std::size_t bytes) {
+    progress_.bytes_read += bytes;
+    if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  });
+  tree.produce(collector);
+  return collector.take();
 }
 
 bool FileReader::read_content(const PlacedFile& placed, ReadObject& object) {

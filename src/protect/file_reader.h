@@ -34,6 +34,8 @@ class FileReader {
   std::optional<ReadObject> read(const PlacedFile& placed, const struct stat& status);
   // Stores what `stream` gives. Throws what it throws.
   ReadObject read(const StreamedFile& stream, Timestamp now);
+  // The same for many files, in the order of the tree.
+  std::vector<ReadObject> read(const StreamedTree& tree, Timestamp now);
   // What stat knows; nothing for sockets.
   std::optional<Entry> metadata(const std::string& stored_path, const struct stat& status) {
     return entry_of(stored_path, status, names_);

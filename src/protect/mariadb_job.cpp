@@ -1,0 +1,168 @@
+#include "protect/mariadb_job.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/process_stream.h"
+#include "protect/database_job.h"
+#include "source/mariadb/dump.h"
+#include "source/mariadb/mbstream.h"
+#include "source/mariadb/physical.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kReadSize = std::size_t{256} << 10;
+constexpr std::size_t kMaxPositionFile = std::size_t{1} << 20;
+
+// What the part that reads finds out for the ending.
+struct Found {
+  MariadbPosition position;
+  Timestamp consistent{};
+};
+
+BackupEnding ending_of(const MariadbServer& server, const char* method, const Found& found) {
+  BackupEnding ending;
+  DatabaseFacts facts;
+  facts.engine = "mariadb";
+  facts.version = server.version;
+  facts.method = method;
+  facts.system = server.uid;
+  facts.start = found.position.text();
+  facts.stop = found.position.gtid;
+  ending.database = facts;
+  ending.consistent = found.consistent;
+  return ending;
+}
+
+ProcessOptions in_utc(const std::vector<std::string>& command) {
+  ProcessOptions options;
+  options.argv = command;
+  options.environment = {{"TZ", "UTC"}};
+  return options;
+}
+
+// Splits what mariadb-backup writes into the files of the tree.
+class BackupSplitter {
+ public:
+  explicit BackupSplitter(FileSink& sink)
+      : sink_(sink),
+        reader_({[this](const std::string& path, ByteView content) { take(path, content); },
+                 [this](const std::string& path) { sink_.close(path); }}) {}
+
+  void feed(ByteView bytes) { reader_.feed(bytes); }
+  MariadbPosition finish() const {
+    reader_.finish();
+    return position_.empty() ? MariadbPosition{} : parse_position_file(position_);
+  }
+
+ private:
+  void take(const std::string& path, ByteView content) {
+    if (opened_.insert(path).second) sink_.open(path, {0660, has_pages(path) ? kPageChunk : 0});
+    if (is_position_file(path) && position_.size() < kMaxPositionFile)
+      position_ += as_text(content);
+    if (!content.empty()) sink_.write(path, content);
+  }
+
+  FileSink& sink_;
+  std::set<std::string> opened_;
+  std::string position_;
+  MbstreamReader reader_;
+};
+
+void produce_physical(const std::vector<std::string>& command, FileSink& sink, Found& found,
+                      const std::stop_token& stop) {
+  ProcessStream stream(in_utc(command), ProcessStream::Direction::kOutput, stop);
+  BackupSplitter splitter(sink);
+  Bytes buffer(kReadSize);
+  while (const std::size_t n = stream.read(buffer)) splitter.feed(ByteView(buffer).first(n));
+  const ProcessResult result = stream.finish();
+  // What the tool says of its failure is worth more than that its stream stops in the middle.
+  check_mariadb_backup(result, "mariadb-backup");
+  found.position = splitter.finish();
+  if (const auto time = locked_at(result.error_output)) found.consistent = *time;
+}
+
+void add_physical(const Vault& vault, const MariadbSettings& settings, const MariadbServer& server,
+                  BackupJob& job, std::stop_token stop) {
+  const auto found = std::make_shared<Found>();
+  const auto command = mariadb_backup_command(settings, server);
+  job.trees.push_back({"", [command, found, &vault, stop = std::move(stop)](FileSink& sink) {
+                         found->consistent = vault.clock().now();
+                         produce_physical(command, sink, *found, stop);
+                       }});
+  job.end = [found, server] { return ending_of(server, "physical", *found); };
+}
+
+Error dump_error(const std::string& said) {
+  Error error(Code::kInvalid, "the dump failed: " + printable(said));
+  if (said.find("SHOW CREATE USER") != std::string::npos) {
+    error.suggest(
+        "with skip_name_resolve the server ignores accounts whose host is a name, and cannot show "
+        "them: DROP USER the one named here, or give it an address for a host");
+  }
+  error.suggest("nothing was stored as a backup; mend it and run the backup again");
+  return error;
+}
+
+ContentReader open_dump(const MariadbDumpPlan& plan, const std::shared_ptr<Found>& found,
+                        const Clock& clock, const std::stop_token& stop) {
+  // Whatever was committed before is in its snapshot.
+  if (plan.stored_path == "all.sql") found->consistent = clock.now();
+  const auto stream = std::make_shared<ProcessStream>(in_utc(plan.command),
+                                                      ProcessStream::Direction::kOutput, stop);
+  const auto watch = std::make_shared<MariadbDumpWatch>();
+  return [stream, watch, found, has_position = plan.has_position](MutableBytes out) {
+    if (const std::size_t n = stream->read(out)) {
+      watch->see(out.first(n));
+      return n;
+    }
+    const ProcessResult result = stream->finish();
+    if (result.stopped) throw Error(Code::kCancelled, "interrupted");
+    if (result.exit_code != 0) throw dump_error(result.error_output);
+    watch->check_complete();
+    if (has_position) found->position = watch->position();
+    return std::size_t{0};
+  };
+}
+
+void warn_of_tables(const std::vector<std::string>& tables, Warnings& warnings) {
+  if (tables.empty()) return;
+  warnings.add(fmt::format(
+      "{} (first: {}) without transactions: the dump holds each as it was when it was read, not of "
+      "one moment; convert them to InnoDB, or use 'method: physical'",
+      plural(tables.size(), "table"), printable(tables.front())));
+}
+
+void add_logical(const Vault& vault, const MariadbSettings& settings, const MariadbServer& server,
+                 MariadbConnection& connection, BackupJob& job, Warnings& warnings,
+                 std::stop_token stop) {
+  const std::vector<std::string> databases = chosen_databases(settings, connection);
+  warn_of_tables(tables_without_transactions(connection, databases), warnings);
+  const auto found = std::make_shared<Found>();
+  found->consistent = vault.clock().now();
+  for (const MariadbDumpPlan& plan : plan_mariadb_dumps(settings, server, databases)) {
+    job.streams.push_back({plan.stored_path, 0600, [plan, found, &vault, stop] {
+                             return open_dump(plan, found, vault.clock(), stop);
+                           }});
+  }
+  job.end = [found, server] { return ending_of(server, "logical", *found); };
+}
+
+}  // namespace
+
+void add_mariadb(const Vault& vault, const MariadbSettings& settings, BackupJob& job,
+                 Warnings& warnings, std::stop_token stop) {
+  MariadbConnection connection(settings, stop);
+  const MariadbServer server = read_mariadb_server(connection);
+  if (settings.method == DatabaseMethod::kPhysical) {
+    add_physical(vault, settings, server, job, std::move(stop));
+  } else {
+    add_logical(vault, settings, server, connection, job, warnings, std::move(stop));
+  }
+}
+
+}  // namespace holdfast

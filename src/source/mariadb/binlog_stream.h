@@ -1,0 +1,44 @@
+// The binary log as a replica receives it.
+#pragma once
+
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "source/mariadb/binlog_event.h"
+#include "source/mariadb/connection.h"
+
+namespace holdfast {
+
+// Where to begin. A file is only rebuilt whole from offset 4 on.
+struct BinlogStart {
+  std::string file;
+  std::uint64_t offset = kBinlogMagic.size();
+};
+
+struct BinlogStreamOptions {
+  // A number that no server and no replica has; two streams with one number end each other.
+  std::uint32_t server_id = 0;
+  bool follow = true;                                   // wait for more at the end of the log
+  Duration heartbeat = std::chrono::milliseconds{500};  // how often idle() is called then
+};
+
+// Who receives it. Events come verified, those that are in a file, and no others; appended to the
+// magic they are that file, byte for byte as the server has it once it is closed.
+struct BinlogHandler {
+  // `offset`: where the next event goes. With 4, the file is new and begins with kBinlogMagic.
+  std::function<void(const std::string& file, std::uint64_t offset)> file;
+  std::function<void(const BinlogEvent& event, std::uint64_t offset)> event;
+  // There is nothing more at the moment.
+  std::function<void()> idle;
+};
+
+// Receives from `start` on until a stop is requested (throws kCancelled), or up to the end of the
+// log without `follow`. Blocks. Throws kNotFound when the server no longer has that place,
+// kUnavailable when it goes away, kCorrupt, kDenied (REPLICATION SLAVE), and what the handler
+// throws.
+void stream_binlog(const MariadbSettings& settings, const BinlogStart& start,
+                   const BinlogStreamOptions& options, const BinlogHandler& handler,
+                   std::stop_token stop);
+
+}  // namespace holdfast

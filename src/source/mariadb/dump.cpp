@@ -1,0 +1,101 @@
+#include "source/mariadb/dump.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/human.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kKept = std::size_t{64} << 10;
+constexpr std::string_view kLogFile = "\n-- CHANGE MASTER TO MASTER_LOG_FILE='";
+constexpr std::string_view kLogOffset = "', MASTER_LOG_POS=";
+constexpr std::string_view kGtid = "\n-- SET GLOBAL gtid_slave_pos='";
+constexpr std::string_view kEnd = "\n-- Dump completed";
+
+std::vector<std::string> dump_command(const MariadbSettings& settings) {
+  std::vector<std::string> command = mariadb_command(settings, "mariadb-dump");
+  // No date: equal dumps must be equal bytes to be stored once.
+  command.insert(command.end(), {"--skip-dump-date", "--max-allowed-packet=1G"});
+  return command;
+}
+
+// What follows `mark` up to `end`; empty when it is not there.
+std::string_view between(std::string_view text, std::string_view mark, std::size_t at,
+                         std::string_view end) {
+  if (at == std::string_view::npos) return {};
+  text.remove_prefix(at + mark.size());
+  const std::size_t length = text.find(end);
+  return length == std::string_view::npos ? std::string_view{} : text.substr(0, length);
+}
+
+}  // namespace
+
+std::vector<std::string> chosen_databases(const MariadbSettings& settings,
+                                          MariadbConnection& connection) {
+  const std::vector<std::string> known = mariadb_databases(connection);
+  if (settings.databases.empty()) return known;
+  for (const std::string& wanted : settings.databases) {
+    if (std::find(known.begin(), known.end(), wanted) != known.end()) continue;
+    const std::string near = nearest(wanted, known);
+    throw Error(Code::kNotFound, fmt::format("the server has no database '{}'", printable(wanted)),
+                near.empty() ? "check its name, and that the user may see it"
+                             : fmt::format("did you mean '{}'?", near));
+  }
+  return settings.databases;
+}
+
+std::vector<MariadbDumpPlan> plan_mariadb_dumps(const MariadbSettings& settings,
+                                                const MariadbServer& server,
+                                                const std::vector<std::string>& databases) {
+  std::vector<MariadbDumpPlan> plans;
+  if (!databases.empty()) {
+    MariadbDumpPlan all{"all.sql", dump_command(settings), server.log_bin};
+    std::vector<std::string>& command = all.command;
+    command.insert(command.end(), {"--single-transaction", "--quick", "--routines", "--triggers",
+                                   "--events", "--hex-blob"});
+    if (server.log_bin) command.insert(command.end(), {"--master-data=2", "--gtid"});
+    // A name may begin with a dash.
+    command.insert(command.end(), {"--databases", "--"});
+    command.insert(command.end(), databases.begin(), databases.end());
+    plans.push_back(std::move(all));
+  }
+  MariadbDumpPlan users{"users.sql", dump_command(settings), false};
+  // Whoever restores must not lose his own account: existing users stay, and get their rights.
+  users.command.insert(users.command.end(),
+                       {"--system=users,plugins,udfs,servers", "--insert-ignore"});
+  plans.push_back(std::move(users));
+  return plans;
+}
+
+void MariadbDumpWatch::see(ByteView content) {
+  const std::string_view text = as_text(content);
+  if (head_.size() < kKept) head_ += text.substr(0, kKept - head_.size());
+  tail_ += text;
+  if (tail_.size() > 2 * kKept) tail_.erase(0, tail_.size() - kKept);
+}
+
+void MariadbDumpWatch::check_complete() const {
+  const std::size_t at = tail_.rfind(kEnd);
+  // Behind it comes a date at most.
+  if (at != std::string::npos && tail_.find('\n', at + kEnd.size()) >= tail_.size() - 1) return;
+  throw Error(Code::kInvalid, "the dump stops before its end",
+              "nothing was stored as a backup; look at the server's log and run it again");
+}
+
+MariadbPosition MariadbDumpWatch::position() const {
+  MariadbPosition position;
+  // The first and the last: what tables and routines hold lies between them.
+  const std::size_t file = head_.find(kLogFile);
+  position.file = between(head_, kLogFile, file, kLogOffset);
+  if (position.file.empty()) return {};
+  const std::string offset(between(head_, kLogOffset, head_.find(kLogOffset, file), ";"));
+  position.offset = std::stoull(offset.empty() ? "0" : offset);
+  position.gtid = between(tail_, kGtid, tail_.rfind(kGtid), "'");
+  return position;
+}
+
+}  // namespace holdfast

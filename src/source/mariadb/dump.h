@@ -1,0 +1,43 @@
+// Logical backups of MariaDB: mariadb-dump as a child, its output as a stream.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "source/mariadb/server.h"
+
+namespace holdfast {
+
+// One dump.
+struct MariadbDumpPlan {
+  std::string stored_path;  // "all.sql", "users.sql"
+  std::vector<std::string> command;
+  bool has_position = false;  // its text says to which place of the binary log it belongs
+};
+
+// One dump for all databases together, which is one snapshot of all of them, and one for users,
+// roles, plugins and servers, to be restored after it. `databases` must not be empty unless there
+// are none at all.
+std::vector<MariadbDumpPlan> plan_mariadb_dumps(const MariadbSettings& settings,
+                                                const MariadbServer& server,
+                                                const std::vector<std::string>& databases);
+
+// The databases of the settings; without any: all. Throws kNotFound for one that does not exist.
+std::vector<std::string> chosen_databases(const MariadbSettings& settings,
+                                          MariadbConnection& connection);
+
+// Sees a dump pass by. Keeps its ends only.
+class MariadbDumpWatch {
+ public:
+  void see(ByteView content);
+  // To be called at the end. Throws kInvalid when the dump is not complete.
+  void check_complete() const;
+  MariadbPosition position() const;
+
+ private:
+  std::string head_;
+  std::string tail_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,45 @@
+// What a MariaDB server says of itself.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "source/mariadb/connection.h"
+
+namespace holdfast {
+
+// A place in the binary log. All empty when the server writes none.
+struct MariadbPosition {
+  std::string file;          // "binlog.000002"
+  std::uint64_t offset = 0;  // bytes
+  std::string gtid;          // the GTIDs up to there: "0-1-42"; may be empty
+
+  std::string text() const;  // "binlog.000002:988"; "" without a file
+  bool operator==(const MariadbPosition&) const = default;
+};
+
+struct MariadbServer {
+  std::string version;    // "10.11.19"
+  std::string uid;        // of this installation; empty before 10.10
+  std::string server_id;  // decimal
+  std::string data_directory;
+  bool log_bin = false;
+  std::string binlog_checksum;  // "CRC32", "NONE"
+  std::string gtid_binlog_pos;
+  std::string gtid_current_pos;
+};
+
+// Throws kUnsupported for MySQL and for MariaDB before 10.5.
+MariadbServer read_mariadb_server(MariadbConnection& connection);
+
+// The end of the binary log at this moment.
+MariadbPosition mariadb_log_end(MariadbConnection& connection);
+
+// The databases that people make.
+std::vector<std::string> mariadb_databases(MariadbConnection& connection);
+
+// "DATABASE.TABLE" of each table whose engine has no transactions, in any of `databases`.
+std::vector<std::string> tables_without_transactions(MariadbConnection& connection,
+                                                     const std::vector<std::string>& databases);
+
+}  // namespace holdfast
