@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "cli/run_log.h"
 #include "protect/source_job.h"
+#include "source/mariadb/restore.h"
 
 namespace holdfast {
 namespace {
@@ -22,13 +23,33 @@ ThawPlan prepare_archived(Context& context, const Vault& vault, const RestoreJob
   return bring_from_archive(context, vault.store(), std::move(needed), options);
 }
 
-// A part of it is only files.
-bool is_whole_cluster(const Vault& vault, const RestoreJob& job) {
-  if (job.backup.backup_class != "database" || !job.includes.empty() || job.strip_components > 0) {
-    return false;
+// The engine of a backup of a whole server; "" when it is something else, or only a part is wanted,
+// which is only files.
+std::string whole_server(const Vault& vault, const RestoreJob& job) {
+  if (job.backup.backup_class != "database" || !job.includes.empty() || !job.excludes.empty() ||
+      job.strip_components > 0) {
+    return {};
   }
   const auto database = database_of(vault, job.backup);
-  return database && database->engine == "postgresql" && database->method == "physical";
+  return database && database->method == "physical" ? database->engine : "";
+}
+
+MariadbSettings mariadb_settings(Context& context, const BackupName& backup) {
+  for (const SourceSettings& source : context.settings().sources) {
+    if (source.name == backup.source && source.mariadb) return *source.mariadb;
+  }
+  return {};
+}
+
+void complete_mariadb(Context& context, const RestoreJob& job, const RestoreResult& result) {
+  if (job.dry_run || result.damaged > 0) return;
+  const MariadbPosition position =
+      finish_mariadb_restore(job.target, mariadb_settings(context, job.backup), context.stop);
+  if (position.gtid.empty()) return;
+  context.output.note(
+      "the state of GTID " + position.gtid +
+      "; once the server runs, before it replicates: SET GLOBAL gtid_slave_pos = '" +
+      position.gtid + "'\n");
 }
 
 void say_scope(Context& context, const RecoveryScope& scope) {
@@ -55,7 +76,8 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
     return sample;
   });
   try {
-    if (is_whole_cluster(vault, job)) {
+    const std::string engine = whole_server(vault, job);
+    if (engine == "postgresql") {
       DatabaseRestore whole = database;
       whole.files = job;
       const RecoveryScope scope = recovery_scope(vault, whole, context.stop);
@@ -64,6 +86,7 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
       return restored;
     }
     restored.result = run_restore(vault, job, progress, warnings, context.stop);
+    if (engine == "mariadb") complete_mariadb(context, job, restored.result);
     if (job.backup.backup_class == "config") {
       restored.repositories = restore_repositories(vault, job, warnings, context.stop);
     }

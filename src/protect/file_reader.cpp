@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kAttempts = 3;
 constexpr std::size_t kMaxExtents = 100'000;
+constexpr std::size_t kLeastBuffer = std::size_t{256} << 10;  // holds any fixed chunk
 constexpr std::uint64_t kToTheEnd = ~std::uint64_t{0};
 
 struct stat status_of(int fd, const std::string& file) {
@@ -75,7 +76,8 @@ FileReader::FileReader(WriteSession& session, const BackupJob& job, BackupProgre
       warnings_(warnings),
       stop_(std::move(stop)),
       writer_(session, ChunkKind::kData),
-      buffer_(2 * std::size_t{session.vault().parameters().chunks.maximum}) {}
+      buffer_(2 *
+              std::max(std::size_t{session.vault().parameters().chunks.maximum}, kLeastBuffer)) {}
 
 std::optional<ReadObject> FileReader::read(const PlacedFile& placed, const struct stat& status) {
   const std::string& file = placed.file;
