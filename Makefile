@@ -37,6 +37,7 @@ test: ## build and run all tests
 bench: all ## compare with its peers, into bench/results (BENCH_SMALL=1: a short trial)
 	@scripts/install-dependencies.sh bench lab
 	@bench/run.py $(PROGRAM)
+	@bench/postgres.py $(PROGRAM)
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (30)
 	@scripts/install-dependencies.sh build fuzz
