@@ -49,7 +49,7 @@ TEST(Program, SuggestsWhatWasMeant) {
   usage({"list", "--quite"}, "did you mean '--quiet'?");
   usage({"key", "ad"}, "did you mean 'add'?");
   usage({"backup", "fils"}, "did you mean 'files'?");
-  usage({"frobnicate"}, "the commands are: init, backup");
+  usage({"frobnicate"}, "the commands are: init, check, backup");
   usage({"retention"}, "the commands are: show, apply");
   usage({"restore"}, "see: holdfast restore --help");
   usage({"list", "--progress", "loud"}, "see: holdfast list --help");
