@@ -44,12 +44,13 @@ void give_to_server(const std::string& path) {
   if (::lchown(path.c_str(), user.uid, user.gid) != 0) throw system_error(errno, "chown " + path);
 }
 
-void install(const std::string& data_directory) {
+void install(const std::string& data_directory, const std::string& temporary) {
   fs::create_directory(data_directory);
   give_to_server(data_directory);
   std::vector<std::string> command = {"mariadb-install-db",
                                       "--no-defaults",
                                       "--datadir=" + data_directory,
+                                      "--tmpdir=" + temporary,
                                       "--auth-root-authentication-method=normal",
                                       "--skip-test-db",
                                       "--skip-name-resolve",
@@ -63,7 +64,7 @@ void install(const std::string& data_directory) {
 TestMariadb::TestMariadb(const std::vector<std::string>& options)
     : data_directory_(directory_ / "data") {
   write_configuration(options);
-  install(data_directory_);
+  install(data_directory_, directory_ / "tmp");
   start();
 }
 
@@ -80,7 +81,11 @@ TestMariadb::~TestMariadb() {
 void TestMariadb::write_configuration(const std::vector<std::string>& options) {
   ::chmod(directory_.path().c_str(), 0755);
   give_to_server(directory_.path());
-  std::string text = "[mariadbd]\ndatadir=" + data_directory_ + "\nsocket=" + directory_ / "socket";
+  // A server that starts removes the temporary tables of all others in the same place.
+  fs::create_directory(directory_ / "tmp");
+  give_to_server(directory_ / "tmp");
+  std::string text = "[mariadbd]\ntmpdir=" + directory_ / "tmp";
+  text += "\ndatadir=" + data_directory_ + "\nsocket=" + directory_ / "socket";
   text += "\npid-file=" + directory_ / "pid" + "\nlog-error=" + directory_ / "log";
   text +=
       "\nskip-networking\nlog-bin=binlog\nserver-id=7\n"
