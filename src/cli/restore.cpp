@@ -104,10 +104,30 @@ RestoreJob make_job(const RestoreOptions& options, const BackupName& backup,
   return job;
 }
 
+// Options that would be ignored are a misunderstanding at the worst time for one.
+void check_database_options(const RestoreOptions& options, const Vault& vault,
+                            const BackupName& name) {
+  const bool given = target_of(options) || options.to_immediate || options.exclusive ||
+                     options.timeline != "latest" || options.action != "promote" ||
+                     options.role != "primary" || !options.primary.empty() ||
+                     !options.tablespaces.empty();
+  if (!given) return;
+  const auto database = database_of(vault, name);
+  if (!database || database->engine != "postgresql" || database->method != "physical") {
+    throw Error(Code::kUsage, name.id() + " is no physical backup of PostgreSQL",
+                "leave the options for PostgreSQL out, or name another backup: holdfast list");
+  }
+  if (!options.includes.empty() || !options.excludes.empty() || options.strip_components) {
+    throw Error(Code::kUsage, "a part of a cluster cannot be recovered to a target",
+                "leave --include, --exclude and --strip-components out");
+  }
+}
+
 int run(Context& context, const RestoreOptions& options) {
   const OpenedVault opened =
       open_vault(context, options.dry_run ? Access::kDryRun : Access::kWriteIfPossible);
   const BackupName name = find_backup(list_backups(*opened.store), options.backup);
+  check_database_options(options, *opened.vault, name);
   const RestoreJob job = make_job(options, name, context.settings());
   const Restored restored =
       restore_backup(context, *opened.vault, job, options.thaw, database_options(options));
