@@ -56,6 +56,7 @@ _holdfast() {
         backup)
           if [[ -z $subcommand ]]; then words="files config all"; fi
           words+=" --dry-run --name --exclude --threads --level --read-everything --verify"
+          words+=" --new-cluster"
           ;;
         list) words="--class --source --since" ;;
         restore)

@@ -30,6 +30,7 @@ struct BackupOptions {
   bool dry_run = false;
   bool priority = false;
   bool verify = false;
+  bool new_cluster = false;
 };
 
 void apply(const BackupOptions& options, SourceSettings& source) {
@@ -46,6 +47,7 @@ SourceRunOptions run_options(const BackupOptions& options, const Settings& setti
   run.read_everything = options.read_everything || options.force;
   run.dry_run = options.dry_run;
   run.verify = options.verify;
+  run.new_cluster = options.new_cluster;
   return run;
 }
 
@@ -163,6 +165,8 @@ void add_backup_command(Command& root) {
       .flag("--read-everything", o->read_everything, "Read unchanged files as well")
       .flag("--force", o->force, "The same as --read-everything")
       .flag("--verify", o->verify, "Validate the structure of the new backup afterwards")
+      .flag("--new-cluster", o->new_cluster,
+            "PostgreSQL: another cluster takes the place of the one that was backed up before")
       .flag("--priority", o->priority, "Take precedence over other processes, where allowed")
       .number("--threads", o->threads, 1, 256, "Threads that read (default: one per processor)")
       .number("--level", o->level, 1, 19, "zstd level (default: the configuration)")

@@ -83,7 +83,7 @@ BackupJob SourceRun::make_job() {
                                       : context_.settings().state_directory + "/backup/staging");
   }
   if (source_.postgresql || source_.mariadb) {
-    job = database_job(vault_, source_, *staging_, warnings_, context_.stop);
+    job = database_job(vault_, source_, options_.new_cluster, *staging_, warnings_, context_.stop);
   } else if (source_.backup_class == "config") {
     job = config_job(source_, *staging_, warnings_, context_.stop);
   } else {

@@ -15,8 +15,9 @@ struct SourceRunOptions {
   unsigned threads = 0;
   int level = 0;
   bool read_everything = false;
-  bool dry_run = false;  // no hooks, no log
-  bool verify = false;   // validate the structure of the new backup
+  bool dry_run = false;      // no hooks, no log
+  bool verify = false;       // validate the structure of the new backup
+  bool new_cluster = false;  // of a database: another server than before is meant
 };
 
 struct SourceOutcome {

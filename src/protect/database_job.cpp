@@ -40,6 +40,27 @@ std::vector<PlacedFile> placed_in_order(const std::vector<PgFile>& files) {
   return all;
 }
 
+// Somebody restored or made another server and gave it the name of the first: its backups would
+// push out those of the first one.
+void refuse_other_cluster(const Vault& vault, const SourceSettings& source,
+                          const PgCluster& cluster) {
+  const std::vector<BackupName> backups = list_backups(vault.store());
+  const auto newest = std::find_if(backups.rbegin(), backups.rend(), [&](const BackupName& name) {
+    return name.backup_class == source.backup_class && name.source == source.name;
+  });
+  if (newest == backups.rend()) return;
+  const auto before = read_backup(vault, *newest).summary.database;
+  if (!before || before->engine != "postgresql" || before->system == cluster.system_identifier) {
+    return;
+  }
+  throw Error(
+      Code::kConflict,
+      "source '" + source.name + "' is another cluster now: system " + cluster.system_identifier +
+          ", " + newest->id() + " is of " + before->system,
+      "give the new cluster a source of its own; if it takes the place of the old one (after "
+      "an upgrade, say): --new-cluster");
+}
+
 void add_physical_postgres(const Vault& vault, const PostgresSettings& settings,
                            const StagingDirectory& staging, BackupJob& job, Warnings& warnings,
                            std::stop_token stop) {
@@ -111,7 +132,7 @@ void add_logical_postgres(const Vault& vault, const PostgresSettings& settings, 
 
 }  // namespace
 
-BackupJob database_job(const Vault& vault, const SourceSettings& source,
+BackupJob database_job(const Vault& vault, const SourceSettings& source, bool new_cluster,
                        const StagingDirectory& staging, Warnings& warnings, std::stop_token stop) {
   BackupJob job;
   job.backup_class = source.backup_class;
@@ -122,6 +143,10 @@ BackupJob database_job(const Vault& vault, const SourceSettings& source,
   }
   const PostgresSettings& settings = *source.postgresql;
   if (settings.method == DatabaseMethod::kPhysical) {
+    if (!new_cluster) {
+      PgConnection connection(settings, "", stop);
+      refuse_other_cluster(vault, source, read_cluster(connection));
+    }
     add_physical_postgres(vault, settings, staging, job, warnings, std::move(stop));
   } else {
     add_logical_postgres(vault, settings, job, std::move(stop));

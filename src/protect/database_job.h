@@ -14,8 +14,9 @@ namespace holdfast {
 inline constexpr std::uint32_t kPageChunk = 32u << 10;
 
 // Connects and, for a physical backup, puts the server into backup mode until the job has gone.
-// `staging` must live as long as the job. Throws what the server says, with what to do about it.
-BackupJob database_job(const Vault& vault, const SourceSettings& source,
+// `staging` must live as long as the job. Throws what the server says, with what to do about it,
+// and kConflict when the source's newest backup is of another cluster, unless `new_cluster` is set.
+BackupJob database_job(const Vault& vault, const SourceSettings& source, bool new_cluster,
                        const StagingDirectory& staging, Warnings& warnings, std::stop_token stop);
 
 }  // namespace holdfast

@@ -124,6 +124,28 @@ void refuse_running(const std::string& target) {
               "stop it (pg_ctl stop); after a crash remove postmaster.pid once you are sure");
 }
 
+// What an old cluster has and the backup has not - relations, their maps, log - a server would take
+// for part of the restored one.
+RestoreJob without_mixture(const RestoreJob& given) {
+  RestoreJob files = given;
+  if (!is_taken(files.target) || resumes_into_empty(files.target)) return files;
+  if (is_unfinished_pg_restore(files.target) && files.overwrite == Overwrite::kNever) {
+    files.overwrite = Overwrite::kIfChanged;
+    files.remove_others = true;
+    return files;
+  }
+  if (files.overwrite == Overwrite::kNever) {
+    throw Error(Code::kConflict, printable(files.target) + " is not empty",
+                "choose an empty directory; or put the backup in place of all that is there: "
+                "--overwrite if-changed --delete");
+  }
+  if (files.remove_others) return files;
+  throw Error(Code::kConflict,
+              "what " + printable(files.target) +
+                  " has and the backup has not would stay, and the server would use it",
+              "add --delete");
+}
+
 }  // namespace
 
 std::optional<DatabaseFacts> database_of(const Vault& vault, const BackupName& backup) {
@@ -156,18 +178,21 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
                                    const RecoveryScope& scope, RestoreProgress& progress,
                                    Warnings& warnings, std::stop_token stop) {
   refuse_running(job.files.target);
+  const RestoreJob wanted = without_mixture(job.files);
   const auto places = tablespace_places(vault, job);
   // In place of an old cluster: it must not start on a mixture.
   const std::string control = job.files.target + "/global/pg_control";
   if (!job.files.dry_run && path_exists(control) && job.files.overwrite != Overwrite::kNever) {
     std::filesystem::remove(control);
   }
-  RestoreJob files = job.files;
+  if (scope.log && scope.log->gap && !job.target) {
+    warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
+  }
+  RestoreJob files = wanted;
   for (const auto& [oid, place] : places) files.excludes.push_back("/pg_tblspc/" + oid);
   RestoreResult result = run_restore(vault, files, progress, warnings, stop);
   for (const auto& [oid, place] : places) {
-    add(result,
-        run_restore(vault, tablespace_job(job.files, oid, place), progress, warnings, stop));
+    add(result, run_restore(vault, tablespace_job(wanted, oid, place), progress, warnings, stop));
   }
   if (job.files.dry_run) return result;
   if (result.damaged > 0) {

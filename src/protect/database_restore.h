@@ -40,8 +40,10 @@ std::optional<DatabaseFacts> database_of(const Vault& vault, const BackupName& b
 
 // Restores the files of all tablespaces, then completes the directory. Until it has ended no server
 // starts on it. The log is brought along, so that recovery needs neither the store nor a key. Run
-// again after an interruption it goes on. Throws kConflict when the place of a tablespace is taken,
-// before anything is written, and kCorrupt when files are damaged.
+// again after an interruption it goes on. Throws kConflict before anything is written: when a
+// server runs on the target, when files that are there would be mixed with those of the backup, or
+// when the place of a tablespace is taken; and kCorrupt when files are damaged. A log with a gap is
+// a warning.
 RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& job,
                                    const RecoveryScope& scope, RestoreProgress& progress,
                                    Warnings& warnings, std::stop_token stop);

@@ -194,8 +194,10 @@ std::optional<LogPlan> plan_log(const Vault& vault, const std::string& source,
 std::string span_text(const LogPlan& plan, Timestamp backup_consistent) {
   std::string text = format_rfc3339(backup_consistent) + " to ";
   text += plan.last_commit ? moment_text(*plan.last_commit) : format_lsn(plan.end);
-  if (plan.gap) text += fmt::format("; the log is interrupted at {}", format_lsn(*plan.gap));
-  return text;
+  if (!plan.gap) return text;
+  const WalSegment missing{plan.timeline, *plan.gap / plan.segment_size};
+  return text + fmt::format("; the log is interrupted at {}: {} is missing", format_lsn(*plan.gap),
+                            missing.name(plan.segment_size));
 }
 
 void require_reachable(const LogPlan& plan, const RecoveryTarget& target,

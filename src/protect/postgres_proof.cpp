@@ -109,10 +109,14 @@ std::string PostgresProof::load(RestoreResult& restored) const {
 std::string PostgresProof::check_position() const {
   PgConnection connection(sandbox_->settings(), "postgres", stop_);
   const std::string reached = connection.value("select pg_current_wal_lsn()");
-  const std::string expected = format_lsn(expected_);
+  const std::string expected = format_lsn(expected_.end);
   // The server's own recovery ends silently where the log does.
   if (connection.value("select $1::pg_lsn >= $2::pg_lsn", {reached, expected}) != "t") {
     throw ProofFailure("recovered to " + reached + ", not to the end at " + expected);
+  }
+  // What the vault promises and nobody can replay.
+  if (expected_.log && expected_.log->gap) {
+    throw ProofFailure("can be recovered: " + span_text(*expected_.log, expected_.consistent));
   }
   return "recovered to " + reached + ", the vault has the log to " + expected;
 }

@@ -7,9 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "protect/restore.h"
+#include "protect/database_restore.h"
 #include "settings/settings.h"
-#include "source/postgres/lsn.h"
 #include "source/postgres/sandbox.h"
 
 namespace holdfast {
@@ -36,7 +35,7 @@ class PostgresProof {
                 const PostgresSettings& settings, const std::string& scratch, ProofSteps& steps,
                 std::stop_token stop);
 
-  void expect(Lsn end) { expected_ = end; }  // how far replay must get
+  void expect(const RecoveryScope& scope) { expected_ = scope; }  // how far replay must get
 
   RestoreResult make_cluster() const;  // an empty one of the backup's version
   std::string start();
@@ -57,7 +56,7 @@ class PostgresProof {
   std::string data_;
   ProofSteps& steps_;
   std::stop_token stop_;
-  Lsn expected_ = 0;
+  RecoveryScope expected_;
   std::unique_ptr<PgSandbox> sandbox_;
 };
 

@@ -342,9 +342,11 @@ void Restore::remove_others() {
   for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
     if (entry.type != EntryType::kDirectory || !selection_.wants(entry.path, true)) return true;
     const auto& roots = backup_.root->paths;
-    const bool own = std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
-      return is_within(entry.path, root);
-    });
+    // Without roots nothing was walked: a database, whose directory is its own.
+    const bool own =
+        roots.empty() || std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
+          return is_within(entry.path, root);
+        });
     const auto path = selection_.target_of_children(entry.path);
     if (own && path) clean_directory(*path, entry.path);
     return true;
@@ -438,6 +440,13 @@ RestoreResult run_restore(const Vault& vault, const RestoreJob& job, RestoreProg
                           Warnings& warnings, std::stop_token stop) {
   Restore restore(vault, job, progress, warnings, std::move(stop));
   return restore.run();
+}
+
+bool resumes_into_empty(const std::string& target) {
+  const std::string file = target + "/" + kMarker;
+  if (!path_exists(file)) return false;
+  const Json json = Json::parse(as_text(read_file(file)), nullptr, false);
+  return json.is_object() && json.value("target_was_empty", false);
 }
 
 }  // namespace holdfast

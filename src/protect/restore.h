@@ -60,4 +60,7 @@ struct RestoreResult {
 RestoreResult run_restore(const Vault& vault, const RestoreJob& job, RestoreProgress& progress,
                           Warnings& warnings, std::stop_token stop);
 
+// True when `target` holds a restore that was interrupted and began in an empty directory.
+bool resumes_into_empty(const std::string& target);
+
 }  // namespace holdfast

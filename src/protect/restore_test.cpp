@@ -118,7 +118,7 @@ class RestoreTest : private ProofSteps {
         job.files = restore_job();
         job.tablespace_directory = job_.scratch + "/tablespaces";
         const RecoveryScope scope = recovery_scope(vault_, job, stop_);
-        proof.expect(scope.end);
+        proof.expect(scope);
         result_.restored = run_postgres_restore(vault_, job, scope, restoring_, warnings_, stop_);
       } else {
         result_.restored = proof.make_cluster();

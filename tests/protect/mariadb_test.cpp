@@ -33,7 +33,7 @@ class MariadbBackup : public ::testing::Test {
     source.mariadb = settings;
     const StagingDirectory staging(directory_ / "staging");
     BackupProgress progress;
-    return run_backup(*vault_, database_job(*vault_, source, staging, warnings_, {}), progress,
+    return run_backup(*vault_, database_job(*vault_, source, false, staging, warnings_, {}), progress,
                       warnings_, {});
   }
 

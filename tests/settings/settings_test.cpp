@@ -130,6 +130,51 @@ TEST_F(SettingsTest, ReadsSources) {
   EXPECT_THAT(host.config.repositories, ElementsAre("/home/me/git"));
 }
 
+TEST_F(SettingsTest, ReadsDatabases) {
+  const ScopedVariable home("HOME", "/home/me");
+  const Settings settings = parse(
+      "sources:\n"
+      "  - name: app\n"
+      "    class: database\n"
+      "    postgresql:\n"
+      "      connection: 'host=/run/postgresql user=backup'\n"
+      "      method: logical\n"
+      "      databases: [app, 'two words']\n"
+      "      format: custom\n"
+      "      system_user: pg\n"
+      "      bin_directory: ~/bin\n"
+      "    assertions:\n"
+      "      - {query: \"select '${PRICE}' from t\", database: app, expect: '> 0'}\n"
+      "  - name: shop\n"
+      "    class: database\n"
+      "    mariadb: {socket: /run/m.sock, port: 3307, user: u, host: h, defaults_file: "
+      "/etc/m.cnf}\n"
+      "  - {name: plain, class: database, postgresql: {}}\n");
+  ASSERT_EQ(settings.sources.size(), 3U);
+  const SourceSettings& app = settings.sources[0];
+  ASSERT_TRUE(app.postgresql);
+  EXPECT_FALSE(app.mariadb);
+  EXPECT_EQ(app.postgresql->connection, "host=/run/postgresql user=backup");
+  EXPECT_EQ(app.postgresql->method, DatabaseMethod::kLogical);
+  EXPECT_EQ(app.postgresql->databases, (std::vector<std::string>{"app", "two words"}));
+  EXPECT_EQ(app.postgresql->format, "custom");
+  EXPECT_EQ(app.postgresql->system_user, "pg");
+  EXPECT_EQ(app.postgresql->bin_directory, "/home/me/bin");
+  // A '$' in SQL is SQL's.
+  const Assertion wanted{"select '${PRICE}' from t", "app", "> 0"};
+  EXPECT_EQ(app.assertions, std::vector<Assertion>{wanted});
+  EXPECT_FALSE(app.config.etc);
+  const SourceSettings& shop = settings.sources[1];
+  ASSERT_TRUE(shop.mariadb);
+  EXPECT_EQ(shop.mariadb->port, 3307U);
+  EXPECT_EQ(shop.mariadb->socket, "/run/m.sock");
+  EXPECT_EQ(shop.mariadb->method, DatabaseMethod::kPhysical);
+  const SourceSettings& plain = settings.sources[2];
+  EXPECT_EQ(plain.postgresql->method, DatabaseMethod::kPhysical);
+  EXPECT_EQ(plain.postgresql->system_user, "postgres");
+  EXPECT_EQ(plain.postgresql->format, "plain");
+}
+
 TEST_F(SettingsTest, HooksKeepTheirVariablesForTheShell) {
   const Hooks hooks = parse(kFull).sources.at(0).hooks;
   EXPECT_THAT(hooks.before, ElementsAre(Hook{"echo ${HOLDFAST_SOURCE}", minutes{5}}));
@@ -173,14 +218,30 @@ constexpr Bad kBad[] = {
     {"sources:\n  - class: files\n", "holdfast.yaml:2: missing key 'name' in source number 1", ""},
     {"sources:\n  - name: a\n", "holdfast.yaml:2: missing key 'class' in source 'a'",
      "class: files"},
-    {"sources:\n  - {name: a, class: database}\n",
-     "holdfast.yaml:2: 'class' in source 'a': class 'database' is not available in this version",
-     "hook"},
+    {"sources:\n  - {name: a, class: database}\n", "holdfast.yaml:2: no server in source 'a'",
+     "one of 'postgresql' and 'mariadb'"},
+    {"sources:\n  - {name: a, class: database, postgresql: {}, mariadb: {}}\n",
+     "holdfast.yaml:2: both 'postgresql' and 'mariadb' in source 'a'", "one of"},
+    {"sources:\n  - name: a\n    class: database\n    postgresql: {}\n    paths: [/a]\n",
+     "holdfast.yaml:5: 'paths' in source 'a': not for class 'database'", "'postgresql'"},
+    {"sources:\n  - name: a\n    class: files\n    paths: [/a]\n    postgresql: {}\n",
+     "holdfast.yaml:5: 'postgresql' in source 'a': only for class 'database'", "class: database"},
+    {"sources: [{name: a, class: database, postgresql: {databases: [app]}}]",
+     "holdfast.yaml:1: 'databases' in 'postgresql' in source 'a': a physical backup holds every",
+     "method: logical"},
+    {"sources: [{name: a, class: database, postgresql: {format: custom}}]",
+     "holdfast.yaml:1: 'format' in 'postgresql' in source 'a': only for logical backups",
+     "method: logical"},
+    {"sources: [{name: a, class: database, postgresql: {conection: x}}]",
+     "holdfast.yaml:1: unknown key 'conection' in 'postgresql' in source 'a'",
+     "did you mean 'connection'?"},
+    {"sources: [{name: a, class: database, postgresql: {}, assertions: [{query: x}]}]",
+     "holdfast.yaml:1: missing key 'expect' in 'assertions' in source 'a'", "> 0"},
     {"sources:\n  - {name: a, class: file}\n",
      "holdfast.yaml:2: 'class' in source 'a': 'file' is not a class", "did you mean 'files'?"},
     {"sources:\n  - {name: a, class: tape}\n",
      "holdfast.yaml:2: 'class' in source 'a': 'tape' is not a class",
-     "the allowed values are files, config"},
+     "the allowed values are database, files"},
     {"sources:\n  - {name: A, class: files}\n",
      "holdfast.yaml:2: 'name' in source 'A': 'A' is not a valid name", "lower-case"},
     {"sources:\n  - {name: a, class: files}\n", "holdfast.yaml:2: no paths in source 'a'", "paths"},

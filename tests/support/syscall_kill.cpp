@@ -23,7 +23,11 @@ constexpr long kChanges[] = {
     SYS_openat2,   SYS_mkdirat,   SYS_linkat,    SYS_symlinkat, SYS_mknodat,
     SYS_renameat2, SYS_unlinkat,  SYS_pwrite64,  SYS_write,     SYS_ftruncate,
     SYS_fallocate, SYS_fchown,    SYS_fchownat,  SYS_fchmod,    SYS_fchmodat,
-    SYS_utimensat, SYS_fsetxattr, SYS_lsetxattr, SYS_setxattr,
+    SYS_utimensat, SYS_fsetxattr, SYS_lsetxattr, SYS_setxattr,  SYS_renameat,
+#ifdef SYS_rename  // x86-64 has each of them twice, and its C library uses these
+    SYS_rename,    SYS_mkdir,     SYS_unlink,    SYS_rmdir,     SYS_symlink,
+    SYS_link,      SYS_chmod,     SYS_chown,     SYS_lchown,
+#endif
 };
 
 // From here on, each of those calls stops for the tracer.

@@ -36,7 +36,15 @@ PgCluster read_cluster(PgConnection& connection) {
     throw Error(Code::kUnsupported, "PostgreSQL before 13 is not supported",
                 "upgrade the server; until then dump it in a hook of a source of class files");
   }
-  const PgRow row = connection.query(kFacts).at(0);
+  PgRow row;
+  try {
+    row = connection.query(kFacts).at(0);
+  } catch (Error& error) {
+    if (error.code() == Code::kDenied) {
+      error.suggest("grant the role what backups need: GRANT pg_read_all_settings TO the role");
+    }
+    throw;
+  }
   const std::string version = row[0].value_or("");
   cluster.version = version.substr(0, version.find(' '));
   cluster.system_identifier = row[1].value_or("");
@@ -47,10 +55,6 @@ PgCluster read_cluster(PgConnection& connection) {
   cluster.checksums = row[6] == "on";
   cluster.in_recovery = row[7] == "t";
   cluster.wal_level = row[8].value_or("");
-  if (cluster.data_directory.empty()) {
-    throw Error(Code::kDenied, connection.name() + " does not tell its data directory",
-                "grant the role what backups need: GRANT pg_read_all_settings TO the role");
-  }
   for (const PgRow& found : connection.query(kTablespaces)) {
     cluster.tablespaces.push_back({found[0].value_or(""), found[1].value_or("")});
   }

@@ -1,0 +1,83 @@
+// holdfast check, and what a backup says of the same set-up: found before the first backup is.
+#include <gtest/gtest.h>
+
+#include "postgres/shop.h"
+
+namespace holdfast {
+namespace {
+
+PostgresOptions with(const std::vector<std::string>& settings) {
+  return {{"--data-checksums", "--wal-segsize=1"}, settings};
+}
+
+// What stands behind the word BAD.
+std::string bad_of(const Shop& shop, int code = 10) {
+  std::string bad;
+  const json document = shop.expect_json(code, {"check", "shop"});
+  for (const json& finding : document.at("findings")) {
+    if (finding.at("verdict") != "BAD") continue;
+    EXPECT_FALSE(finding.at("hint").get<std::string>().empty()) << finding.dump();
+    bad += finding.at("what").get<std::string>() + "\n";
+  }
+  return bad;
+}
+
+TEST(Check, AGoodSetUpIsGood) {
+  PostgresServer server(with({}));
+  server.start();
+  const Shop shop(server);
+  EXPECT_EQ(bad_of(shop, 0), "");
+  shop.back_up();
+}
+
+TEST(Check, TooLittleLog) {
+  PostgresServer server(with({"wal_level = minimal", "max_wal_senders = 0"}));
+  server.start();
+  const Shop shop(server);
+  EXPECT_EQ(bad_of(shop), "wal_level is minimal\n");
+  const Outcome refused = shop.expect(6, {"backup", "database", "shop"});
+  EXPECT_NE(refused.err.find("wal_level = replica"), std::string::npos) << refused.err;
+}
+
+TEST(Check, NoFreeSlot) {
+  PostgresServer server(with({"max_replication_slots = 1"}));
+  server.start();
+  server.query("SELECT pg_create_physical_replication_slot('somebody')");
+  const Shop shop(server);
+  EXPECT_EQ(bad_of(shop), "no replication slot is free\n");
+  const Outcome refused = shop.expect(9, {"backup", "database", "shop"});
+  EXPECT_NE(refused.err.find("max_replication_slots"), std::string::npos) << refused.err;
+}
+
+TEST(Check, ARoleWithoutTheRights) {
+  PostgresServer server(with({}));
+  server.start();
+  server.query("CREATE ROLE plain LOGIN; GRANT pg_read_all_settings TO plain");
+  const Shop shop(server);
+  shop.configure("      connection: \"host=" + server.socket_directory() + " user=plain\"\n");
+  const std::string bad = bad_of(shop);
+  EXPECT_NE(bad.find("the role plain has no right to replicate"), std::string::npos) << bad;
+  shop.expect(7, {"backup", "database", "shop"});
+  EXPECT_EQ(shop.backups().size(), 0u);
+}
+
+TEST(Check, AnArchiveThatFails) {
+  PostgresServer server(with({"archive_mode = on", "archive_command = 'test wal-push = %p'"}));
+  server.start();
+  const Shop shop(server);
+  server.query("CREATE TABLE t AS SELECT 1");
+  server.query("SELECT pg_switch_wal()");
+  server.wait_for("SELECT failed_count > 0 FROM pg_stat_archiver", "t");
+  const std::string bad = bad_of(shop);
+  EXPECT_NE(bad.find("could not be archived: 000000010000"), std::string::npos) << bad;
+}
+
+TEST(Check, NoServer) {
+  const PostgresServer server(with({}));
+  const Shop shop(server);
+  EXPECT_NE(bad_of(shop).find("No such file"), std::string::npos);
+  shop.expect(8, {"backup", "database", "shop"});
+}
+
+}  // namespace
+}  // namespace holdfast

@@ -1,0 +1,256 @@
+// Physical backups of a server at work: what was acknowledged comes back, what a server makes anew
+// stays out, and a second backup stores what changed.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+
+#include "os/file.h"
+#include "postgres/shop.h"
+#include "postgres/writer.h"
+#include "source/postgres/connection.h"
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Small segments and few buffers: pages are written all the time.
+PostgresOptions busy() {
+  return {{"--data-checksums", "--wal-segsize=1"},
+          {"shared_buffers = 1MB", "max_wal_size = 8MB", "min_wal_size = 2MB",
+           "bgwriter_delay = 10ms", "checkpoint_timeout = 30s"}};
+}
+
+// Creates, fills and drops tables until it is stopped.
+class Churn {
+ public:
+  explicit Churn(const PostgresServer& server)
+      : thread_([&server](std::stop_token stop) {
+          for (int i = 0; !stop.stop_requested(); ++i) {
+            const std::string table = "churn_" + std::to_string(i);
+            server.query("CREATE TABLE " + table +
+                         " AS SELECT g FROM generate_series(1, 5000) g; " + "DROP TABLE " + table);
+          }
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
+// Also the end of the server.
+void expect_sound(PostgresServer& server) {
+  const ProcessResult check = server.run("pg_amcheck", {"--all", "--install-missing"});
+  EXPECT_EQ(check.exit_code, 0) << check.output << check.error_output;
+  server.stop();
+  const ProcessResult sums = server.run("pg_checksums", {"--check", "-D", server.data()});
+  EXPECT_EQ(sums.exit_code, 0) << sums.output << sums.error_output;
+}
+
+// Where the backup ended, as the restored server says.
+std::string end_of_backup(const PostgresServer& restored) {
+  std::smatch found;
+  const std::string log = restored.log();
+  const std::regex line("consistent recovery state reached at ([0-9A-F/]+)");
+  if (!std::regex_search(log, found, line)) throw std::runtime_error("no recovery:\n" + log);
+  return found[1];
+}
+
+std::ptrdiff_t count(const std::vector<std::string>& paths, const std::string& path) {
+  return std::count(paths.begin(), paths.end(), path);
+}
+
+std::string path_of(const PostgresServer& server, const std::string& table) {
+  return server.query("SELECT pg_relation_filepath('" + table + "')");
+}
+
+TEST(PhysicalBackup, WhatWasAcknowledgedUnderLoadComesBack) {
+  PostgresServer server(busy());
+  server.start();
+  Writer::create_table(server);
+  server.query(
+      "CREATE TABLE pages AS SELECT g AS id, repeat('p', 500) AS v, 0 AS changed "
+      "FROM generate_series(1, 8000) AS g");
+  const Shop shop(server);
+  PostgresServer restored("restored");
+  std::uint64_t before = 0;
+  Writer writer(server);
+  {
+    const Churn churn(server);
+    // Pages are written while they are read.
+    const std::jthread updates([&](std::stop_token stop) {
+      while (!stop.stop_requested()) server.query("UPDATE pages SET changed = changed + 1");
+    });
+    writer.wait_for(100);
+    before = writer.acknowledged();
+    shop.back_up();
+  }
+  EXPECT_GT(writer.acknowledged(), before + 100) << "nothing was written meanwhile";
+  writer.stop();
+  EXPECT_EQ(server.query("SELECT count(*) FROM pg_replication_slots"), "0");
+  shop.restore(restored);
+  start_restored(restored);
+  EXPECT_EQ(missing_before(end_of_backup(restored), server, restored), 0u) << restored.log();
+  const std::uint64_t missing = writer.missing_in(restored);  // those after the backup
+  EXPECT_LE(missing, writer.acknowledged() - before);
+  EXPECT_EQ(restored.query("SELECT count(*), count(DISTINCT changed) FROM pages"), "8000|1");
+  expect_sound(restored);
+}
+
+TEST(PhysicalBackup, TablespacesComeBackAndWhatAServerMakesAnewStaysOut) {
+  const TempDir places;
+  fs::create_directory(places / "space");
+  give_to_postgres(places.path());
+  PostgresOptions options = busy();
+  options.initdb.push_back("--waldir=" + (places / "wal"));
+  PostgresServer server(options);
+  server.start();
+  server.query("CREATE TABLESPACE space LOCATION '" + (places / "space") + "'");
+  server.query(
+      "CREATE TABLE kept TABLESPACE space AS SELECT g AS id FROM generate_series(1, 999) g");
+  server.query("CREATE UNLOGGED TABLE unlogged AS SELECT g AS id FROM generate_series(1, 999) g");
+  PostgresSettings settings;
+  settings.connection = "host=" + server.socket_directory() + " user=postgres";
+  settings.system_user = "";
+  PgConnection session(settings, "", {});
+  session.query("CREATE TEMP TABLE temporary AS SELECT g AS id FROM generate_series(1, 999) g");
+  const std::string temporary = session.value("SELECT pg_relation_filepath('temporary')");
+  const Shop shop(server);
+  const std::string id = shop.back_up().at("id");
+  ASSERT_TRUE(fs::is_symlink(server.data() + "/pg_wal"));
+
+  const std::vector<std::string> files = shop.files(id);
+  EXPECT_EQ(count(files, path_of(server, "kept")), 1) << path_of(server, "kept");
+  EXPECT_EQ(count(files, temporary), 0) << temporary;
+  EXPECT_TRUE(path_exists(server.data() + "/" + temporary));
+  const std::string unlogged = path_of(server, "unlogged");
+  EXPECT_EQ(count(files, unlogged), 0);
+  EXPECT_EQ(count(files, unlogged + "_init"), 1);
+  EXPECT_EQ(count(files, "postmaster.pid"), 0);
+
+  // The old place is taken: refused, and nothing was written.
+  PostgresServer restored("restored");
+  const Outcome refused = shop.restore(restored, {}, 6);
+  EXPECT_NE(refused.err.find("--tablespaces"), std::string::npos) << refused.err;
+  EXPECT_FALSE(path_exists(restored.data()));
+
+  fs::create_directory(restored.path() + "/spaces");
+  give_to_postgres(restored.path() + "/spaces");
+  shop.restore(restored, {"--tablespaces", restored.path() + "/spaces"});
+  EXPECT_FALSE(fs::is_symlink(restored.data() + "/pg_wal"));
+  start_restored(restored);
+  EXPECT_EQ(restored.query("SELECT count(*), sum(id) FROM kept"), "999|499500");
+  EXPECT_EQ(restored.query("SELECT count(*) FROM unlogged"), "0");
+  const std::string place = restored.query(
+      "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'space'");
+  EXPECT_TRUE(place.starts_with(restored.path() + "/spaces/")) << place;
+  // The old server did not notice.
+  EXPECT_EQ(server.query("SELECT count(*) FROM kept"), "999");
+  expect_sound(restored);
+}
+
+TEST(PhysicalBackup, ASecondOneStoresWhatChanged) {
+  PostgresServer server(busy());
+  server.start();
+  server.query(
+      "CREATE TABLE pages AS SELECT g AS id, md5(g::text) || md5((g + 1)::text) AS v "
+      "FROM generate_series(1, 100000) AS g");
+  server.query("VACUUM FREEZE pages");
+  server.query("CHECKPOINT");
+  const Shop shop(server);
+  const auto added = [&] { return shop.back_up().at("added_bytes").get<std::uint64_t>(); };
+  const std::uint64_t first = added();
+  EXPECT_GT(first, 1u << 20);
+  const std::uint64_t unchanged = added();
+  server.query("UPDATE pages SET v = 'changed' WHERE id = 50000");
+  server.query("CHECKPOINT");
+  const std::uint64_t one_row = added();
+  std::printf("added: first %lu KiB, unchanged %lu KiB, one row %lu KiB\n", first >> 10,
+              unchanged >> 10, one_row >> 10);
+  EXPECT_LT(unchanged, 64u << 10);
+  EXPECT_LT(one_row, 256u << 10);
+}
+
+// The text of a time that a server prints is not what anybody may rely on.
+class ServerZone : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(ServerZone, IsNoMatter) {
+  const std::string zone = GetParam();
+  PostgresServer server({{"--data-checksums", "--wal-segsize=1"},
+                         {"timezone = '" + zone + "'", "log_timezone = '" + zone + "'"}});
+  server.start();
+  server.query("CREATE TABLE t AS SELECT 1 AS id, now() AS at");
+  const Shop shop(
+      server,
+      "    assertions:\n      - {query: \"select max(at) from t\", expect: \"within 1h\"}\n");
+  Background stream = shop.start("stream.log", {"stream", "shop", "--interval", "20ms"});
+  stream.wait_for("receiving from");
+  shop.back_up();
+  server.query("INSERT INTO t VALUES (2)");
+  const std::string between = server.query(
+      "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')");
+  server.query("INSERT INTO t VALUES (3)");
+  const std::string end = server.query("SELECT pg_current_wal_lsn()");
+  server.wait_for("SELECT count(*) FROM pg_stat_replication WHERE flush_lsn >= '" + end + "'", "1");
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  PostgresServer restored("restored");
+  shop.restore(restored, {"--to-time", between});
+  start_restored(restored);
+  EXPECT_EQ(restored.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 2");
+  EXPECT_EQ(restored.query("SHOW timezone"), zone);
+  restored.stop();
+  shop.expect(0, {"validate", "restore", "latest:shop", "--scratch", shop / "scratch"});
+}
+
+INSTANTIATE_TEST_SUITE_P(Zones, ServerZone, ::testing::Values("America/New_York", "Asia/Kolkata"),
+                         [](const auto& zone) {
+                           std::string name = zone.param;
+                           std::erase_if(name, [](char c) { return c == '/' || c == '_'; });
+                           return name;
+                         });
+
+TEST(PhysicalBackup, ARunningServerInTheTargetIsRefused) {
+  PostgresServer server(busy());
+  server.start();
+  server.query("CREATE TABLE t AS SELECT 1 AS id");
+  const Shop shop(server);
+  shop.back_up();
+  server.query("INSERT INTO t VALUES (2)");
+  for (const char* how : {"if-changed", "always"}) {
+    const Outcome refused = shop.restore(server, {"--overwrite", how, "--delete"}, 6);
+    EXPECT_NE(refused.err.find("a server runs in"), std::string::npos) << refused.err;
+  }
+  server.stop();
+  server.start();
+  EXPECT_EQ(server.query("SELECT count(*) FROM t"), "2");
+}
+
+TEST(PhysicalBackup, OverAnOldClusterItWritesWhatDiffers) {
+  PostgresServer server(busy());
+  server.start();
+  server.query(
+      "CREATE TABLE pages AS SELECT g AS id, md5(g::text) AS v "
+      "FROM generate_series(1, 100000) AS g");
+  server.query("VACUUM FREEZE pages");
+  server.query("CHECKPOINT");
+  const Shop shop(server);
+  shop.back_up();
+  server.query("UPDATE pages SET v = 'later' WHERE id = 1; CREATE TABLE later AS SELECT 1");
+  const std::string table = server.data() + "/" + path_of(server, "later");
+  server.stop();
+  ASSERT_TRUE(path_exists(table));
+  const json restored = shop.expect_json(0, {"restore", "latest:shop", "--target", server.data(),
+                                             "--overwrite", "if-changed", "--delete"});
+  EXPECT_GT(restored.at("bytes_kept").get<std::uint64_t>(), 10u << 20);
+  EXPECT_LT(restored.at("bytes_written").get<std::uint64_t>(), 4u << 20);
+  EXPECT_FALSE(path_exists(table));
+  start_restored(server);
+  EXPECT_EQ(server.query("SELECT count(*) FROM pages WHERE v = md5(id::text)"), "100000");
+  EXPECT_EQ(server.query("SELECT to_regclass('later') IS NULL"), "t");
+  expect_sound(server);
+}
+
+}  // namespace
+}  // namespace holdfast

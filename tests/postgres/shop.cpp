@@ -1,0 +1,193 @@
+#include "postgres/shop.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "os/clock.h"
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Duration kPatience = std::chrono::minutes{1};
+constexpr Duration kPoll = std::chrono::milliseconds{10};
+
+std::string text_of(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string line;
+  for (const std::string& word : words) line += (line.empty() ? "" : " ") + word;
+  return line;
+}
+
+}  // namespace
+
+Background::Background(const std::vector<std::string>& argv, const std::string& directory,
+                       const std::string& output)
+    : output_(output) {
+  std::vector<std::string> copy = argv;
+  std::vector<char*> pointers;
+  for (std::string& one : copy) pointers.push_back(one.data());
+  pointers.push_back(nullptr);
+  const int file = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::dup2(file, STDOUT_FILENO);
+    ::dup2(file, STDERR_FILENO);
+    if (::chdir(directory.c_str()) == 0) ::execv(pointers[0], pointers.data());
+    ::_exit(127);
+  }
+  ::close(file);
+  if (pid_ < 0) throw std::runtime_error("cannot fork");
+}
+
+Background::~Background() {
+  if (pid_ > 0) end(SIGKILL);
+}
+
+bool Background::running() {
+  int status = 0;
+  if (pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) {
+    code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    pid_ = -1;
+  }
+  return pid_ > 0;
+}
+
+int Background::wait() {
+  const Duration end = system_clock().monotonic() + kPatience;
+  while (running()) {
+    if (system_clock().monotonic() > end) throw std::runtime_error("does not end:\n" + said());
+    system_clock().sleep_for(kPoll, {});
+  }
+  return code_;
+}
+
+int Background::end(int signal) {
+  if (pid_ > 0) ::kill(pid_, signal);
+  return wait();
+}
+
+std::string Background::said() const { return text_of(output_); }
+
+void Background::wait_for(const std::string& text) {
+  const Duration end = system_clock().monotonic() + kPatience;
+  while (said().find(text) == std::string::npos) {
+    if (!running() || system_clock().monotonic() > end) {
+      throw std::runtime_error("never said '" + text + "':\n" + said());
+    }
+    system_clock().sleep_for(kPoll, {});
+  }
+}
+
+Shop::Shop(const PostgresServer& server, const std::string& yaml) {
+  // The server's user may not be allowed to read the place that it was built in.
+  fs::copy_file(HOLDFAST_BINARY, place_ / "holdfast");
+  configure(connection(server), yaml);
+  fs::create_directory(place_ / "scratch");
+  give_to_postgres(place_.path());
+  expect(0, {"init"});
+}
+
+std::string Shop::connection(const PostgresServer& server, const std::string& more) {
+  return "      connection: \"host=" + server.socket_directory() + " user=postgres" + more + "\"\n";
+}
+
+void Shop::configure(const std::string& postgresql, const std::string& yaml) const {
+  std::ofstream out(place_ / "holdfast.yaml");
+  out << "state_dir: " << place_ / "state"
+      << "\ncache_dir: " << place_ / "cache"
+      << "\nsources:\n  - name: shop\n    class: database\n    postgresql:\n"
+      << postgresql << yaml;
+}
+
+std::vector<std::string> Shop::command(const std::vector<std::string>& words) const {
+  std::vector<std::string> argv = {place_ / "holdfast", "--config",       place_ / "holdfast.yaml",
+                                   "--vault",           place_ / "vault", "--key-file",
+                                   place_ / "key"};
+  argv.insert(argv.end(), words.begin(), words.end());
+  return argv;
+}
+
+std::string Shop::line(const std::vector<std::string>& words) const {
+  return joined(command(words));
+}
+
+Outcome Shop::run(const std::vector<std::string>& words) const {
+  ProcessOptions options;
+  options.argv = command(words);
+  options.working_directory = place_.path();
+  options.environment = {{"HOME", place_.path()}, {"PGPASSWORD", ""}};
+  options.timeout = std::chrono::minutes{2};
+  const ProcessResult result = run_process(options);
+  EXPECT_FALSE(result.timed_out) << joined(words);
+  return {result.exit_code, result.output, result.error_output};
+}
+
+Outcome Shop::expect(int code, const std::vector<std::string>& words) const {
+  Outcome outcome = run(words);
+  EXPECT_EQ(outcome.code, code) << joined(words) << "\n" << outcome.out << outcome.err;
+  return outcome;
+}
+
+json Shop::expect_json(int code, std::vector<std::string> words) const {
+  words.emplace_back("--json");
+  const Outcome outcome = expect(code, words);
+  json document = json::parse(outcome.out, nullptr, false);
+  EXPECT_FALSE(document.is_discarded()) << outcome.out << outcome.err;
+  return document;
+}
+
+Background Shop::start(const std::string& name, const std::vector<std::string>& words) const {
+  return {command(words), place_.path(), place_ / name};
+}
+
+json Shop::back_up() const {
+  return expect_json(0, {"backup", "database", "shop"}).at("backups").at(0);
+}
+
+json Shop::backups() const { return expect_json(0, {"list"}).at("backups"); }
+
+Outcome Shop::restore(const PostgresServer& server, const std::vector<std::string>& words,
+                      int code) const {
+  std::vector<std::string> all = {"restore", "latest:shop", "--target", server.data()};
+  all.insert(all.end(), words.begin(), words.end());
+  return expect(code, all);
+}
+
+std::vector<std::string> Shop::files(const std::string& backup) const {
+  std::vector<std::string> paths;
+  const json document = expect_json(0, {"show", backup, "-r"});
+  for (const json& entry : document.at("entries")) {
+    const std::string path = entry.at("path").get<std::string>();
+    paths.push_back(path.starts_with('/') ? path.substr(1) : path);
+  }
+  return paths;
+}
+
+void Shop::take_vault_away() const { fs::rename(place_ / "vault", place_ / "away"); }
+void Shop::bring_vault_back() const { fs::rename(place_ / "away", place_ / "vault"); }
+
+void start_restored(PostgresServer& server) {
+  server.configure({"archive_mode = off", "synchronous_standby_names = ''"});
+  server.start();
+  server.wait_for("SELECT pg_is_in_recovery()", "f");
+}
+
+}  // namespace holdfast

@@ -1,0 +1,94 @@
+// A server that is protected: one source of class database, a vault, and the program under test.
+#pragma once
+
+#include <sys/types.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "support/postgres_server.h"
+
+namespace holdfast {
+
+using nlohmann::json;
+
+// How a run of the program ended.
+struct Outcome {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+// The program, running in the background. Ends with this object, by SIGKILL.
+class Background {
+ public:
+  Background(const std::vector<std::string>& argv, const std::string& directory,
+             const std::string& output);
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+  ~Background();
+
+  // Its exit code, 128 + signal when one ended it; throws std::runtime_error after a minute.
+  int wait();
+  // The same after `signal`.
+  int end(int signal);
+  bool running();
+  // What it printed so far.
+  std::string said() const;
+  // Returns once it has printed `text`; throws std::runtime_error when it ends before.
+  void wait_for(const std::string& text);
+
+ private:
+  std::string output_;
+  pid_t pid_ = -1;
+  int code_ = 0;
+};
+
+// The program runs as the user of the tests; a server that root starts is the user postgres's.
+class Shop {
+ public:
+  // With source "shop" for `server`, which need not run; `yaml` is added to that source:
+  // "    assertions: ...\n".
+  explicit Shop(const PostgresServer& server, const std::string& yaml = "");
+
+  // Writes the configuration anew; `postgresql` goes under that key.
+  void configure(const std::string& postgresql, const std::string& yaml = "") const;
+  // The lines of `postgresql` for `server`, with `more` of the connection.
+  static std::string connection(const PostgresServer& server, const std::string& more = "");
+
+  std::string operator/(const std::string& name) const { return place_ / name; }
+
+  Outcome run(const std::vector<std::string>& words) const;
+  // Fails the test when the exit code is another one than `code`.
+  Outcome expect(int code, const std::vector<std::string>& words) const;
+  // expect() with --json, parsed.
+  json expect_json(int code, std::vector<std::string> words) const;
+  // In the background; what it says goes to the file `name` here.
+  Background start(const std::string& name, const std::vector<std::string>& words) const;
+  std::vector<std::string> command(const std::vector<std::string>& words) const;
+  // The same in one line, for a server's setting.
+  std::string line(const std::vector<std::string>& words) const;
+
+  // The document of one backup of the source: id, added_bytes, ...
+  json back_up() const;
+  json backups() const;
+  // Restores the newest backup into the data directory of `server`; `words` are more options.
+  Outcome restore(const PostgresServer& server, const std::vector<std::string>& words = {},
+                  int code = 0) const;
+
+  // The stored paths of a backup, directories too.
+  std::vector<std::string> files(const std::string& backup) const;
+
+  void take_vault_away() const;
+  void bring_vault_back() const;
+
+ private:
+  TempDir place_;
+};
+
+// On a directory that a restore filled: this server's socket, and nothing of the old one's archive.
+void start_restored(PostgresServer& server);
+
+}  // namespace holdfast

@@ -1,0 +1,253 @@
+// holdfast stream beside a server at work: what the vault has after everything else died.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "os/file.h"
+#include "postgres/shop.h"
+#include "postgres/writer.h"
+
+namespace holdfast {
+namespace {
+
+PostgresOptions small(const std::vector<std::string>& more = {}) {
+  PostgresOptions options{{"--data-checksums", "--wal-segsize=1"},
+                          {"max_wal_size = 64MB", "min_wal_size = 2MB"}};
+  options.settings.insert(options.settings.end(), more.begin(), more.end());
+  return options;
+}
+
+std::string durable(const PostgresServer& server) {
+  return server.query(
+      "SELECT max(flush_lsn) FROM pg_stat_replication WHERE application_name = 'holdfast'");
+}
+
+// Until the vault has all that `server` has written.
+void wait_until_durable(const PostgresServer& server) {
+  server.wait_for(
+      "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'holdfast' "
+      "AND flush_lsn >= '" +
+          server.query("SELECT pg_current_wal_flush_lsn()") + "'",
+      "1");
+}
+
+class Stream : public ::testing::Test {
+ protected:
+  explicit Stream(const PostgresOptions& options = small()) : server_(options) {
+    server_.start();
+    Writer::create_table(server_);
+    shop_.emplace(server_);
+  }
+
+  Background stream(const std::string& interval = "20ms") const {
+    return shop_->start("stream.log", {"stream", "shop", "--interval", interval});
+  }
+  // From the vault alone.
+  void restore(const std::vector<std::string>& words = {}) {
+    const Outcome restored = shop_->restore(restored_, words);
+    EXPECT_EQ(restored.out.find("interrupted"), std::string::npos) << restored.out;
+    start_restored(restored_);
+  }
+
+  PostgresServer server_;
+  std::optional<Shop> shop_;
+  PostgresServer restored_{"restored"};
+};
+
+TEST_F(Stream, AfterTheServersDeathEverythingDurableComesBack) {
+  Background stream = this->stream();
+  stream.wait_for("receiving from");
+  shop_->back_up();
+  Writer writer(server_);
+  writer.wait_for(1000);
+  const std::string promised = durable(server_);
+  server_.kill();
+  writer.stop();
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  restore();
+  server_.start();
+  EXPECT_GT(restored_.query("SELECT count(*) FROM written"), "0");
+  EXPECT_EQ(missing_before(promised, server_, restored_), 0u) << stream.said();
+  std::printf("%lu rows acknowledged, %lu behind the promised point are lost\n",
+              writer.acknowledged(), writer.missing_in(restored_));
+}
+
+TEST_F(Stream, AfterItsOwnDeathThereIsNoGap) {
+  Writer writer(server_);
+  {
+    Background stream = this->stream();
+    stream.wait_for("receiving from");
+    shop_->back_up();
+    for (int i = 0; i < 3; ++i) {
+      writer.wait_for(500);
+      stream.end(SIGKILL);
+      writer.wait_for(500);  // nobody receives them
+      Background next = this->stream();
+      wait_until_durable(server_);
+      next.end(SIGKILL);
+    }
+  }
+  Background stream = this->stream();
+  writer.wait_for(100);
+  writer.stop();
+  wait_until_durable(server_);
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  server_.kill();
+  restore();
+  EXPECT_EQ(writer.missing_in(restored_), 0u) << stream.said();
+}
+
+TEST_F(Stream, AStoreThatIsAwayForAWhileLosesNothing) {
+  Background stream = this->stream();
+  stream.wait_for("receiving from");
+  shop_->back_up();
+  Writer writer(server_);
+  writer.wait_for(100);
+  shop_->take_vault_away();
+  stream.wait_for("the log waits");
+  writer.wait_for(5000);
+  server_.query("SELECT pg_switch_wal()");
+  EXPECT_FALSE(path_exists(*shop_ / "vault"));  // nobody made a new one
+  shop_->bring_vault_back();
+  writer.stop();
+  wait_until_durable(server_);
+  EXPECT_TRUE(stream.running()) << stream.said();
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  server_.kill();
+  restore();
+  EXPECT_EQ(writer.missing_in(restored_), 0u) << stream.said();
+}
+
+TEST_F(Stream, AServerThatComesBackIsFollowed) {
+  Background stream = this->stream();
+  stream.wait_for("receiving from");
+  shop_->back_up();
+  Writer before(server_);
+  before.wait_for(200);
+  server_.kill();
+  before.stop();
+  server_.start();
+  Writer after(server_, 2, 10);
+  after.wait_for(200);
+  after.stop();
+  wait_until_durable(server_);
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  server_.kill();
+  restore();
+  EXPECT_EQ(before.missing_in(restored_), 0u) << stream.said();
+  EXPECT_EQ(after.missing_in(restored_), 0u) << stream.said();
+}
+
+// Somebody restored another server and gave it the name of the first.
+TEST_F(Stream, AnotherClusterUnderTheSameNameIsRefused) {
+  {
+    Background stream = this->stream();
+    stream.wait_for("receiving from");
+    wait_until_durable(server_);
+    EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  }
+  PostgresServer other(small());
+  other.start();
+  shop_->configure(Shop::connection(other));
+  Background stream = this->stream();
+  EXPECT_EQ(stream.wait(), 6) << stream.said();
+  EXPECT_EQ(other.query("SELECT count(*) FROM pg_replication_slots"), "0");
+}
+
+class SynchronousStream : public Stream {
+ protected:
+  SynchronousStream()
+      : Stream(small({"synchronous_standby_names = 'holdfast'", "synchronous_commit = local"})) {}
+};
+
+// Recovery point zero: whatever was acknowledged is in the vault.
+TEST_F(SynchronousStream, KillingEverythingLosesNoAcknowledgedRow) {
+  Background stream = this->stream("5ms");
+  stream.wait_for("receiving from");
+  shop_->back_up();
+  Writer writer(server_, 4);  // with synchronous_commit = on, as every PgConnection
+  writer.wait_for(300);
+  stream.end(SIGKILL);
+  server_.kill();
+  writer.stop();
+  restore();
+  EXPECT_EQ(writer.missing_in(restored_), 0u) << stream.said();
+  std::printf("%lu rows acknowledged, all are there\n", writer.acknowledged());
+}
+
+TEST_F(SynchronousStream, NothingIsAcknowledgedWhileTheStoreIsAway) {
+  Background stream = this->stream("5ms");
+  stream.wait_for("receiving from");
+  shop_->back_up();
+  Writer writer(server_, 2);
+  writer.wait_for(50);
+  shop_->take_vault_away();
+  stream.wait_for("the log waits");
+  server_.wait_for("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'", "2");
+  const std::uint64_t acknowledged = writer.acknowledged();
+  stream.end(SIGKILL);
+  server_.kill();
+  writer.stop();
+  EXPECT_EQ(writer.acknowledged(), acknowledged);
+  shop_->bring_vault_back();
+  restore();
+  EXPECT_EQ(writer.missing_in(restored_), 0u) << stream.said();
+}
+
+class Promotion : public Stream {
+ protected:
+  // The stream is beside a standby; its primary archives by command, later.
+  Promotion() {
+    server_.configure({"archive_mode = on", "wal_keep_size = 64MB"});
+    server_.stop();
+    server_.start();
+    const ProcessResult copied = server_.run(
+        "pg_basebackup", {"-D", standby_.data(), "-R", "-c", "fast", "--no-sync", "-X", "stream"});
+    EXPECT_EQ(copied.exit_code, 0) << copied.error_output;
+    standby_.configure({"archive_mode = off"});
+    standby_.start();
+  }
+
+  void archive_from_now() const {
+    give_to_postgres(*shop_ / "");
+    server_.configure(
+        {"archive_command = '" + shop_->line({"wal-push", "--source", "shop", "%p"}) + "'"});
+    server_.query("SELECT pg_reload_conf()");
+  }
+
+  PostgresServer standby_{"standby"};
+};
+
+TEST_F(Promotion, IsFollowedAndBothBranchesComeBack) {
+  shop_->back_up();
+  shop_->configure(Shop::connection(standby_));
+  Background stream = this->stream();
+  stream.wait_for("receiving from");
+  server_.query("INSERT INTO written VALUES (1, 1, NULL, 'both')");
+  standby_.wait_for("SELECT count(*) FROM written", "1");
+  standby_.query("SELECT pg_promote()");
+  stream.wait_for("goes on with 2");
+  standby_.query("INSERT INTO written VALUES (1, 2, NULL, 'new')");
+  server_.query("INSERT INTO written VALUES (1, 2, NULL, 'old')");
+  wait_until_durable(standby_);
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  archive_from_now();
+  const std::string last = server_.query("SELECT pg_walfile_name(pg_switch_wal())");
+  server_.wait_for("SELECT last_archived_wal >= '" + last + "' FROM pg_stat_archiver", "t");
+  server_.kill();
+  standby_.kill();
+
+  const std::string notes = "SELECT string_agg(note, ' ' ORDER BY n) FROM written";
+  restore();
+  EXPECT_EQ(restored_.query(notes), "both new") << stream.said();
+  PostgresServer branch("branch");
+  shop_->restore(branch, {"--timeline", "1"});
+  start_restored(branch);
+  EXPECT_EQ(branch.query(notes), "both old") << branch.log();
+  PostgresServer none("none");
+  shop_->restore(none, {"--timeline", "7"}, 4);
+  EXPECT_FALSE(path_exists(none.data()));
+}
+
+}  // namespace
+}  // namespace holdfast
