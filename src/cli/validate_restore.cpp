@@ -36,8 +36,7 @@ struct RestoreTestOptions {
 std::string own_scratch() {
   make_directories(kScratch, 0711);
   struct stat status {};
-  if (::lstat(kScratch, &status) != 0 || !S_ISDIR(status.st_mode) ||
-      status.st_uid != ::geteuid()) {
+  if (::lstat(kScratch, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != ::geteuid()) {
     throw Error(Code::kDenied, std::string(kScratch) + " belongs to somebody else",
                 "choose another place for the sandbox: --scratch DIR");
   }

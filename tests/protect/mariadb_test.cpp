@@ -33,8 +33,8 @@ class MariadbBackup : public ::testing::Test {
     source.mariadb = settings;
     const StagingDirectory staging(directory_ / "staging");
     BackupProgress progress;
-    return run_backup(*vault_, database_job(*vault_, source, false, staging, warnings_, {}), progress,
-                      warnings_, {});
+    return run_backup(*vault_, database_job(*vault_, source, false, staging, warnings_, {}),
+                      progress, warnings_, {});
   }
 
   std::string restored(const BackupResult& backup) {
