@@ -194,9 +194,10 @@ void Backup::found_placed(const PlacedFile& placed) {
   item.path = placed.stored_path;
   item.placed = &placed;
   if (::lstat(placed.file.c_str(), &item.status) == 0) return found(std::move(item));
-  const Error error = system_error(errno, "cannot stat");
-  if (placed.rules.live && error.code() == Code::kNotFound) return;
-  warnings_.add(placed.file + ": " + error.message());
+  const Error error = system_error(errno, "cannot stat " + printable(placed.file));
+  if (!placed.rules.live) return warnings_.add(error.message());
+  // A table that was dropped; any other reason leaves a database with a file less.
+  if (error.code() != Code::kNotFound) throw error;
 }
 
 void Backup::found_stream(const StreamedFile& stream) {
