@@ -99,15 +99,15 @@ TEST(WalReader, FindsTheSameRecordsInAnyPortions) {
 }
 
 TEST(WalReader, KnowsOtherPagesSegmentsAndVersions) {
-  for (const auto& [magic, major] : kWalVersions) {
+  for (const auto& version : kWalVersions) {
     for (const std::uint32_t page : {4096u, 8192u, 16384u, 65536u}) {
       const Lsn start = Lsn{3} << 24;
-      const WalMaker log = varied_log({start, 2, magic, 1u << 24, page, 5});
+      const WalMaker log = varied_log({start, 2, version.magic, 1u << 24, page, 5});
       WalReaderOptions options = from(start);
       options.timeline = 2;
       std::size_t records = 0;
       WalReader reader(options, [&](const WalRecord& record) {
-        EXPECT_EQ(record.major, major);
+        EXPECT_EQ(record.major, version.major);
         ++records;
       });
       reader.feed(log.bytes());
