@@ -133,6 +133,7 @@ class Backup {
   std::size_t next_placed_ = 0;
   BackupEnding ending_;
   std::atomic<std::uint64_t> unread_{0};  // batches that are not finished
+  std::atomic<bool> failed_{false};       // one of them could not be read
 
   BoundedQueue<BatchPointer> work_{kWaitingBatches};
   BoundedQueue<BatchPointer> order_{2 * kWaitingBatches};
@@ -221,7 +222,8 @@ void Backup::found_tree(const StreamedTree& tree) {
 // The job may only end once all that is live has been read.
 void Backup::find_ending() {
   for (auto left = unread_.load(); left > 0; left = unread_.load()) unread_.wait(left);
-  if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  // What failed is thrown by the assembler; there is nothing to end well.
+  if (failed_ || stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
   ending_ = job_.end();
   for (const PlacedFile& placed : ending_.placed) found_placed(placed);
   send_batch();
@@ -339,6 +341,7 @@ void Backup::process_batches() {
       }
       (*batch)->done.set_value();
     } catch (...) {
+      failed_ = true;
       (*batch)->done.set_exception(std::current_exception());
     }
     --unread_;

@@ -227,7 +227,8 @@ constexpr Bad kBad[] = {
     {"sources:\n  - name: a\n    class: files\n    paths: [/a]\n    postgresql: {}\n",
      "holdfast.yaml:5: 'postgresql' in source 'a': only for class 'database'", "class: database"},
     {"sources: [{name: a, class: database, postgresql: {databases: [app]}}]",
-     "holdfast.yaml:1: 'databases' in 'postgresql' in source 'a': a physical backup holds every",
+     "holdfast.yaml:1: 'databases' in 'postgresql' in source 'a': a physical backup holds every "
+     "database of the server",
      "method: logical"},
     {"sources: [{name: a, class: database, postgresql: {format: custom}}]",
      "holdfast.yaml:1: 'format' in 'postgresql' in source 'a': only for logical backups",
