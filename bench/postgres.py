@@ -34,7 +34,7 @@ def run(*command, **options):
 class Server:
     """One throw-away cluster filled by pgbench."""
 
-    def __init__(self, folder, scale):
+    def __init__(self, folder):
         self.folder, self.data, self.socket = folder, folder / "data", folder / "socket"
         self.socket.mkdir()
         for path in (folder, self.socket):
@@ -44,11 +44,13 @@ class Server:
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
             conf.write(f"listen_addresses = ''\nunix_socket_directories = '{self.socket}'\n"
                        "shared_buffers = 512MB\nmax_wal_size = 4GB\n"
-                       "archive_mode = on\narchive_command = '/bin/true'\n")
-        self.control("start", "-l", folder / "log")
+                       "archive_mode = on\narchive_command = '/bin/true'\nwal_keep_size = 3GB\n")
+
+    def fill(self, scale):
+        self.control("start", "-l", self.folder / "log")
         run(*AS_POSTGRES, "createdb", "-h", self.socket, "bench")
         run(*AS_POSTGRES, "pgbench", "-h", self.socket, "-i", "-s", scale, "-q", "bench")
-        self.sql("vacuum analyze; checkpoint")
+        self.sql("checkpoint")
         self.bytes = int(self.sql("select pg_database_size('bench')"))
 
     def control(self, *words):
@@ -62,8 +64,8 @@ class Server:
         run(*AS_POSTGRES, "pgbench", "-h", self.socket, "-T", "20", "-c", "4", "-n", "bench")
         self.sql("select pg_switch_wal()")
         wal = sorted(p for p in (self.data / "pg_wal").iterdir() if len(p.name) == 24)
-        found = [p for p in wal if p.stat().st_size == 16 << 20][:SEGMENTS]
-        return [p.name for p in found]
+        # The last one is being written, the first ones will go.
+        return [p.name for p in wal[-SEGMENTS - 1:-1]]
 
 
 class Holdfast:
@@ -215,8 +217,9 @@ def main():
                            ROOT / "build/release/bin/holdfast").resolve()
     rounds, scale = int(os.environ.get("ROUNDS", "3")), os.environ.get("PG_SCALE", "150")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="holdfast-bench-", dir="/var/tmp"))
-    server = Server(folder, scale)
+    server = Server(folder)
     try:
+        server.fill(scale)
         segments = server.segments(folder)
         holdfast, pgbackrest = Holdfast(program, folder, server), PgBackRest(folder, server)
         runs = []
