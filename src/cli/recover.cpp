@@ -164,6 +164,12 @@ int Recover::list() {
 std::vector<Recovery> Recover::plan() const {
   std::vector<Recovery> recoveries;
   for (const RecoverableSource& source : sources_) {
+    if (options_.in_place && source.best && source.best->summary.database) {
+      throw Error(Code::kUsage, source.key() + " is a database, which has no place of its own here",
+                  "leave it out (--class files --class config), and bring it back by itself: "
+                  "holdfast restore latest:" +
+                      source.name + " --target DIR");
+    }
     Recovery recovery;
     recovery.source = &source;
     recovery.job.backup = source.best ? source.best->summary.name : source.backups.back();

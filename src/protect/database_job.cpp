@@ -100,9 +100,7 @@ ContentReader command_output(const std::vector<std::string>& command,
   options.environment = environment;
   const auto stream =
       std::make_shared<ProcessStream>(options, ProcessStream::Direction::kOutput, std::move(stop));
-  const std::string program(
-      base_name(command.back().starts_with("-") ? command.front() : command.back()));
-  return [stream, program](MutableBytes out) {
+  return [stream](MutableBytes out) {
     if (const std::size_t n = stream->read(out)) return n;
     const ProcessResult result = stream->finish();
     if (result.stopped) throw Error(Code::kCancelled, "interrupted");

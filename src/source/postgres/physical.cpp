@@ -9,6 +9,8 @@
 #include "base/human.h"
 #include "codec/kdf.h"
 #include "os/file.h"
+#include "source/postgres/lsn.h"
+#include "source/postgres/wal_file.h"
 
 namespace holdfast {
 namespace {
@@ -25,16 +27,11 @@ std::string first_wal_file(const std::string& label) {
   return label.substr(at + kBefore.size(), kWalNameSize);
 }
 
-// The file that holds the byte before `lsn`, on the timeline of `other`.
+// The file that holds the byte before `lsn`, on the timeline of the file `other`.
 std::string wal_file_before(const std::string& lsn, const std::string& other,
                             std::uint64_t segment_size) {
-  const auto slash = lsn.find('/');
-  if (slash == std::string::npos) throw Error(Code::kInternal, "'" + lsn + "' is not an LSN");
-  const std::uint64_t position = (std::stoull(lsn.substr(0, slash), nullptr, 16) << 32) |
-                                 std::stoull(lsn.substr(slash + 1), nullptr, 16);
-  const std::uint64_t segment = (position - 1) / segment_size;
-  const std::uint64_t per_file = (std::uint64_t{1} << 32) / segment_size;
-  return other.substr(0, 8) + fmt::format("{:08X}{:08X}", segment / per_file, segment % per_file);
+  const auto size = static_cast<std::uint32_t>(segment_size);
+  return WalSegment{wal_timeline(other).value(), (parse_lsn(lsn) - 1) / size}.name(size);
 }
 
 // The server writes its control file in place: a reading that met a write differs from the next.

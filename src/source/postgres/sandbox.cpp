@@ -181,10 +181,4 @@ void make_pg_cluster(const PostgresSettings& settings, int version, const std::s
   throw Error(Code::kInvalid, "no empty cluster could be made: " + printable(result.error_output));
 }
 
-void end_stray_pg_server(const PostgresSettings& settings, const std::string& data_directory) {
-  if (!path_exists(data_directory + "/postmaster.pid")) return;
-  run_tool(settings, major_version_of(data_directory) * 10000, "pg_ctl",
-           {"stop", "-m", "immediate", "-D", data_directory, "-w", "-s"}, {});
-}
-
 }  // namespace holdfast

@@ -50,7 +50,4 @@ class PgSandbox {
 void make_pg_cluster(const PostgresSettings& settings, int version, const std::string& directory,
                      std::stop_token stop);
 
-// Ends servers that an earlier proof, killed in the middle, left on a directory.
-void end_stray_pg_server(const PostgresSettings& settings, const std::string& data_directory);
-
 }  // namespace holdfast
