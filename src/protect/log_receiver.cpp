@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 
 #include "base/error.h"
 #include "os/file.h"
 #include "protect/log_archive.h"
+#include "protect/log_backfill.h"
 #include "protect/log_listing.h"
 #include "source/postgres/connection.h"
 #include "source/postgres/replication.h"
@@ -57,6 +59,7 @@ struct LogReceiver::State {
   void store_history(PgReplication& server, std::uint32_t timeline);
   bool stream(PgReplication& server, std::stop_token stop);  // true at the end of the timeline
   void report(PgReplication& server);
+  void start_backfill();
 
   template <typename Change>
   void update(Change change) {
@@ -77,7 +80,22 @@ struct LogReceiver::State {
 
   mutable Mutex mutex;
   LogReceiverStatus status GUARDED_BY(mutex);
+  std::jthread backfill;
 };
+
+// Beside the stream, which does not wait for it.
+void LogReceiver::State::start_backfill() {
+  BackfillOptions fill{options.source, system, options.server, options.name + "_backfill",
+                       options.others};
+  backfill = std::jthread([this, fill = std::move(fill)](std::stop_token stop) {
+    try {
+      backfill_log(vault, fill, notify, stop);
+    } catch (const Error& error) {
+      if (error.code() == Code::kCancelled) return;
+      notify("holes in the log stay until the next connection: " + error.message());
+    }
+  });
+}
 
 void LogReceiver::State::check_system(const PgIdentity& identity) {
   if (!system.empty() && system != identity.system) {
@@ -195,6 +213,7 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
   }
   uploader->drain(stop);
   Position at = position(identity);
+  start_backfill();
   for (;;) {
     store_history(server, at.timeline);
     uploader->begin(at.timeline, at.start, at.stored);
@@ -232,6 +251,7 @@ void LogReceiver::State::run(std::stop_token stop) {
     vault.clock().sleep_for(pause, stop);
     pause = std::min(2 * pause, kLongestPause);
   }
+  backfill = {};
   uploader.reset();
 }
 
