@@ -1,18 +1,14 @@
 #include "protect/log_uploader.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "protect/log_archive.h"
-#include "source/postgres/commit_index.h"
-#include "source/postgres/log_facts.h"
 
 namespace holdfast {
 namespace {
 
 // More than that waits in the server, which keeps it anyway.
-constexpr std::size_t kWaitingSegments = 4;
+constexpr std::size_t kWaitingFiles = 4;
 constexpr Duration kFirstPause = std::chrono::milliseconds{500};
 constexpr Duration kLongestPause = std::chrono::seconds{30};
 
@@ -32,35 +28,42 @@ LogUploader::~LogUploader() {
   thread_.join();
 }
 
-void LogUploader::begin(std::uint32_t timeline, Lsn start, std::uint32_t stored) {
-  MutexLock lock(mutex_);
-  if (!segments_.empty()) segments_.back().last = true;
-  timeline_ = timeline;
-  end_ = start;
-  durable_ = std::max(durable_, start + stored);
-  segments_.push_back({{timeline, start / options_.segment_size}, {}, stored, false, nullptr, 0});
-}
-
-void LogUploader::add(ByteView data, std::stop_token stop) {
+void LogUploader::begin(LogUploadFile file, std::stop_token stop) {
   const std::stop_callback wake(stop, [this] { changed_.notify_all(); });
-  while (!data.empty()) {
-    MutexLock lock(mutex_);
-    if (timeline_ == 0) throw Error(Code::kInternal, "log bytes before their segment");
-    if (segments_.empty() || segments_.back().bytes.size() == options_.segment_size) {
-      while (segments_.size() >= kWaitingSegments && !stop.stop_requested()) lock.wait(changed_);
-      if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-      segments_.push_back({{timeline_, end_ / options_.segment_size}, {}, 0, false, nullptr, 0});
-    }
-    Bytes& bytes = segments_.back().bytes;
-    const std::size_t part = std::min(data.size(), options_.segment_size - bytes.size());
-    append(bytes, data.first(part));
-    end_ += part;
-    data = data.subspan(part);
-    changed_.notify_all();
-  }
+  MutexLock lock(mutex_);
+  if (!files_.empty()) files_.back().last = true;
+  while (files_.size() >= kWaitingFiles && !stop.stop_requested()) lock.wait(changed_);
+  if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  added_ = file.position;
+  durable_ = std::max(durable_, file.position + file.stored);
+  files_.push_back({std::move(file), {}, false, false, 0});
+  changed_.notify_all();
 }
 
-Lsn LogUploader::durable() const {
+void LogUploader::add(ByteView data) {
+  MutexLock lock(mutex_);
+  // A file that was uploaded to its end so far is still there, unless another one has begun.
+  if (files_.empty() || files_.back().whole) {
+    throw Error(Code::kInternal, "bytes of the log before their file");
+  }
+  append(files_.back().bytes, data);
+  added_ += data.size();
+  changed_.notify_all();
+}
+
+void LogUploader::complete() {
+  MutexLock lock(mutex_);
+  if (files_.empty()) throw Error(Code::kInternal, "the end of a file that has not begun");
+  files_.back().whole = true;
+  changed_.notify_all();
+}
+
+std::uint64_t LogUploader::added() const {
+  MutexLock lock(mutex_);
+  return added_;
+}
+
+std::uint64_t LogUploader::durable() const {
   MutexLock lock(mutex_);
   return durable_;
 }
@@ -77,9 +80,9 @@ void LogUploader::drain(std::stop_token stop) {
 }
 
 bool LogUploader::has_work() const {
-  if (segments_.empty()) return false;
-  const Segment& first = segments_.front();
-  return segments_.size() > 1 || first.bytes.size() > first.stored;
+  if (files_.empty()) return false;
+  const File& first = files_.front();
+  return files_.size() > 1 || first.whole || first.bytes.size() > first.file.stored;
 }
 
 bool LogUploader::await_work(std::stop_token stop) {
@@ -128,66 +131,59 @@ void LogUploader::upload_rest() {
   }
 }
 
+std::optional<LogUploader::Upload> LogUploader::next_upload() {
+  MutexLock lock(mutex_);
+  File& first = files_.front();
+  // A timeline that ended in the middle of its segment leaves pieces.
+  if (!first.whole && first.file.stored >= first.bytes.size()) {
+    if (first.last) files_.pop_front();
+    changed_.notify_all();
+    return std::nullopt;
+  }
+  Upload upload;
+  upload.name = first.file.name;
+  upload.whole = first.whole;
+  upload.begin = upload.whole ? 0 : first.file.stored;
+  upload.content = to_bytes(ByteView(first.bytes).subspan(upload.begin));
+  LogFileFacts& facts = *first.file.facts;
+  facts.feed(ByteView(first.bytes).subspan(first.known));
+  first.known = first.bytes.size();
+  upload.facts = facts.json();
+  return upload;
+}
+
 void LogUploader::upload_next() {
-  Bytes content;
-  WalSegment segment;
-  std::uint32_t begin = 0;
-  bool whole = false;
-  std::string facts;
-  {
-    MutexLock lock(mutex_);
-    Segment& first = segments_.front();
-    segment = first.name;
-    whole = first.bytes.size() == options_.segment_size;
-    begin = whole ? 0 : first.stored;
-    // A timeline that ended in the middle of its segment leaves pieces.
-    if (!whole && first.stored >= first.bytes.size()) {
-      segments_.pop_front();
-      changed_.notify_all();
-      return;
-    }
-    content = to_bytes(ByteView(first.bytes).subspan(begin));
-    facts = facts_of(first);
-  }
+  const auto upload = next_upload();
+  if (!upload) return;
   const Duration started = vault_.clock().monotonic();
-  upload(segment, begin, content, whole, facts);
-  uploaded(segment, begin + static_cast<std::uint32_t>(content.size()), whole, content.size(),
-           vault_.clock().monotonic() - started);
+  store(*upload);
+  uploaded(*upload, vault_.clock().monotonic() - started);
 }
 
-std::string LogUploader::facts_of(Segment& segment) const {
-  if (!segment.facts) {
-    segment.facts = std::make_unique<SegmentFacts>(segment.name.start(options_.segment_size),
-                                                   segment.name.timeline, options_.segment_size);
+void LogUploader::store(const Upload& upload) const {
+  LogName name{options_.source, options_.stream, upload.name, {}};
+  if (!upload.whole) {
+    name.piece =
+        LogPiece{upload.begin, upload.begin + static_cast<std::uint32_t>(upload.content.size())};
   }
-  segment.facts->feed(ByteView(segment.bytes).subspan(segment.known));
-  segment.known = segment.bytes.size();
-  return segment.facts->json().dump();
-}
-
-void LogUploader::upload(const WalSegment& segment, std::uint32_t begin, ByteView content,
-                         bool whole, const std::string& facts) {
-  const auto end = begin + static_cast<std::uint32_t>(content.size());
-  LogName name{options_.source, options_.stream, segment.name(options_.segment_size), {}};
-  if (!whole) name.piece = LogPiece{begin, end};
   std::vector<const Vault*> vaults{&vault_};
   vaults.insert(vaults.end(), options_.others.begin(), options_.others.end());
   for (const Vault* vault : vaults) {
-    store_log(*vault, name, content, facts);
-    if (whole) remove_log_pieces(*vault, name);
+    store_log(*vault, name, upload.content, upload.facts);
+    if (upload.whole) remove_log_pieces(*vault, name);
   }
 }
 
-void LogUploader::uploaded(const WalSegment& segment, std::uint32_t end, bool whole,
-                           std::size_t bytes, Duration took) {
+void LogUploader::uploaded(const Upload& upload, Duration took) {
   MutexLock lock(mutex_);
-  stats_.bytes += bytes;
+  stats_.bytes += upload.content.size();
   stats_.last_upload = took;
-  ++(whole ? stats_.segments : stats_.pieces);
-  durable_ = std::max(durable_, segment.start(options_.segment_size) + end);
-  Segment& first = segments_.front();
-  first.stored = end;
-  if (whole || (first.last && first.stored == first.bytes.size())) segments_.pop_front();
+  ++(upload.whole ? stats_.files : stats_.pieces);
+  File& first = files_.front();
+  first.file.stored = upload.begin + static_cast<std::uint32_t>(upload.content.size());
+  durable_ = std::max(durable_, first.file.position + first.file.stored);
+  first.file.facts->durable();
+  if (upload.whole || (first.last && first.file.stored == first.bytes.size())) files_.pop_front();
   changed_.notify_all();
 }
 
