@@ -61,7 +61,7 @@ _holdfast() {
         list) words="--class --source --since" ;;
         restore)
           words="latest --target --include --exclude --overwrite --delete --strip-components
-            --numeric-ids --no-owner --no-xattrs --threads --dry-run --to-time --to-xid --to-lsn --to-name
+            --numeric-ids --no-owner --no-xattrs --threads --dry-run --to-time --to-gtid --to-xid --to-lsn --to-name
             --to-immediate --exclusive --timeline --action --as --primary --tablespaces"
           ;;
         export)

@@ -19,7 +19,7 @@ end
 
 complete -c holdfast -n __holdfast_needs_command -a init -d 'create a vault'
 complete -c holdfast -n __holdfast_needs_command -a check -d 'find what would keep backups from working'
-complete -c holdfast -n __holdfast_needs_command -a stream -d 'keep the log of PostgreSQL as it is written'
+complete -c holdfast -n __holdfast_needs_command -a stream -d 'keep the log of a database as it is written'
 complete -c holdfast -n __holdfast_needs_command -a backup -d 'back up sources or paths'
 complete -c holdfast -n __holdfast_needs_command -a list -d 'list backups, newest last'
 complete -c holdfast -n __holdfast_needs_command -a show -d 'show what a backup contains'
@@ -65,7 +65,8 @@ complete -c holdfast -n '__fish_seen_subcommand_from restore' -l overwrite -x -a
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l delete -d 'delete what the backup lacks'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l strip-components -x -d 'drop leading directories'
 
-complete -c holdfast -n '__fish_seen_subcommand_from restore' -l to-time -x -d 'PostgreSQL: this moment'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l to-time -x -d 'databases: this moment'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l to-gtid -x -d 'MariaDB: this position'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l tablespaces -x -a '(__fish_complete_directories)' -d 'where to'
 complete -c holdfast -n '__fish_seen_subcommand_from stream' -l also -x -d 'a copy that gets the log too'
 complete -c holdfast -n '__fish_seen_subcommand_from validate' -a 'all restore'

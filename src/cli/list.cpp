@@ -69,29 +69,29 @@ std::vector<std::string> row_cells(const BackupName& name, const ReadSummary& re
 }
 
 Json span_json(const LogSpan& span) {
-  Json json{
-      {"source", span.source}, {"from", iso_time(span.from)}, {"end_lsn", format_lsn(span.end)}};
-  json["to"] = span.to ? Json(format_rfc3339(span.to->time, true)) : Json();
+  const bool postgresql = span.engine == "postgresql";
+  Json json{{"source", span.source}, {"engine", span.engine}, {"from", iso_time(span.from)}};
+  json[postgresql ? "end_lsn" : "end_gtid"] = span.end;
+  json["to"] = span.to ? Json(format_rfc3339(*span.to, true)) : Json();
   json["stopped"] = span.stopped;
-  json["gap_lsn"] = span.gap ? Json(format_lsn(*span.gap)) : Json();
+  json[postgresql ? "gap_lsn" : "gap"] = span.gap.empty() ? Json() : Json(span.gap);
   return json;
 }
 
 std::string span_line(const LogSpan& span) {
-  const std::string to = span.to ? format_rfc3339(span.to->time) : iso_time(span.newest_backup);
+  const std::string to = span.to ? format_rfc3339(*span.to) : iso_time(span.newest_backup);
   std::string line = fmt::format("{}: every moment from {} to {} can be recovered (log to {})\n",
-                                 span.source, iso_time(span.from), to, format_lsn(span.end));
+                                 span.source, iso_time(span.from), to, span.end);
   if (span.stopped) {
-    line += fmt::format(
-        "{}: the log ENDS before the newest backup: is holdfast stream, or the archive_command, at "
-        "work?\n",
-        span.source);
+    line += fmt::format("{}: the log ENDS before the newest backup: is {} at work?\n", span.source,
+                        span.engine == "postgresql" ? "holdfast stream, or the archive_command,"
+                                                    : "holdfast stream");
   }
-  if (span.gap) {
+  if (!span.gap.empty()) {
     line += fmt::format(
         "{}: the log is INTERRUPTED at {}: back up now (holdfast backup database {}), then see "
         "where its files went\n",
-        span.source, format_lsn(*span.gap), span.source);
+        span.source, span.gap, span.source);
   }
   return line;
 }
