@@ -1,0 +1,245 @@
+#include "source/mariadb/sandbox.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "codec/kdf.h"
+#include "os/child.h"
+#include "os/file.h"
+#include "os/identity.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kLogEnd = 2000;
+constexpr auto kPoll = std::chrono::milliseconds{20};
+constexpr auto kPatience = std::chrono::minutes{10};  // of a clean end
+
+void give_to(const MariadbSettings& settings, const std::string& path) {
+  if (::geteuid() != 0 || settings.system_user.empty()) return;
+  const SystemUser user = system_user(settings.system_user);
+  if (::chown(path.c_str(), user.uid, user.gid) != 0) {
+    throw system_error(errno, "cannot set the owner of " + printable(path));
+  }
+}
+
+// Sockets have short paths: not in the scratch directory.
+std::string make_socket_directory(const MariadbSettings& settings) {
+  std::string path = "/tmp/holdfast-XXXXXX";
+  if (::mkdtemp(path.data()) == nullptr) throw system_error(errno, "cannot create " + path);
+  give_to(settings, path);
+  return path;
+}
+
+// Kinds of characters that plugins for the quality of passwords ask for, and a lot of chance.
+std::string make_password() { return "Aa1!" + to_hex(random_array<16>()); }
+
+// A line of an option file: a value with a '#' or a blank would be cut there.
+std::string option(const std::string& name, const std::string& value) {
+  std::string text = name + " = \"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') text += '\\';
+    text += c;
+  }
+  return text + "\"\n";
+}
+
+// The last lines, without what only tells that all went well until then.
+std::string end_of_log(std::string_view log) {
+  std::string end;
+  while (!log.empty() && end.size() < kLogEnd) {
+    while (log.ends_with('\n')) log.remove_suffix(1);
+    const std::size_t begin = log.rfind('\n') + 1;
+    const std::string_view line = log.substr(begin);
+    if (line.find("[Note]") == std::string_view::npos) {
+      end = printable(line) + (end.empty() ? "" : "; ") + end;
+    }
+    log = log.substr(0, begin);
+  }
+  return end.empty() ? "it said nothing" : end;
+}
+
+// To start `program` as the server's user, so that it does not outlive our thread.
+std::vector<std::string> bound_command(const MariadbSettings& settings,
+                                       const std::string& program) {
+  std::vector<std::string> command = command_as(settings.system_user);
+  if (command.empty()) command = {"setpriv", "--"};
+  command.insert(command.begin() + 1, {"--pdeathsig", "KILL"});
+  command.push_back(program);
+  return command;
+}
+
+}  // namespace
+
+std::string mariadbd_program(const MariadbSettings& settings) {
+  const std::string& bin = settings.bin_directory;
+  // Where tools are in a bin directory, the server is beside it.
+  std::vector<std::string> places;
+  if (!bin.empty()) places = {bin + "/mariadbd", bin + "/../sbin/mariadbd"};
+  places.insert(places.end(),
+                {"/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd", "/usr/libexec/mariadbd",
+                 "/usr/bin/mariadbd", "/usr/local/bin/mariadbd"});
+  for (const std::string& place : places) {
+    if (::access(place.c_str(), X_OK) == 0) return place;
+  }
+  throw Error(Code::kUnsupported, "there is no mariadbd on this host",
+              "install the server's package (mariadb-server) here, or set bin_directory");
+}
+
+MariadbSandbox::MariadbSandbox(const MariadbSettings& settings, const std::string& data_directory,
+                               const std::string& scratch, std::stop_token stop,
+                               const std::vector<std::string>& options)
+    : data_(data_directory), scratch_(scratch), stop_(std::move(stop)) {
+  sandboxed_.user = kMariadbSandboxUser;
+  sandboxed_.system_user = settings.system_user;
+  sandboxed_.bin_directory = settings.bin_directory;
+  sandboxed_.databases = settings.databases;
+  sandboxed_.defaults_file = scratch_ + "/client.cnf";
+  socket_directory_ = make_socket_directory(sandboxed_);
+  sandboxed_.socket = socket_directory_ + "/socket";
+  try {
+    write_configuration(options);
+    start();
+    await_answer();
+  } catch (...) {
+    server_.reset();
+    std::filesystem::remove_all(socket_directory_);
+    throw;
+  }
+}
+
+MariadbSandbox::~MariadbSandbox() {
+  server_.reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(socket_directory_, ignored);
+}
+
+void MariadbSandbox::write_configuration(const std::vector<std::string>& options) const {
+  const std::string password = make_password();
+  const auto write = [&](const char* name, const std::string& content) {
+    write_file_atomic(scratch_ + "/" + name, as_bytes(content), 0600);
+    return scratch_ + "/" + name;
+  };
+  // Of the server: what the backup was made of. Durability is for the end, see shut_down().
+  std::string text;
+  const std::string of_backup = data_ + "/backup-my.cnf";
+  if (path_exists(of_backup)) text = as_text(read_file(of_backup));
+  text += "\n[mariadbd]\n" + option("datadir", data_) + option("socket", sandboxed_.socket) +
+          option("tmpdir", scratch_ + "/tmp") + option("pid-file", scratch_ + "/pid") +
+          option("init-file", scratch_ + "/init.sql");
+  text +=
+      "skip-networking\nskip-slave-start\nskip-log-bin\nevent-scheduler = OFF\n"
+      "default-time-zone = +00:00\nmax-allowed-packet = 1G\nskip-name-resolve\n"
+      "innodb-log-file-size = 96M\ninnodb-buffer-pool-load-at-startup = OFF\n"
+      "innodb-buffer-pool-dump-at-shutdown = OFF\ninnodb-flush-log-at-trx-commit = 0\n"
+      "sync-binlog = 0\nstrict-password-validation = OFF\n";
+  for (const std::string& line : options) text += line + "\n";
+  give_to(sandboxed_, write("server.cnf", text));
+  const std::string account = std::string(kMariadbSandboxUser) + "@localhost";
+  give_to(sandboxed_,
+          write("init.sql", "SET sql_log_bin = 0;\nCREATE OR REPLACE USER " + account +
+                                " IDENTIFIED BY '" + password + "';\nGRANT ALL ON *.* TO " +
+                                account + " WITH GRANT OPTION;\n"));
+  write("client.cnf", "[client]\n" + option("password", password));
+  write(kSocketPlaceFile, socket_directory_);
+  // A server that starts removes the temporary tables of all others in the same place.
+  make_directories(scratch_ + "/tmp", 0700);
+  give_to(sandboxed_, scratch_ + "/tmp");
+  give_to(sandboxed_, write("server.log", ""));
+  give_to(sandboxed_, scratch_);
+}
+
+void MariadbSandbox::start() {
+  ProcessOptions options;
+  options.argv = bound_command(sandboxed_, mariadbd_program(sandboxed_));
+  options.argv.push_back("--defaults-file=" + scratch_ + "/server.cnf");
+  options.environment = {{"TZ", "UTC"}, {"LC_ALL", "C"}};
+  options.working_directory = "/";
+  check_options(options);
+  const Fd log = open_file(scratch_ + "/server.log", O_WRONLY | O_APPEND);
+  FileActions actions;
+  actions.no_input();
+  actions.connect(log, STDOUT_FILENO);
+  actions.connect(log, STDERR_FILENO);
+  actions.close_others();
+  server_ = std::make_unique<Child>(options, actions);
+}
+
+bool MariadbSandbox::exited(Duration wait) const {
+  pollfd event{server_->exit_fd().get(), POLLIN, 0};
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
+  return ::poll(&event, 1, static_cast<int>(left)) > 0;
+}
+
+void MariadbSandbox::await_answer() {
+  for (;;) {
+    if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+    if (exited(kPoll)) throw failure("the restored server does not start");
+    if (!path_exists(sandboxed_.socket)) continue;
+    try {
+      const MariadbConnection connection(sandboxed_, stop_);
+      return;
+    } catch (const Error& error) {
+      if (error.code() == Code::kUnavailable) continue;  // recovers still
+      if (error.code() == Code::kCancelled) throw;
+      throw failure("the restored server does not let us in: " + error.message());
+    }
+  }
+}
+
+Error MariadbSandbox::failure(const std::string& what) const {
+  return {Code::kCorrupt, what + ": " + log_end(),
+          "the backup does not give a working server: keep its log, try an older backup"};
+}
+
+std::string MariadbSandbox::log_end() const {
+  const Bytes log = read_file(scratch_ + "/server.log");
+  return end_of_log(as_text(log));
+}
+
+void MariadbSandbox::shut_down() {
+  if (!server_) return;
+  {
+    MariadbConnection connection = connect();
+    connection.query("SET SESSION sql_log_bin = 0");
+    connection.query(std::string("DROP USER IF EXISTS ") + kMariadbSandboxUser + "@localhost");
+  }
+  server_->signal_group(SIGTERM);
+  if (!exited(kPatience)) {
+    server_.reset();
+    throw Error(Code::kUnavailable, "the server in " + printable(data_) + " did not end: killed",
+                "start it once on that directory, so that it recovers");
+  }
+  ProcessResult result;
+  set_status(result, server_->reap());
+  server_.reset();
+  if (result.exit_code != 0) throw failure("the restored server does not end well");
+}
+
+void make_mariadb_directory(const MariadbSettings& settings, const std::string& directory,
+                            std::stop_token stop) {
+  ProcessOptions options;
+  options.argv = {
+      mariadb_program(settings, "mariadb-install-db"), "--no-defaults",  "--datadir=" + directory,
+      "--auth-root-authentication-method=normal",      "--skip-test-db", "--skip-name-resolve"};
+  if (::geteuid() == 0 && !settings.system_user.empty()) {
+    give_to(settings, directory);
+    options.argv.push_back("--user=" + settings.system_user);
+  }
+  options.environment = {{"TZ", "UTC"}, {"LC_ALL", "C"}};
+  options.working_directory = "/";
+  const ProcessResult result = run_process(options, std::move(stop));
+  if (result.stopped) throw Error(Code::kCancelled, "interrupted");
+  if (result.exit_code == 0) return;
+  throw Error(Code::kInvalid,
+              "no empty server could be made: " + printable(result.output + result.error_output));
+}
+
+}  // namespace holdfast

@@ -1,0 +1,77 @@
+// A throw-away server on restored files: behind a private socket, without network, replication,
+// events and binary log, gone with its object.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "source/mariadb/connection.h"
+
+namespace holdfast {
+
+class Child;
+
+// The account that sandboxes make for us in the data directory, with all rights and a password of
+// its own that nobody else learns: a server without grant tables could run no CREATE USER and no
+// GRANT, neither from a dump nor from the binary log. Only for a while: see shut_down().
+inline constexpr const char* kMariadbSandboxUser = "holdfast_sandbox";
+
+// One thread at a time, which must live as long as this object: its end, also by kill -9, ends the
+// server.
+class MariadbSandbox {
+ public:
+  // Starts mariadbd on `data_directory`, which is prepared or fresh and belongs to the system user
+  // of the settings, and waits until it answers. Files of its own go to `scratch`, which exists, is
+  // ours alone and is given to that user. `options` are lines of its configuration, which win over
+  // those of the backup's backup-my.cnf and ours: "log-bin=/elsewhere/bin". Throws kUnsupported
+  // when there is no mariadbd here, kCorrupt with the end of the server's log when it does not
+  // start, kCancelled.
+  MariadbSandbox(const MariadbSettings& settings, const std::string& data_directory,
+                 const std::string& scratch, std::stop_token stop,
+                 const std::vector<std::string>& options = {});
+  // Ends the server at once if it still runs; the directory is as after a crash then.
+  ~MariadbSandbox();
+  MariadbSandbox(const MariadbSandbox&) = delete;
+  MariadbSandbox& operator=(const MariadbSandbox&) = delete;
+
+  // How to connect to it, for MariadbConnection and for the server's own tools (mariadb_command).
+  const MariadbSettings& settings() const { return sandboxed_; }
+  const std::string& socket() const { return sandboxed_.socket; }
+  MariadbConnection connect() const { return {sandboxed_, stop_}; }
+  // The end of what the server said, errors and warnings only, for messages.
+  std::string log_end() const;
+
+  // Removes our account and ends the server so that its directory is clean: another server may
+  // start on it. Throws kUnavailable when it does not end within ten minutes, and kills it then.
+  void shut_down();
+
+ private:
+  void write_configuration(const std::vector<std::string>& options) const;
+  void start();
+  void await_answer();
+  bool exited(Duration wait) const;
+  Error failure(const std::string& what) const;
+
+  MariadbSettings sandboxed_;
+  std::string data_;
+  std::string scratch_;
+  std::string socket_directory_;
+  std::stop_token stop_;
+  std::unique_ptr<Child> server_;
+};
+
+// The server's program. Throws kUnsupported when it is not installed.
+std::string mariadbd_program(const MariadbSettings& settings);
+
+// The files of a new server in `directory`, which exists and is empty; they belong to the system
+// user of the settings. Throws kInvalid with what the tool says.
+void make_mariadb_directory(const MariadbSettings& settings, const std::string& directory,
+                            std::stop_token stop);
+
+// Where the private sockets of sandboxes lie, for whoever cleans up behind a killed one: this file
+// in the scratch directory of a sandbox has the path.
+inline constexpr const char* kSocketPlaceFile = "socket-directory";
+
+}  // namespace holdfast
