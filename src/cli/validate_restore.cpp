@@ -16,8 +16,8 @@
 #include "cli/run_log.h"
 #include "cli/session.h"
 #include "os/file.h"
+#include "os/scratch.h"
 #include "protect/restore_test.h"
-#include "protect/source_job.h"
 
 namespace holdfast {
 namespace {
@@ -107,7 +107,10 @@ int run(Context& context, const RestoreTestOptions& options) {
   job.threads = options.threads.value_or(context.settings().threads);
   job.record = !options.no_record;
   const std::string parent = options.scratch.empty() ? own_scratch() : options.scratch;
-  const StagingDirectory scratch(parent);
+  for (const std::string& path : remove_abandoned_scratch(parent)) {
+    context.output.message("removed what a killed run had left: " + printable(path));
+  }
+  const ScratchDirectory scratch(parent);
   // The server's user must be able to reach its own directory in it.
   std::filesystem::permissions(scratch.path(), std::filesystem::perms(0711));
   job.scratch = scratch.path();
