@@ -155,6 +155,8 @@ ScratchDirectory::ScratchDirectory(const std::string& parent) {
   path_ = make_unique(parent + "/" + std::string(kPrefix));
   lock_ = open_directory(path_);
   lock(lock_, LOCK_EX);
+  if (::fchmod(lock_.get(), 0711) != 0)
+    throw system_error(errno, "cannot set the mode of " + path_);
 }
 
 ScratchDirectory::~ScratchDirectory() {

@@ -8,8 +8,8 @@
 
 namespace holdfast {
 
-// A fresh directory of our own, "PARENT/restore-test-XXXXXX", which goes with this object. A lock
-// on it says that its process lives.
+// A fresh directory of our own, "PARENT/restore-test-XXXXXX", which goes with this object. The
+// users of servers may pass through it, and see nothing. A lock on it says that its process lives.
 class ScratchDirectory {
  public:
   // Makes `parent` if needed.
