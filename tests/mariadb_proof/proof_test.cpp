@@ -30,9 +30,10 @@ class MariadbProofTest : public ::testing::Test {
  protected:
   MariadbProofTest() {
     server_.run(
-        {"CREATE DATABASE shop",
+        // East of Greenwich a local time that is taken for UTC seems to be new for hours.
+        {"SET SESSION time_zone = '+05:30'", "CREATE DATABASE shop",
          "CREATE TABLE shop.orders (id INT PRIMARY KEY, v VARCHAR(500), at TIMESTAMP(6) "
-         "DEFAULT NOW(6), KEY (v))",
+         "DEFAULT NOW(6), here DATETIME DEFAULT NOW(), KEY (v))",
          "INSERT INTO shop.orders (id, v) SELECT seq, REPEAT(MD5(seq), 8) FROM "
          "shop.seq_1_to_2000",
          "CREATE TABLE shop.old (i INT, KEY (i)) ENGINE=MyISAM",
@@ -67,10 +68,14 @@ TEST_F(MariadbProofTest, AGoodBackupPassesAndIsVerifiedFromThenOn) {
                   std::string(kAssertions) +
                       "      - {query: \"select count(*) from shop.missing\", expect: \"0\"}\n"
                       "      - {query: \"select 1\", database: nowhere, expect: \"1\"}\n"
-                      "      - {query: \"select count(*) from shop.gone\", expect: \"> 0\"}\n");
+                      "      - {query: \"select count(*) from shop.gone\", expect: \"> 0\"}\n"
+                      "      - {query: \"select max(here) from shop.orders\", expect: \"within "
+                      "1h\"}\n");
   const json bad = shop_.validate(5);
-  EXPECT_EQ(MariadbShop::failed_steps(bad), "assertion 3, assertion 4, assertion 5") << bad.dump();
+  EXPECT_EQ(MariadbShop::failed_steps(bad), "assertion 3, assertion 4, assertion 5, assertion 6")
+      << bad.dump();
   EXPECT_THAT(detail_of(bad, "assertion 3"), HasSubstr("missing"));
+  EXPECT_THAT(detail_of(bad, "assertion 6"), HasSubstr("in the future"));
   EXPECT_THAT(bad.dump(), HasSubstr("did not pass its restore test"));
 }
 

@@ -138,5 +138,33 @@ TEST_F(Proof, AnInterruptedOneLeavesNothing) {
   EXPECT_TRUE(shop_->backups().at(0).at("verified").is_null());
 }
 
+TEST_F(Proof, WhatAKilledOneLeavesTheNextOneTakesAway) {
+  const std::string slow = "      - {query: \"select pg_sleep(100)\", expect: \"0\"}\n";
+  ask(slow);
+  shop_->back_up();
+  const std::vector<std::string> words = {"validate", "restore", "latest:shop", "--scratch",
+                                          *shop_ / "scratch"};
+  Background killed = shop_->start("killed.log", words);
+  killed.wait_for("assertion 2");  // the third is being asked now
+  EXPECT_EQ(killed.end(SIGKILL), 128 + SIGKILL);
+  std::string left;
+  for (const auto& entry : fs::directory_iterator(*shop_ / "scratch")) left = entry.path();
+  std::string sockets;
+  std::ifstream(left + "/server/socket-directory") >> sockets;
+  EXPECT_TRUE(fs::exists(left + "/data/postmaster.pid"));
+  EXPECT_TRUE(fs::exists(sockets)) << sockets;
+  // One that lives, also after it has cleaned up, is left alone by the next one.
+  Background living = shop_->start("living.log", words);
+  living.wait_for("assertion 2");
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_FALSE(fs::exists(sockets));
+  ask();
+  shop_->expect(0, words);
+  EXPECT_TRUE(living.running()) << living.said();
+  EXPECT_EQ(living.end(SIGTERM), 130) << living.said();
+  EXPECT_NE(living.said().find("killed run had left: " + left), std::string::npos);
+  expect_nothing_left();
+}
+
 }  // namespace
 }  // namespace holdfast
