@@ -102,12 +102,18 @@ std::string PostgresProof::check_position() const {
 std::string PostgresProof::check_assertion(const Assertion& assertion, Timestamp now) const {
   std::string database = assertion.database;
   if (database.empty() && !settings_.databases.empty()) database = settings_.databases.front();
-  PgConnection connection(sandbox_->settings(), database.empty() ? "postgres" : database, stop_);
-  const std::string answer = connection.value(assertion.query);
-  if (const auto failure = assertion_failure(assertion.expect, answer, now)) {
-    throw ProofFailure(assertion.query + ": " + *failure);
+  try {
+    PgConnection connection(sandbox_->settings(), database.empty() ? "postgres" : database, stop_);
+    const std::string answer = connection.value(assertion.query);
+    if (const auto failure = assertion_failure(assertion.expect, answer, now)) {
+      throw ProofFailure(assertion.query + ": " + *failure);
+    }
+    return assertion.query + ": " + printable(answer);
+  } catch (const Error& error) {
+    // A table or database that did not come back.
+    if (error.code() != Code::kNotFound) throw;
+    throw ProofFailure(assertion.query + ": " + error.message());
   }
-  return assertion.query + ": " + printable(answer);
 }
 
 void PostgresProof::check(const std::vector<Assertion>& assertions, Timestamp now) {

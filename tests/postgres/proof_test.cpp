@@ -94,10 +94,12 @@ TEST_F(Proof, APageThatWasDamagedInTheSourceIsFound) {
 }
 
 TEST_F(Proof, AnAssertionThatDoesNotHoldFailsIt) {
-  ask("      - {query: \"select count(*) from t where v is null\", expect: \"> 0\"}\n");
+  ask("      - {query: \"select count(*) from t where v is null\", expect: \"> 0\"}\n"
+      "      - {query: \"select count(*) from gone\", expect: \"> 0\"}\n"
+      "      - {query: \"select 1\", database: nowhere, expect: \"1\"}\n");
   shop_->back_up();
   const json result = validate(5);
-  EXPECT_EQ(failed_steps(result), "assertion 3") << result.dump();
+  EXPECT_EQ(failed_steps(result), "assertion 3 assertion 4 assertion 5") << result.dump();
   EXPECT_TRUE(shop_->backups().at(0).at("verified").is_null());
 }
 
