@@ -12,6 +12,7 @@
 #include "cli/context.h"
 #include "cli/session.h"
 #include "os/file.h"
+#include "source/mariadb/check.h"
 
 namespace holdfast {
 namespace {
@@ -55,6 +56,7 @@ std::vector<SetupFinding> check_paths(const SourceSettings& source) {
 
 std::vector<SetupFinding> check_source(Context& context, const SourceSettings& source) {
   if (source.postgresql) return check_postgres(*source.postgresql, context.stop);
+  if (source.mariadb) return check_mariadb(*source.mariadb, context.stop);
   return check_paths(source);
 }
 

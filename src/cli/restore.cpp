@@ -7,6 +7,7 @@
 #include "base/human.h"
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/restore_replica.h"
 #include "cli/restore_run.h"
 #include "cli/session.h"
 
@@ -137,6 +138,12 @@ std::string engine_title(const std::string& engine) {
 // Options that would be ignored are a misunderstanding at the worst time for one.
 void check_database_options(const RestoreOptions& options, const Vault& vault,
                             const BackupName& name) {
+  if (options.role == "replica") {
+    // ReplicaPlan looks at the rest.
+    if (!target_of(options) && !options.exclusive && options.tablespaces.empty()) return;
+    throw Error(Code::kUsage, "a replica goes to the state of its primary, not to a target",
+                "leave the options for a target and --tablespaces out");
+  }
   const std::string engine = wanted_engine(options);
   if (engine.empty() && !target_of(options) && !options.to_immediate && !options.exclusive) return;
   const auto database = database_of(vault, name);
@@ -159,8 +166,13 @@ int run(Context& context, const RestoreOptions& options) {
   const BackupName name = find_backup(list_backups(*opened.store), options.backup);
   check_database_options(options, *opened.vault, name);
   const RestoreJob job = make_job(options, name, context.settings());
+  std::optional<ReplicaPlan> replica;
+  if (options.role == "replica") {
+    replica.emplace(context, *opened.vault, job, options.primary);
+  }
   const Restored restored =
       restore_backup(context, *opened.vault, job, options.thaw, database_options(options));
+  if (replica && !damage_in(restored)) replica->complete();
   context.output.note(restored_text(job, restored));
   print_warnings(context.output, restored.warnings, restored.warning_count, restored.log_file);
   Json document = restored_json(job, restored);
@@ -201,8 +213,9 @@ void add_restore_command(Command& root) {
       .text("--timeline", o->timeline, "latest (the default), current, or a number")
       .choice("--action", o->action, {"promote", "pause", "shutdown"},
               "What the server does at the target (default: promote)")
-      .choice("--as", o->role, {"primary", "standby"}, "What the server shall be")
-      .text("--primary", o->primary, "Of a standby: how to connect to its primary")
+      .choice("--as", o->role, {"primary", "standby", "replica"},
+              "What the server shall be: a standby of PostgreSQL, a replica of MariaDB")
+      .text("--primary", o->primary, "Of a standby or replica: how to connect to its primary")
       .text("--tablespaces", o->tablespaces,
             "PostgreSQL: put tablespaces into DIR/OID (default: their old places)")
       .number("--threads", o->threads, 1, 256,

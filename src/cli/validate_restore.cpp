@@ -1,9 +1,6 @@
 // holdfast validate restore: restore a backup into a sandbox, start it, question it.
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -14,16 +11,13 @@
 #include "cli/context.h"
 #include "cli/progress.h"
 #include "cli/run_log.h"
+#include "cli/sandbox_place.h"
 #include "cli/session.h"
-#include "os/file.h"
+#include "os/scratch.h"
 #include "protect/restore_test.h"
-#include "protect/source_job.h"
 
 namespace holdfast {
 namespace {
-
-// For much that need not survive a reboot; the user of a database server can reach it.
-constexpr const char* kScratch = "/var/tmp/holdfast";
 
 struct RestoreTestOptions {
   std::string backup;
@@ -31,18 +25,6 @@ struct RestoreTestOptions {
   bool no_record = false;
   std::optional<unsigned> threads;
 };
-
-// Everybody may write beside it, so it must not be somebody else's.
-std::string own_scratch() {
-  make_directories(kScratch, 0711);
-  struct stat status {};
-  if (::lstat(kScratch, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != ::geteuid()) {
-    throw Error(Code::kDenied, std::string(kScratch) + " belongs to somebody else",
-                "choose another place for the sandbox: --scratch DIR");
-  }
-  if (::chmod(kScratch, 0711) != 0) throw system_error(errno, "cannot set the mode of the scratch");
-  return kScratch;
-}
 
 // The source that the backup is of, if the configuration still has it.
 SourceSettings source_of(const Settings& settings, const BackupName& backup) {
@@ -107,9 +89,10 @@ int run(Context& context, const RestoreTestOptions& options) {
   job.threads = options.threads.value_or(context.settings().threads);
   job.record = !options.no_record;
   const std::string parent = options.scratch.empty() ? own_scratch() : options.scratch;
-  const StagingDirectory scratch(parent);
-  // The server's user must be able to reach its own directory in it.
-  std::filesystem::permissions(scratch.path(), std::filesystem::perms(0711));
+  for (const std::string& path : remove_abandoned_scratch(parent)) {
+    context.output.message("removed what a killed run had left: " + printable(path));
+  }
+  const ScratchDirectory scratch(parent);
   job.scratch = scratch.path();
   RunLog log(context, "restore", "restore-test");
   Warnings warnings([&log](const std::string& text) { log.warning(text); });

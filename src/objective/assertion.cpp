@@ -50,6 +50,10 @@ bool holds(double answer, std::string_view op, double bound) {
   return answer <= bound;
 }
 
+// No clock is that wrong; but a local time east of Greenwich that is taken for UTC is so far ahead,
+// and would seem to be new for hours.
+constexpr Duration kSkew = std::chrono::minutes{30};
+
 // "2025-11-10 12:00:00.123+00" as PostgreSQL and MariaDB print times; without an offset: UTC.
 std::optional<Timestamp> database_time(std::string_view text) {
   std::string rfc(trimmed(text));
@@ -71,6 +75,10 @@ std::optional<std::string> too_old(Duration limit, std::string_view answer, Time
   const auto time = database_time(answer);
   if (!time) return fmt::format("'{}' is no time", printable(answer));
   const Duration age = now - *time;
+  if (age <= -kSkew) {
+    return fmt::format("{} lies {} in the future: ask for a time with an offset, or in UTC",
+                       printable(answer), format_duration(-age));
+  }
   if (age <= limit) return std::nullopt;
   return fmt::format("{} is {} old, more than {}", printable(answer), format_duration(age),
                      format_duration(limit));

@@ -11,7 +11,8 @@ namespace holdfast {
 
 // Nothing when `answer` is what `expect` asks for, else why not. `expect` is "> N", ">= N", "< N",
 // "<= N", "!= VALUE", "= VALUE" or VALUE; "within 1h" is for a time as a database prints it, which
-// must not lie longer than that before `now`. An answer without a value is "".
+// must not lie longer than that before `now`, nor half an hour after it. An
+// answer without a value is "".
 std::optional<std::string> assertion_failure(std::string_view expect, std::string_view answer,
                                              Timestamp now);
 

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "base/human.h"
@@ -129,6 +131,25 @@ ContentReader open_dump(const MariadbDumpPlan& plan, const std::shared_ptr<Found
   };
 }
 
+// The whole text of `reader`, mended, in pieces. Accounts are few enough for the memory.
+ContentReader mended(const ContentReader& reader) {
+  const auto text = std::make_shared<std::optional<std::string>>();
+  const auto at = std::make_shared<std::size_t>(0);
+  return [reader, text, at](MutableBytes out) {
+    if (!*text) {
+      std::string all;
+      Bytes piece(kReadSize);
+      while (const std::size_t n = reader(piece)) all += as_text(ByteView(piece).first(n));
+      *text = mended_users_dump(all);
+    }
+    const std::string_view left = std::string_view(**text).substr(*at);
+    const std::size_t n = std::min(left.size(), out.size());
+    std::copy_n(left.begin(), n, out.begin());
+    *at += n;
+    return n;
+  };
+}
+
 void warn_of_tables(const std::vector<std::string>& tables, Warnings& warnings) {
   if (tables.empty()) return;
   warnings.add(fmt::format(
@@ -146,7 +167,8 @@ void add_logical(const Vault& vault, const MariadbSettings& settings, const Mari
   found->consistent = vault.clock().now();
   for (const MariadbDumpPlan& plan : plan_mariadb_dumps(settings, server, databases)) {
     job.streams.push_back({plan.stored_path, 0600, [plan, found, &vault, stop] {
-                             return open_dump(plan, found, vault.clock(), stop);
+                             const ContentReader dump = open_dump(plan, found, vault.clock(), stop);
+                             return plan.stored_path == "users.sql" ? mended(dump) : dump;
                            }});
   }
   job.end = [found, server] { return ending_of(server, "logical", *found); };

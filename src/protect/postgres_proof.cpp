@@ -1,34 +1,18 @@
 #include "protect/postgres_proof.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <filesystem>
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/human.h"
 #include "objective/assertion.h"
 #include "os/file.h"
-#include "os/identity.h"
 #include "os/process_stream.h"
 #include "protect/backup_content.h"
 #include "source/postgres/proof.h"
 
 namespace holdfast {
-
-namespace {
-
-// Else the server would seem to find the backup damaged.
-void require_reachable(const std::string& directory, const std::string& user) {
-  if (::geteuid() != 0 || user.empty()) return;
-  const ActAs as(system_user(user));
-  if (::faccessat(AT_FDCWD, directory.c_str(), X_OK, AT_EACCESS) == 0) return;
-  throw Error(Code::kDenied, "the user " + user + " cannot reach " + printable(directory),
-              "choose another place for the sandbox: --scratch DIR");
-}
-
-}  // namespace
 
 PostgresProof::PostgresProof(const Vault& vault, const BackupName& backup,
                              const DatabaseFacts& facts, const PostgresSettings& settings,
@@ -46,13 +30,7 @@ PostgresProof::PostgresProof(const Vault& vault, const BackupName& backup,
 
 RestoreResult PostgresProof::make_cluster() const {
   const int version = std::stoi(facts_.version) * 10000;
-  make_directories(data_, 0700);
-  if (::geteuid() == 0 && !settings_.system_user.empty()) {
-    const SystemUser user = system_user(settings_.system_user);
-    if (::chown(data_.c_str(), user.uid, user.gid) != 0) {
-      throw system_error(errno, "cannot set the owner of " + printable(data_));
-    }
-  }
+  make_directory_for(data_, settings_.system_user);
   make_pg_cluster(settings_, version, data_, stop_);
   return {};
 }
@@ -124,12 +102,18 @@ std::string PostgresProof::check_position() const {
 std::string PostgresProof::check_assertion(const Assertion& assertion, Timestamp now) const {
   std::string database = assertion.database;
   if (database.empty() && !settings_.databases.empty()) database = settings_.databases.front();
-  PgConnection connection(sandbox_->settings(), database.empty() ? "postgres" : database, stop_);
-  const std::string answer = connection.value(assertion.query);
-  if (const auto failure = assertion_failure(assertion.expect, answer, now)) {
-    throw ProofFailure(assertion.query + ": " + *failure);
+  try {
+    PgConnection connection(sandbox_->settings(), database.empty() ? "postgres" : database, stop_);
+    const std::string answer = connection.value(assertion.query);
+    if (const auto failure = assertion_failure(assertion.expect, answer, now)) {
+      throw ProofFailure(assertion.query + ": " + *failure);
+    }
+    return assertion.query + ": " + printable(answer);
+  } catch (const Error& error) {
+    // A table or database that did not come back.
+    if (error.code() != Code::kNotFound) throw;
+    throw ProofFailure(assertion.query + ": " + error.message());
   }
-  return assertion.query + ": " + printable(answer);
 }
 
 void PostgresProof::check(const std::vector<Assertion>& assertions, Timestamp now) {

@@ -1,31 +1,17 @@
 // The part of a restore test that is PostgreSQL's.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "protect/database_restore.h"
+#include "protect/proof_steps.h"
 #include "settings/settings.h"
 #include "source/postgres/sandbox.h"
 
 namespace holdfast {
-
-// What a check throws when the backup does not pass it.
-class ProofFailure : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-// Who carries out the steps of a proof and notes them.
-class ProofSteps {
- public:
-  virtual ~ProofSteps() = default;
-  // Runs `check`, whose text is the detail; false when it threw.
-  virtual bool step(const std::string& name, const std::function<std::string()>& check) = 0;
-};
 
 // In order: make_cluster (logical backups), start, load (logical), check. The cluster is in
 // SCRATCH/data. One thread.

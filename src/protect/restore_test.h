@@ -21,7 +21,7 @@ struct RestoreTestJob {
 
 // One thing that was looked at.
 struct ProofStep {
-  std::string name;  // "restore", "start", "amcheck", "checksums", "position", "assertion 1"
+  std::string name;  // "restore", "start", "position", "assertion 1", "tables", "checksums", ...
   bool passed = true;
   std::string detail;  // what was found
   Duration duration{};
@@ -36,8 +36,9 @@ struct RestoreTestResult {
 };
 
 // Restores into job.scratch: files are read again and compared; a database is started on a private
-// socket without archiving and checked (amcheck, page checksums, the source's assertions, its
-// position against the one of the backup), a logical one loaded into an empty cluster. `progress`
+// socket without archiving and checked (amcheck or CHECK TABLE, page checksums, the source's
+// assertions, its position against the one of the backup), a logical one loaded into an empty
+// server. `progress`
 // hears of each step when it has ended. Throws for what keeps the test from being made; what the
 // test finds is in the result.
 RestoreTestResult run_restore_test(const Vault& vault, const RestoreTestJob& job,

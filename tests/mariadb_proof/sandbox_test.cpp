@@ -41,7 +41,9 @@ class Sandbox : public ::testing::Test {
     return count;
   }
   std::string socket_directory() const {
-    return std::string(as_text(read_file(scratch_ + "/" + kSocketPlaceFile)));
+    std::string path(as_text(read_file(scratch_ + "/socket-directory")));
+    path.pop_back();
+    return path;
   }
 
   TempDir directory_;

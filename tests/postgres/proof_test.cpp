@@ -94,10 +94,12 @@ TEST_F(Proof, APageThatWasDamagedInTheSourceIsFound) {
 }
 
 TEST_F(Proof, AnAssertionThatDoesNotHoldFailsIt) {
-  ask("      - {query: \"select count(*) from t where v is null\", expect: \"> 0\"}\n");
+  ask("      - {query: \"select count(*) from t where v is null\", expect: \"> 0\"}\n"
+      "      - {query: \"select count(*) from gone\", expect: \"> 0\"}\n"
+      "      - {query: \"select 1\", database: nowhere, expect: \"1\"}\n");
   shop_->back_up();
   const json result = validate(5);
-  EXPECT_EQ(failed_steps(result), "assertion 3") << result.dump();
+  EXPECT_EQ(failed_steps(result), "assertion 3 assertion 4 assertion 5") << result.dump();
   EXPECT_TRUE(shop_->backups().at(0).at("verified").is_null());
 }
 
@@ -136,6 +138,34 @@ TEST_F(Proof, AnInterruptedOneLeavesNothing) {
   EXPECT_EQ(run.end(SIGTERM), 130) << run.said();
   expect_nothing_left();
   EXPECT_TRUE(shop_->backups().at(0).at("verified").is_null());
+}
+
+TEST_F(Proof, WhatAKilledOneLeavesTheNextOneTakesAway) {
+  const std::string slow = "      - {query: \"select pg_sleep(100)\", expect: \"0\"}\n";
+  ask(slow);
+  shop_->back_up();
+  const std::vector<std::string> words = {"validate", "restore", "latest:shop", "--scratch",
+                                          *shop_ / "scratch"};
+  Background killed = shop_->start("killed.log", words);
+  killed.wait_for("assertion 2");  // the third is being asked now
+  EXPECT_EQ(killed.end(SIGKILL), 128 + SIGKILL);
+  std::string left;
+  for (const auto& entry : fs::directory_iterator(*shop_ / "scratch")) left = entry.path();
+  std::string sockets;
+  std::ifstream(left + "/server/socket-directory") >> sockets;
+  EXPECT_TRUE(fs::exists(left + "/data/postmaster.pid"));
+  EXPECT_TRUE(fs::exists(sockets)) << sockets;
+  // One that lives, also after it has cleaned up, is left alone by the next one.
+  Background living = shop_->start("living.log", words);
+  living.wait_for("assertion 2");
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_FALSE(fs::exists(sockets));
+  ask();
+  shop_->expect(0, words);
+  EXPECT_TRUE(living.running()) << living.said();
+  EXPECT_EQ(living.end(SIGTERM), 130) << living.said();
+  EXPECT_NE(living.said().find("killed run had left: " + left), std::string::npos);
+  expect_nothing_left();
 }
 
 }  // namespace

@@ -90,5 +90,21 @@ TEST(MariadbDump, OneDumpForAllDatabasesAndOneForUsers) {
   EXPECT_EQ(plan_mariadb_dumps(settings, server, {}).size(), 1U);
 }
 
+TEST(MariadbDump, WhatMariadbDumpWritesOfPluginsIsMended) {
+  const std::string dump =
+      "-- MariaDB dump\n"
+      "INSTALL PLUGIN `simple_password_check` /*M!100401 IF NOT EXISTS */ SONAME 'a_password.so';\n"
+      "INSTALL PLUGIN `ed25519` /*M!100401 IF NOT EXISTS */ SONAME 'auth_ed25519.so';\n"
+      "CREATE USER IF NOT EXISTS `root`@`localhost`;\n\n";
+  EXPECT_EQ(mended_users_dump(dump + "-- Dump completed"),
+            "-- MariaDB dump\n"
+            "INSTALL PLUGIN /*M!100401 IF NOT EXISTS */ `ed25519` SONAME 'auth_ed25519.so';\n"
+            "CREATE USER IF NOT EXISTS `root`@`localhost`;\n\n"
+            "INSTALL PLUGIN /*M!100401 IF NOT EXISTS */ `simple_password_check` SONAME "
+            "'a_password.so';\n"
+            "-- Dump completed");
+  EXPECT_EQ(mended_users_dump(""), "");
+}
+
 }  // namespace
 }  // namespace holdfast

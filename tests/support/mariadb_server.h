@@ -21,8 +21,9 @@ class TestMariadb {
   // of its configuration.
   explicit TestMariadb(const std::vector<std::string>& options = {});
   // On an existing data directory, which stays the caller's.
-  static TestMariadb on(const std::string& data_directory) {
-    return TestMariadb(data_directory, {});
+  static TestMariadb on(const std::string& data_directory,
+                        const std::vector<std::string>& options = {}) {
+    return TestMariadb(data_directory, options);
   }
   ~TestMariadb();
 

@@ -32,6 +32,19 @@ std::string_view between(std::string_view text, std::string_view mark, std::size
   return length == std::string_view::npos ? std::string_view{} : text.substr(0, length);
 }
 
+constexpr std::string_view kInstall = "INSTALL PLUGIN ";
+constexpr std::string_view kCompleted = "-- Dump completed";
+
+// IF NOT EXISTS before the name.
+std::string mended_install(std::string_view line) {
+  constexpr std::string_view kMisplaced = " /*M!100401 IF NOT EXISTS */ SONAME ";
+  std::string text(line);
+  const std::size_t at = text.find(kMisplaced);
+  if (at == std::string::npos) return text;
+  text.replace(at, kMisplaced.size(), " SONAME ");
+  return text.insert(kInstall.size(), "/*M!100401 IF NOT EXISTS */ ");
+}
+
 }  // namespace
 
 std::vector<std::string> chosen_databases(const MariadbSettings& settings,
@@ -69,6 +82,24 @@ std::vector<MariadbDumpPlan> plan_mariadb_dumps(const MariadbSettings& settings,
                        {"--system=users,plugins,udfs,servers", "--insert-ignore"});
   plans.push_back(std::move(users));
   return plans;
+}
+
+std::string mended_users_dump(const std::string& dump) {
+  std::string text;
+  std::string last;
+  std::string_view left = dump;
+  while (!left.empty()) {
+    const std::size_t size = std::min(left.find('\n'), left.size() - 1) + 1;
+    const std::string_view line = left.substr(0, size);
+    left.remove_prefix(size);
+    if (line.starts_with(kInstall)) {
+      (line.find("password") == std::string_view::npos ? text : last) += mended_install(line);
+    } else {
+      if (line.starts_with(kCompleted)) text += last;
+      text += line;
+    }
+  }
+  return text;
 }
 
 void MariadbDumpWatch::see(ByteView content) {

@@ -23,6 +23,11 @@ std::vector<MariadbDumpPlan> plan_mariadb_dumps(const MariadbSettings& settings,
                                                 const MariadbServer& server,
                                                 const std::vector<std::string>& databases);
 
+// A dump of users and plugins as a server takes it: mariadb-dump writes INSTALL PLUGIN with IF NOT
+// EXISTS behind the name, where it is a syntax error; and plugins that judge passwords, which would
+// refuse accounts that are older than they, come last.
+std::string mended_users_dump(const std::string& dump);
+
 // The databases of the settings; without any: all. Throws kNotFound for one that does not exist.
 std::vector<std::string> chosen_databases(const MariadbSettings& settings,
                                           MariadbConnection& connection);

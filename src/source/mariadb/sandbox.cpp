@@ -14,6 +14,7 @@
 #include "os/child.h"
 #include "os/file.h"
 #include "os/identity.h"
+#include "os/scratch.h"
 
 namespace holdfast {
 namespace {
@@ -28,14 +29,6 @@ void give_to(const MariadbSettings& settings, const std::string& path) {
   if (::chown(path.c_str(), user.uid, user.gid) != 0) {
     throw system_error(errno, "cannot set the owner of " + printable(path));
   }
-}
-
-// Sockets have short paths: not in the scratch directory.
-std::string make_socket_directory(const MariadbSettings& settings) {
-  std::string path = "/tmp/holdfast-XXXXXX";
-  if (::mkdtemp(path.data()) == nullptr) throw system_error(errno, "cannot create " + path);
-  give_to(settings, path);
-  return path;
 }
 
 // Kinds of characters that plugins for the quality of passwords ask for, and a lot of chance.
@@ -93,6 +86,22 @@ std::string mariadbd_program(const MariadbSettings& settings) {
               "install the server's package (mariadb-server) here, or set bin_directory");
 }
 
+std::string mariadbd_version(const MariadbSettings& settings) {
+  ProcessOptions options;
+  options.argv = {mariadbd_program(settings), "--no-defaults", "--version"};
+  options.environment = {{"LC_ALL", "C"}};
+  const std::string said = run_process(options).output;
+  // "mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)"
+  constexpr std::string_view kMark = " Ver ";
+  const std::size_t at = said.find(kMark);
+  if (at == std::string::npos) {
+    throw Error(Code::kUnsupported,
+                options.argv[0] + " does not say its version: " + printable(said));
+  }
+  const std::size_t begin = at + kMark.size();
+  return said.substr(begin, said.find_first_not_of("0123456789.", begin) - begin);
+}
+
 MariadbSandbox::MariadbSandbox(const MariadbSettings& settings, const std::string& data_directory,
                                const std::string& scratch, std::stop_token stop,
                                const std::vector<std::string>& options)
@@ -102,9 +111,10 @@ MariadbSandbox::MariadbSandbox(const MariadbSettings& settings, const std::strin
   sandboxed_.bin_directory = settings.bin_directory;
   sandboxed_.databases = settings.databases;
   sandboxed_.defaults_file = scratch_ + "/client.cnf";
-  socket_directory_ = make_socket_directory(sandboxed_);
+  socket_directory_ = make_socket_directory(scratch_);
   sandboxed_.socket = socket_directory_ + "/socket";
   try {
+    give_to(sandboxed_, socket_directory_);
     write_configuration(options);
     start();
     await_answer();
@@ -136,19 +146,24 @@ void MariadbSandbox::write_configuration(const std::vector<std::string>& options
           option("init-file", scratch_ + "/init.sql");
   text +=
       "skip-networking\nskip-slave-start\nskip-log-bin\nevent-scheduler = OFF\n"
-      "default-time-zone = +00:00\nmax-allowed-packet = 1G\nskip-name-resolve\n"
+      "default-time-zone = +00:00\nmax-allowed-packet = 1G\n"
       "innodb-log-file-size = 96M\ninnodb-buffer-pool-load-at-startup = OFF\n"
       "innodb-buffer-pool-dump-at-shutdown = OFF\ninnodb-flush-log-at-trx-commit = 0\n"
       "sync-binlog = 0\nstrict-password-validation = OFF\n";
   for (const std::string& line : options) text += line + "\n";
   give_to(sandboxed_, write("server.cnf", text));
   const std::string account = std::string(kMariadbSandboxUser) + "@localhost";
+  // The right to be anybody is not among ALL, dumps of accounts give it to root, and nobody may
+  // give it to a new account but by hand.
+  const std::string proxy =
+      "REPLACE INTO mysql.proxies_priv (host, user, proxied_host, proxied_user, with_grant, "
+      "grantor) VALUES ('localhost', '" +
+      std::string(kMariadbSandboxUser) + "', '', '', 1, '');\nFLUSH PRIVILEGES;\n";
   give_to(sandboxed_,
           write("init.sql", "SET sql_log_bin = 0;\nCREATE OR REPLACE USER " + account +
                                 " IDENTIFIED BY '" + password + "';\nGRANT ALL ON *.* TO " +
-                                account + " WITH GRANT OPTION;\n"));
+                                account + " WITH GRANT OPTION;\n" + proxy));
   write("client.cnf", "[client]\n" + option("password", password));
-  write(kSocketPlaceFile, socket_directory_);
   // A server that starts removes the temporary tables of all others in the same place.
   make_directories(scratch_ + "/tmp", 0700);
   give_to(sandboxed_, scratch_ + "/tmp");

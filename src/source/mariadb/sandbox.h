@@ -62,16 +62,13 @@ class MariadbSandbox {
   std::unique_ptr<Child> server_;
 };
 
-// The server's program. Throws kUnsupported when it is not installed.
+// The server's program, and its version: "10.11.19". Throw kUnsupported when it is not installed.
 std::string mariadbd_program(const MariadbSettings& settings);
+std::string mariadbd_version(const MariadbSettings& settings);
 
 // The files of a new server in `directory`, which exists and is empty; they belong to the system
 // user of the settings. Throws kInvalid with what the tool says.
 void make_mariadb_directory(const MariadbSettings& settings, const std::string& directory,
                             std::stop_token stop);
-
-// Where the private sockets of sandboxes lie, for whoever cleans up behind a killed one: this file
-// in the scratch directory of a sandbox has the path.
-inline constexpr const char* kSocketPlaceFile = "socket-directory";
 
 }  // namespace holdfast

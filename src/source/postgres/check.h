@@ -2,20 +2,12 @@
 #pragma once
 
 #include <stop_token>
-#include <string>
 #include <vector>
 
 #include "settings/settings.h"
+#include "settings/setup_finding.h"
 
 namespace holdfast {
-
-enum class Verdict { kGood, kAdvice, kBad };
-
-struct SetupFinding {
-  Verdict verdict = Verdict::kGood;
-  std::string what;  // "wal_level is replica"
-  std::string hint;  // what to do; empty when there is nothing
-};
 
 // Looks at everything that the first backup would stumble over, and at what would make a restore
 // poorer than it could be. Never throws for what it finds.

@@ -13,6 +13,7 @@
 #include "os/file.h"
 #include "os/identity.h"
 #include "os/process.h"
+#include "os/scratch.h"
 
 namespace holdfast {
 namespace {
@@ -55,10 +56,8 @@ void give_to(const PostgresSettings& settings, const std::string& path) {
   }
 }
 
-// Sockets have short paths: not in the scratch directory.
-std::string make_socket_directory(const PostgresSettings& settings) {
-  std::string path = "/tmp/holdfast-XXXXXX";
-  if (::mkdtemp(path.data()) == nullptr) throw system_error(errno, "cannot create " + path);
+std::string private_sockets(const PostgresSettings& settings, const std::string& scratch) {
+  std::string path = make_socket_directory(scratch);
   give_to(settings, path);
   return path;
 }
@@ -70,7 +69,7 @@ PgSandbox::PgSandbox(const PostgresSettings& settings, const std::string& data_d
     : sandboxed_(settings),
       data_(data_directory),
       scratch_(scratch),
-      socket_directory_(make_socket_directory(settings)),
+      socket_directory_(private_sockets(settings, scratch)),
       stop_(std::move(stop)),
       major_(major_version_of(data_directory)) {
   sandboxed_.connection = "host=" + socket_directory_ + " port=5432";

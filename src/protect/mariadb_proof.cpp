@@ -1,0 +1,197 @@
+#include "protect/mariadb_proof.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "objective/assertion.h"
+#include "os/file.h"
+#include "protect/backup_content.h"
+#include "source/mariadb/dump.h"
+#include "source/mariadb/gtid.h"
+#include "source/mariadb/restore.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kShown = 20;  // findings
+
+struct Version {
+  unsigned major = 0;
+  unsigned minor = 0;
+  auto operator<=>(const Version&) const = default;
+};
+
+Version parse_version(const std::string& text) {
+  const auto dot = text.find('.');
+  if (dot == std::string::npos) throw Error(Code::kInvalid, "'" + text + "' is no version");
+  return {static_cast<unsigned>(std::stoul(text)),
+          static_cast<unsigned>(std::stoul(text.substr(dot + 1)))};
+}
+
+// Files are for a server of their own version, a dump is also for later ones.
+void require_fitting_server(const DatabaseFacts& facts, const MariadbSettings& settings) {
+  const std::string installed = mariadbd_version(settings);
+  const Version here = parse_version(installed);
+  const Version wanted = parse_version(facts.version);
+  if (facts.method == "physical" ? here == wanted : here >= wanted) return;
+  throw Error(Code::kUnsupported,
+              fmt::format("the backup is of MariaDB {}, the server on this host is {}",
+                          facts.version, installed),
+              fmt::format("install mariadb-server {}.{} here, or set bin_directory to where it is",
+                          wanted.major, wanted.minor));
+}
+
+std::string judged(const MariadbFindings& findings, std::string_view noun) {
+  if (findings.bad.empty()) return "nothing found in " + plural(findings.looked_at, noun);
+  std::string text;
+  for (std::size_t i = 0; i < std::min(findings.bad.size(), kShown); ++i) {
+    text += (text.empty() ? "" : "\n") + findings.bad[i];
+  }
+  if (findings.bad.size() > kShown) {
+    text += "\nand " + std::to_string(findings.bad.size() - kShown) + " more";
+  }
+  throw ProofFailure(text);
+}
+
+}  // namespace
+
+MariadbProof::MariadbProof(const Vault& vault, const BackupName& backup, const DatabaseFacts& facts,
+                           const MariadbSettings& settings, const std::string& scratch,
+                           ProofSteps& steps, std::stop_token stop)
+    : vault_(vault),
+      backup_(backup),
+      facts_(facts),
+      settings_(settings),
+      scratch_(scratch),
+      data_(scratch + "/data"),
+      steps_(steps),
+      stop_(std::move(stop)) {
+  require_fitting_server(facts_, settings_);
+  require_reachable(scratch_, settings_.system_user);
+}
+
+std::string MariadbProof::prepare() {
+  try {
+    position_ = finish_mariadb_restore(data_, settings_, stop_);
+  } catch (const Error& error) {
+    // Files that every server has are missing.
+    if (error.code() == Code::kNotFound) throw ProofFailure(error.message());
+    throw;
+  }
+  return "the log was applied";
+}
+
+RestoreResult MariadbProof::make_directory() const {
+  make_directory_for(data_, settings_.system_user);
+  make_mariadb_directory(settings_, data_, stop_);
+  return {};
+}
+
+std::string MariadbProof::start() {
+  const std::string own = scratch_ + "/server";
+  make_directories(own, 0700);
+  sandbox_ = std::make_unique<MariadbSandbox>(settings_, data_, own, stop_);
+  return "MariaDB " + sandbox_->connect().value("SELECT @@version");
+}
+
+std::uint64_t MariadbProof::load_file(const std::string& path) const {
+  MariadbImport import(sandbox_->settings(), stop_);
+  const bool is_users = path == "users.sql";
+  std::string users;
+  const std::uint64_t bytes = read_backup_file(vault_, backup_, path, [&](ByteView content) {
+    if (is_users) {
+      users += as_text(content);
+    } else {
+      import.write(content);
+    }
+    return true;
+  });
+  // Backups of before have it as mariadb-dump wrote it.
+  if (is_users) import.write(as_bytes(mended_users_dump(users)));
+  import.finish();
+  return bytes;
+}
+
+std::string MariadbProof::load(RestoreResult& restored) const {
+  const Duration begin = vault_.clock().monotonic();
+  // "all.sql" before "users.sql": accounts are given rights to what exists.
+  for (const std::string& path : files_of(vault_, backup_)) {
+    restored.bytes += load_file(path);
+    ++restored.files;
+  }
+  restored.duration = vault_.clock().monotonic() - begin;
+  return fmt::format("{} in {}", plural(restored.files, "dump"), format_size(restored.bytes));
+}
+
+std::string MariadbProof::check_position() const {
+  if (position_.gtid != facts_.stop || position_.text() != facts_.start) {
+    throw ProofFailure(fmt::format("the files are of {} {}, the catalogue says {} {}",
+                                   position_.text(), position_.gtid, facts_.start, facts_.stop));
+  }
+  // What InnoDB has cannot be newer than where the binary log would go on: it would come twice.
+  const MariadbPosition innodb = innodb_position(data_);
+  if (innodb.file == position_.file && innodb.offset > position_.offset) {
+    throw ProofFailure("the data is of " + innodb.text() + ", newer than the backup's position " +
+                       position_.text());
+  }
+  if (facts_.stop.empty()) return "the server wrote no binary log: no position";
+  MariadbConnection connection = sandbox_->connect();
+  set_mariadb_gtid(connection, facts_.stop);
+  const std::string reached = connection.value("SELECT @@gtid_slave_pos");
+  if (!(GtidPosition(reached) == GtidPosition(facts_.stop))) {
+    throw ProofFailure("the server takes GTID " + facts_.stop + " for " + reached);
+  }
+  return "GTID " + reached + ", as in the catalogue";
+}
+
+std::string MariadbProof::check_assertion(const Assertion& assertion, Timestamp now) const {
+  std::string database = assertion.database;
+  if (database.empty() && !settings_.databases.empty()) database = settings_.databases.front();
+  try {
+    MariadbConnection connection = sandbox_->connect();
+    if (!database.empty()) connection.query("USE " + mariadb_identifier(database));
+    const std::string answer = connection.value(assertion.query);
+    if (const auto failure = assertion_failure(assertion.expect, answer, now)) {
+      throw ProofFailure(assertion.query + ": " + *failure);
+    }
+    return assertion.query + ": " + printable(answer);
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled) throw;
+    // A table that is missing, a server that fell: the backup is to blame, nobody else is here.
+    const bool fell = error.code() == Code::kUnavailable;
+    throw ProofFailure(assertion.query + ": " + error.message() +
+                       (fell ? "; the server said: " + sandbox_->log_end() : ""));
+  }
+}
+
+MariadbFindings MariadbProof::check_pages() {
+  std::string end;
+  // All pages are on the disk once the server has ended by itself.
+  try {
+    sandbox_->shut_down();
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled) throw;
+    end = error.message();
+  }
+  sandbox_.reset();
+  MariadbFindings findings = check_mariadb_pages(settings_, data_, stop_);
+  if (!end.empty()) findings.bad.push_back(end);
+  return findings;
+}
+
+void MariadbProof::check(const std::vector<Assertion>& assertions, Timestamp now) {
+  const bool physical = facts_.method == "physical";
+  if (physical) steps_.step("position", [&] { return check_position(); });
+  for (std::size_t i = 0; i < assertions.size(); ++i) {
+    steps_.step("assertion " + std::to_string(i + 1),
+                [&] { return check_assertion(assertions[i], now); });
+  }
+  steps_.step("tables", [&] { return judged(check_mariadb_tables(*sandbox_), "table"); });
+  if (!physical || !has_innochecksum(settings_)) return;
+  steps_.step("checksums", [&] { return judged(check_pages(), "file"); });
+}
+
+}  // namespace holdfast
