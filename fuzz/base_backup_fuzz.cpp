@@ -50,7 +50,8 @@ void whole_backup(ByteView input) {
                            [&] { files.end(); }});
   refuse_or_accept([&] {
     while (input.size() >= 2) {
-      const std::size_t size = std::min<std::size_t>(input[0] | input[1] << 8, input.size() - 2);
+      const std::size_t announced = input[0] + std::size_t{256} * input[1];
+      const std::size_t size = std::min(announced, input.size() - 2);
       reader.message(input.subspan(2, size));
       input = input.subspan(2 + size);
     }
