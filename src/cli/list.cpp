@@ -110,6 +110,16 @@ Json print_spans(Context& context, const Vault& vault, const std::vector<ReadSum
   return spans;
 }
 
+// A backup that is whole, of a database that was not.
+void print_damaged_pages(Context& context, const std::vector<ReadSummary>& summaries) {
+  for (const ReadSummary& one : summaries) {
+    if (!one.summary || damaged_pages(*one.summary) == 0) continue;
+    const std::string id = one.summary->name.id();
+    context.output.print(fmt::format("{}: {} in the database when it was read (holdfast show {})\n",
+                                     id, plural(damaged_pages(*one.summary), "damaged page"), id));
+  }
+}
+
 int run_list(Context& context, const ListOptions& options) {
   const OpenedVault opened = open_vault(context, Access::kRead);
   const auto names = chosen(context, options, list_backups(*opened.store));
@@ -130,6 +140,7 @@ int run_list(Context& context, const ListOptions& options) {
   } else {
     context.output.print(table.text());
   }
+  print_damaged_pages(context, summaries);
   const Json spans = print_spans(context, *opened.vault, summaries);
   context.output.document(Json{{"backups", rows}, {"recoverable", spans}});
   if (damaged == 0) return kExitSuccess;

@@ -62,8 +62,8 @@ constexpr std::array<Name, 19> kSource = {"name",
                                           "assertions"};
 constexpr std::size_t kConfigKeys = 6;
 constexpr std::size_t kDatabaseKeys = 3;
-constexpr std::array<Name, 6> kPostgresql = {"connection", "method",      "databases",
-                                             "format",     "system_user", "bin_directory"};
+constexpr std::array<Name, 7> kPostgresql = {
+    "connection", "method", "read", "databases", "format", "system_user", "bin_directory"};
 constexpr std::array<Name, 9> kMariadb = {"defaults_file", "socket",      "host",
                                           "port",          "user",        "method",
                                           "databases",     "system_user", "bin_directory"};

@@ -59,9 +59,17 @@ struct Assertion {
 
 enum class DatabaseMethod { kPhysical, kLogical };
 
+// How a physical backup of PostgreSQL reads.
+enum class PgRead {
+  kAuto,    // directly where the data directory is readable on this host, else as a stream
+  kDirect,  // the files themselves
+  kStream,  // BASE_BACKUP over the replication protocol
+};
+
 struct PostgresSettings {
   std::string connection;  // libpq: keywords and values, or a URL; empty: libpq's environment
   DatabaseMethod method = DatabaseMethod::kPhysical;
+  PgRead read = PgRead::kAuto;           // physical
   std::vector<std::string> databases;    // logical; empty: all
   std::string format = "plain";          // of logical backups: "plain", "custom"
   std::string system_user = "postgres";  // whom a local server sees when we are root; may be empty
