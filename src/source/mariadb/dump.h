@@ -23,6 +23,10 @@ std::vector<MariadbDumpPlan> plan_mariadb_dumps(const MariadbSettings& settings,
                                                 const MariadbServer& server,
                                                 const std::vector<std::string>& databases);
 
+// The dump for an archive: of one database it does not name it, so that it can be loaded into any.
+MariadbDumpPlan plan_mariadb_archive(const MariadbSettings& settings, const MariadbServer& server,
+                                     const std::vector<std::string>& databases);
+
 // The databases of the settings; without any: all. Throws kNotFound for one that does not exist.
 std::vector<std::string> chosen_databases(const MariadbSettings& settings,
                                           MariadbConnection& connection);
