@@ -65,6 +65,12 @@ complete -c holdfast -n '__fish_seen_subcommand_from restore' -l overwrite -x -a
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l delete -d 'delete what the backup lacks'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l strip-components -x -d 'drop leading directories'
 
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l into -x -a source -d 'load into this server'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l database -x -d 'which of the backup'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l as-name -x -d 'name of the restored database'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l disconnect -d 'end sessions that use it'
+complete -c holdfast -n '__fish_seen_subcommand_from restore' -l no-safety-backup -d 'do not keep what is there'
+complete -c holdfast -n '__fish_seen_subcommand_from restore validate cat' -l identity -r -F -d 'opens sealed archives'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l to-time -x -d 'databases: this moment'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l to-gtid -x -d 'MariaDB: this position'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l tablespaces -x -a '(__fish_complete_directories)' -d 'where to'

@@ -41,7 +41,7 @@ constexpr std::array<Name, 4> kRetention = {"default", "database", "files", "con
 constexpr std::array<Name, 7> kPolicy = {"keep_last",    "keep_hourly", "keep_daily", "keep_weekly",
                                          "keep_monthly", "keep_yearly", "keep_within"};
 // The keys of class database come last, those of class config before them: each a span of its own.
-constexpr std::array<Name, 19> kSource = {"name",
+constexpr std::array<Name, 22> kSource = {"name",
                                           "class",
                                           "paths",
                                           "exclude",
@@ -51,6 +51,9 @@ constexpr std::array<Name, 19> kSource = {"name",
                                           "rpo",
                                           "retention",
                                           "hooks",
+                                          "format",
+                                          "archive",
+                                          "restore",
                                           "etc",
                                           "applications",
                                           "environment",
@@ -70,8 +73,10 @@ constexpr std::array<Name, 9> kMariadb = {"defaults_file", "socket",      "host"
 constexpr std::array<Name, 3> kAssertion = {"query", "database", "expect"};
 constexpr std::array<Name, 3> kHooks = {"before", "after", "on_failure"};
 constexpr std::array<Name, 2> kHook = {"command", "timeout"};
+constexpr std::array<Name, 5> kArchive = {"compress", "level", "recipients", "identity_file",
+                                          "retention"};
 
-constexpr std::array<KeyTable, 14> kTables = {{{"", kTop},
+constexpr std::array<KeyTable, 15> kTables = {{{"", kTop},
                                                {"copy", kCopy},
                                                {"store", kStore},
                                                {"object_lock", kObjectLock},
@@ -84,7 +89,8 @@ constexpr std::array<KeyTable, 14> kTables = {{{"", kTop},
                                                {"mariadb", kMariadb},
                                                {"assertion", kAssertion},
                                                {"hooks", kHooks},
-                                               {"hook", kHook}}};
+                                               {"hook", kHook},
+                                               {"archive", kArchive}}};
 
 }  // namespace
 
@@ -105,6 +111,7 @@ Keys mariadb_keys() { return kMariadb; }
 Keys assertion_keys() { return kAssertion; }
 Keys hooks_keys() { return kHooks; }
 Keys hook_keys() { return kHook; }
+Keys archive_keys() { return kArchive; }
 
 std::span<const KeyTable> key_tables() { return kTables; }
 

@@ -32,6 +32,7 @@ Keys mariadb_keys();
 Keys assertion_keys();
 Keys hooks_keys();
 Keys hook_keys();
+Keys archive_keys();
 
 std::span<const KeyTable> key_tables();
 

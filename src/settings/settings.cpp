@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "settings/archive.h"
 #include "settings/database.h"
 #include "settings/defaults.h"
 #include "settings/fields.h"
@@ -38,6 +39,8 @@ std::vector<std::string> read_paths(const Fields& fields, std::string_view key) 
   return paths;
 }
 
+}  // namespace
+
 RetentionPolicy read_policy(const Field& field, const std::string& where) {
   const Fields fields(field, where, policy_keys());
   RetentionPolicy policy;
@@ -53,6 +56,8 @@ RetentionPolicy read_policy(const Field& field, const std::string& where) {
   if (const auto within = fields.find("keep_within")) policy.keep_within = within->duration();
   return policy;
 }
+
+namespace {
 
 void read_retention(const Field& field, Settings& settings) {
   const Fields fields(field, " in 'retention'", retention_keys());
@@ -203,7 +208,11 @@ SourceSettings read_source(const Field& item, std::size_t number) {
   if (const auto hooks = fields.find("hooks")) {
     source.hooks = read_hooks(*hooks, " in 'hooks'" + where);
   }
+  if (const auto hooks = fields.find("restore")) {
+    source.restore_hooks = read_hooks(*hooks, " in 'restore'" + where);
+  }
   read_class_settings(fields, where, source);
+  read_archive(fields, where, source);
   return source;
 }
 

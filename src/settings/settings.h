@@ -88,6 +88,21 @@ struct MariadbSettings {
   std::string bin_directory;           // of mariadb-dump and its like; empty: PATH
 };
 
+// Where the backups of a source go.
+enum class BackupFormat {
+  kVault,
+  kArchive,  // ordinary archives: one object for each dump, or one for all files
+  kBoth,
+};
+
+struct ArchiveSettings {
+  bool zstd = false;                    // else gzip
+  std::optional<unsigned> level;        // of the compressor: 1..19, gzip to 9; none: its default
+  std::vector<std::string> recipients;  // "age1..."; empty: not sealed
+  std::string identity_file;  // of age: opens them again, for proofs and restores; may be empty
+  std::optional<RetentionPolicy> retention;  // unset: that of the source
+};
+
 struct SourceSettings {
   std::string name;          // [a-z0-9][a-z0-9-]{0,62}
   std::string backup_class;  // "database", "files", "config"
@@ -103,6 +118,9 @@ struct SourceSettings {
   Duration rpo{};                     // zero: the class default (database 1h, files 4h, config 24h)
   std::optional<RetentionPolicy> retention;  // unset: that of the class, else the global one
   Hooks hooks;
+  BackupFormat format = BackupFormat::kVault;
+  ArchiveSettings archive;
+  Hooks restore_hooks;  // around a restore over what is in use: stop and start the application
 };
 
 struct CopySettings {

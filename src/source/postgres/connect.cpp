@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/identity.h"
+#include "source/postgres/load.h"
 
 namespace holdfast {
 namespace {
@@ -125,6 +126,14 @@ Error connection_error(pg_conn* connection) {
 }
 
 }  // namespace
+
+std::string pg_database_of(const std::string& connection) {
+  const Options options = parse(connection);
+  for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {
+    if (std::string_view(o->keyword) == "dbname" && o->val != nullptr) return o->val;
+  }
+  return {};
+}
 
 void PgCloser::operator()(pg_conn* connection) const { ::PQfinish(connection); }
 
