@@ -23,6 +23,7 @@ struct StreamOptions {
   std::string name = "holdfast";
   std::string interval = "200ms";
   std::vector<std::string> also;
+  bool new_cluster = false;
   bool skip_gap = false;
 };
 
@@ -73,6 +74,7 @@ int run(Context& context, const StreamOptions& options) {
   receive.slot = options.slot.empty() ? slot_of(source.name) : options.slot;
   receive.name = options.name;
   receive.interval = parse_duration(options.interval);
+  receive.new_cluster = options.new_cluster;
   receive.skip_gap = options.skip_gap;
   std::vector<OpenedVault> copies;
   for (const std::string& name : options.also) {
@@ -110,6 +112,8 @@ void add_stream_command(Command& root) {
       .text("--interval", o->interval,
             "Between two uploads of a segment in the making (default: 200ms)")
       .texts("--also", o->also, "A copy of the configuration that gets the log as well, at once")
+      .flag("--new-cluster", o->new_cluster,
+            "Take a server with another system identifier than the log's, too")
       .flag("--skip-gap", o->skip_gap, "Go on although the server has lost what comes next")
       .examples({"holdfast stream appdb", "holdfast stream appdb --also west --interval 50ms"})
       .run([o](Context& context) { return run(context, *o); });

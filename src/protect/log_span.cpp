@@ -1,5 +1,6 @@
 #include "protect/log_span.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/error.h"
@@ -21,6 +22,27 @@ std::optional<LogPlan> plan_quickly(const Vault& vault, const BackupSummary& bac
   }
 }
 
+// Few are tried one by one. Of many, halving finds the oldest: where the log leads from one backup
+// it leads from every newer one, too, but for those of a timeline that was left.
+const BackupSummary& oldest_that_leads_to(const Vault& vault,
+                                          const std::vector<BackupSummary>& backups,
+                                          const BackupSummary& newest, Lsn end,
+                                          const std::stop_token& stop) {
+  std::vector<const BackupSummary*> candidates;
+  for (const BackupSummary& backup : backups) {
+    if (backup.database->system == newest.database->system) candidates.push_back(&backup);
+    if (&backup == &newest) break;
+  }
+  const auto leads = [&](const BackupSummary* backup) {
+    const auto plan = plan_quickly(vault, *backup, stop);
+    return plan && plan->end == end;
+  };
+  const auto last = std::prev(candidates.end());
+  if (candidates.size() <= kMostTries) return **std::find_if(candidates.begin(), last, leads);
+  return **std::partition_point(candidates.begin(), last,
+                                [&](const auto* backup) { return !leads(backup); });
+}
+
 std::optional<LogSpan> span_of(const Vault& vault, const std::vector<BackupSummary>& backups,
                                std::stop_token stop) {
   const BackupSummary& newest = backups.back();
@@ -40,15 +62,7 @@ std::optional<LogSpan> span_of(const Vault& vault, const std::vector<BackupSumma
   span.to = plan->last_commit;
   span.end = plan->end;
   span.gap = plan->gap;
-  std::size_t tries = 0;
-  for (const BackupSummary& older : backups) {
-    if (older.database->system != newest.database->system) continue;
-    if (++tries > kMostTries) break;
-    const auto whole = plan_quickly(vault, older, stop);
-    if (!whole || whole->end != plan->end) continue;
-    span.from = older.consistent;
-    break;
-  }
+  span.from = oldest_that_leads_to(vault, backups, *followed, plan->end, stop).consistent;
   return span;
 }
 
