@@ -96,7 +96,7 @@ _holdfast() {
           if [[ -z $subcommand ]]; then words="show apply"; else words="--dry-run"; fi
           ;;
         repair) words="--from --dry-run" ;;
-        stream) words="--slot --name --interval --also --skip-gap" ;;
+        stream) words="--slot --name --interval --also --new-cluster --skip-gap" ;;
         wal-push) words="--source --new-cluster" ;;
         wal-fetch) words="--source" ;;
         forget) words="--force --yes --dry-run" ;;

@@ -144,6 +144,7 @@ void SourceRun::verify() {
   ValidateJob job;
   job.backups = {outcome_.result->summary.name};
   job.threads = options_.threads;
+  job.logs = false;  // how the log goes on from here is no matter of this backup
   ValidateProgress progress;
   const ValidateResult result = validate(*vault_, job, progress, context_.stop);
   if (result.sound()) {

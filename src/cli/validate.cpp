@@ -57,6 +57,9 @@ ValidateJob make_job(Context& context, const ValidateOptions& options, ObjectSto
     job.backups = {find_backup(backups, options.backup)};
   }
   job.record = !options.no_record;
+  job.log_policy = [&context](const std::string& source) {
+    return log_policy_for(context.settings(), source);
+  };
   job.threads = options.threads.value_or(context.settings().threads);
   return job;
 }
@@ -128,6 +131,9 @@ Json result_json(const ValidateJob& job, const ValidateResult& r) {
           {"packs", r.packs},
           {"packs_read", r.packs_read},
           {"bytes_read", r.bytes_read},
+          {"log_objects", r.log_objects},
+          {"log_objects_read", r.log_objects_read},
+          {"notes", r.notes},
           {"chunks", r.chunks},
           {"bad_chunks", r.bad_chunks},
           {"content_checked", r.content_checked},
@@ -138,6 +144,7 @@ Json result_json(const ValidateJob& job, const ValidateResult& r) {
 std::string summary_text(const ValidateJob& job, const ValidateResult& r) {
   std::string text = fmt::format("{}, {}, {}", plural(r.backups, "backup"),
                                  plural(r.chunks, "chunk"), plural(r.packs, "pack"));
+  if (r.log_objects > 0) text += ", " + plural(r.log_objects, "file") + " of logs";
   if (job.read_percent > 0) {
     text += fmt::format("; {} read ({}){}", plural(r.packs_read, "pack"), format_size(r.bytes_read),
                         r.content_checked ? "" : ", by hash only: this key cannot open content");
@@ -189,6 +196,7 @@ int finish_archives(Context& context, const std::vector<ValidatedArchive>& archi
 int finish(Context& context, const ValidateJob& job, const ValidateResult& r,
            const std::vector<ValidatedArchive>& archives) {
   Json document = result_json(job, r);
+  for (const std::string& note : r.notes) context.output.note(printable(note) + "\n");
   if (r.sound()) {
     context.output.note("sound: " + summary_text(job, r) + "\n");
     return finish_archives(context, archives, std::move(document));

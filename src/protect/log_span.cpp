@@ -1,5 +1,6 @@
 #include "protect/log_span.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/error.h"
@@ -57,6 +58,27 @@ bool same_server(const BackupSummary& a, const BackupSummary& b) {
          (a.database->engine == "mariadb" || a.database->system == b.database->system);
 }
 
+// Few are tried one by one. Of many, halving finds the oldest: where the log leads from one backup
+// it leads from every newer one, too, but for those of a timeline that was left.
+const BackupSummary& oldest_that_leads_to(const Vault& vault,
+                                          const std::vector<BackupSummary>& backups,
+                                          const BackupSummary& newest, const std::string& end,
+                                          const std::stop_token& stop) {
+  std::vector<const BackupSummary*> candidates;
+  for (const BackupSummary& backup : backups) {
+    if (same_server(backup, newest)) candidates.push_back(&backup);
+    if (&backup == &newest) break;
+  }
+  const auto leads = [&](const BackupSummary* backup) {
+    const auto reach = reach_of(vault, *backup, stop);
+    return reach && reach->end == end;
+  };
+  const auto last = std::prev(candidates.end());
+  if (candidates.size() <= kMostTries) return **std::find_if(candidates.begin(), last, leads);
+  return **std::partition_point(candidates.begin(), last,
+                                [&](const auto* backup) { return !leads(backup); });
+}
+
 std::optional<LogSpan> span_of(const Vault& vault, const std::vector<BackupSummary>& backups,
                                std::stop_token stop) {
   const BackupSummary& newest = backups.back();
@@ -77,15 +99,7 @@ std::optional<LogSpan> span_of(const Vault& vault, const std::vector<BackupSumma
   span.to = reach->to;
   span.end = reach->end;
   span.gap = reach->gap;
-  std::size_t tries = 0;
-  for (const BackupSummary& older : backups) {
-    if (!same_server(older, newest)) continue;
-    if (++tries > kMostTries) break;
-    const auto whole = reach_of(vault, older, stop);
-    if (!whole || whole->end != reach->end) continue;
-    span.from = older.consistent;
-    break;
-  }
+  span.from = oldest_that_leads_to(vault, backups, *followed, reach->end, stop).consistent;
   return span;
 }
 

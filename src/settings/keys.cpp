@@ -7,9 +7,9 @@ namespace {
 
 using Name = std::string_view;
 
-constexpr std::array<Name, 12> kTop = {"vault",       "copies",    "stores",    "lifecycle",
-                                       "key_file",    "state_dir", "cache_dir", "log_dir",
-                                       "compression", "threads",   "retention", "sources"};
+constexpr std::array<Name, 13> kTop = {
+    "vault",   "copies",      "stores",  "lifecycle", "key_file", "state_dir", "cache_dir",
+    "log_dir", "compression", "threads", "retention", "log",      "sources"};
 constexpr std::array<Name, 6> kCopy = {"name",   "url",      "replicated_by",
                                        "region", "endpoint", "profile"};
 constexpr std::array<Name, 18> kStore = {"url",
@@ -40,8 +40,9 @@ constexpr std::array<Name, 3> kLifecyclePolicy = {"infrequent_access_after", "ar
 constexpr std::array<Name, 4> kRetention = {"default", "database", "files", "config"};
 constexpr std::array<Name, 7> kPolicy = {"keep_last",    "keep_hourly", "keep_daily", "keep_weekly",
                                          "keep_monthly", "keep_yearly", "keep_within"};
+constexpr std::array<Name, 2> kLog = {"keep", "keep_without_backup"};
 // The keys of class database come last, those of class config before them: each a span of its own.
-constexpr std::array<Name, 22> kSource = {"name",
+constexpr std::array<Name, 23> kSource = {"name",
                                           "class",
                                           "paths",
                                           "exclude",
@@ -62,9 +63,10 @@ constexpr std::array<Name, 22> kSource = {"name",
                                           "repositories",
                                           "postgresql",
                                           "mariadb",
+                                          "log",
                                           "assertions"};
 constexpr std::size_t kConfigKeys = 6;
-constexpr std::size_t kDatabaseKeys = 3;
+constexpr std::size_t kDatabaseKeys = 4;
 constexpr std::array<Name, 7> kPostgresql = {
     "connection", "method", "read", "databases", "format", "system_user", "bin_directory"};
 constexpr std::array<Name, 9> kMariadb = {"defaults_file", "socket",      "host",
@@ -84,6 +86,7 @@ constexpr std::array<KeyTable, 15> kTables = {{{"", kTop},
                                                {"lifecycle_policy", kLifecyclePolicy},
                                                {"retention", kRetention},
                                                {"policy", kPolicy},
+                                               {"log", kLog},
                                                {"source", kSource},
                                                {"postgresql", kPostgresql},
                                                {"mariadb", kMariadb},
@@ -103,6 +106,7 @@ Keys lifecycle_classes() { return lifecycle_keys().first(kLifecycleClasses); }
 Keys lifecycle_policy_keys() { return kLifecyclePolicy; }
 Keys retention_keys() { return kRetention; }
 Keys policy_keys() { return kPolicy; }
+Keys log_keys() { return kLog; }
 Keys source_keys() { return kSource; }
 Keys config_keys() { return source_keys().last(kConfigKeys + kDatabaseKeys).first(kConfigKeys); }
 Keys database_keys() { return source_keys().last(kDatabaseKeys); }

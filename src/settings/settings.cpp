@@ -57,6 +57,16 @@ RetentionPolicy read_policy(const Field& field, const std::string& where) {
   return policy;
 }
 
+LogPolicy read_log_policy(const Field& field, const std::string& where) {
+  const Fields fields(field, where, log_keys());
+  LogPolicy policy;
+  if (const auto keep = fields.find("keep")) policy.keep = keep->duration();
+  if (const auto without = fields.find("keep_without_backup")) {
+    policy.keep_without_backup = without->duration();
+  }
+  return policy;
+}
+
 namespace {
 
 void read_retention(const Field& field, Settings& settings) {
@@ -205,6 +215,9 @@ SourceSettings read_source(const Field& item, std::size_t number) {
   if (const auto policy = fields.find("retention")) {
     source.retention = read_policy(*policy, " in 'retention'" + where);
   }
+  if (const auto log = fields.find("log")) {
+    source.log = read_log_policy(*log, " in 'log'" + where);
+  }
   if (const auto hooks = fields.find("hooks")) {
     source.hooks = read_hooks(*hooks, " in 'hooks'" + where);
   }
@@ -280,6 +293,7 @@ Settings read_all(const Fields& fields) {
     settings.threads = threads->number(0, kMostThreads);
   }
   if (const auto retention = fields.find("retention")) read_retention(*retention, settings);
+  if (const auto log = fields.find("log")) settings.log = read_log_policy(*log, " in 'log'");
   if (const auto sources = fields.find("sources")) read_sources(*sources, settings);
   return settings;
 }
@@ -322,6 +336,13 @@ RetentionPolicy retention_for(const Settings& settings, const std::string& backu
   }
   const auto of_class = settings.class_retention.find(backup_class);
   return of_class == settings.class_retention.end() ? settings.retention : of_class->second;
+}
+
+LogPolicy log_policy_for(const Settings& settings, const std::string& source) {
+  for (const SourceSettings& known : settings.sources) {
+    if (known.name == source && known.log) return *known.log;
+  }
+  return settings.log;
 }
 
 Duration rpo_of(const SourceSettings& source) {

@@ -26,6 +26,16 @@ struct RetentionPolicy {
   bool operator==(const RetentionPolicy&) const = default;
 };
 
+// How much of a database's log is kept besides what backups need to come back at all.
+struct LogPolicy {
+  // Every moment since then can be recovered, older backups only as they are. Unset: from the
+  // oldest backup on.
+  std::optional<Duration> keep;
+  // Log of a server, or of a timeline, that no backup leads to.
+  Duration keep_without_backup = std::chrono::days{30};
+  bool operator==(const LogPolicy&) const = default;
+};
+
 // A command run by /bin/sh around a backup, killed with its children after `timeout`.
 struct Hook {
   std::string command;
@@ -117,6 +127,7 @@ struct SourceSettings {
   std::string schedule;               // five-field cron, or "every 4h"; empty: by hand only
   Duration rpo{};                     // zero: the class default (database 1h, files 4h, config 24h)
   std::optional<RetentionPolicy> retention;  // unset: that of the class, else the global one
+  std::optional<LogPolicy> log;              // class database; unset: the global one
   Hooks hooks;
   BackupFormat format = BackupFormat::kVault;
   ArchiveSettings archive;
@@ -172,6 +183,7 @@ struct Settings {
   unsigned threads = 0;         // 0: one per processor
   RetentionPolicy retention;    // the global default
   std::map<std::string, RetentionPolicy> class_retention;
+  LogPolicy log;  // the global default
   std::vector<SourceSettings> sources;
 };
 
@@ -194,6 +206,9 @@ const SourceSettings& find_source(const Settings& settings, const std::string& n
 // The policy that applies to a source (or to a class and name that the settings do not know).
 RetentionPolicy retention_for(const Settings& settings, const std::string& backup_class,
                               const std::string& source);
+
+// The same for the log of a source.
+LogPolicy log_policy_for(const Settings& settings, const std::string& source);
 
 // What is set for `url`: the entry with the longest url that it equals or lies below, by whole
 // parts of the path. Without one: the defaults.

@@ -13,6 +13,8 @@ namespace holdfast {
 // Where a backup keeps what is not at its place in the data directory: it comes last in the order
 // of the tree, since it is known last.
 inline constexpr std::string_view kPgExtras = "~holdfast";
+// A file in it: the path of the data directory that the backup was made of.
+inline constexpr std::string_view kPgOrigin = "data_directory";
 
 struct PgFile {
   std::string file;         // absolute

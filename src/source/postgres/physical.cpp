@@ -115,6 +115,7 @@ PgBackupEnd PgPhysicalBackup::finish(const std::string& directory) {
   };
   end.files.push_back({directory, extras, false});
   add_text("backup_label", label);
+  add_text(std::string(kPgOrigin), cluster_.data_directory);
   for (const std::string& file : cluster_.outside_files) {
     const std::string name = std::filesystem::path(file).filename().string();
     end.files.push_back({file, extras + "/config-" + name, false});
