@@ -111,9 +111,11 @@ class IntoMariadb final : public IntoServer {
 
   void take_place() override { taken_ = true; }
   void drop_loaded() override {
-    if (created_ && !taken_ && !exists_) connection_.query("drop database " + quoted_name(database_));
+    if (!created_ || taken_ || exists_) return;
+    MariadbConnection(settings_, {}).query("drop database " + quoted_name(database_));
   }
   void drop_old() override {}
+  std::string old_name() const override { return {}; }
 
  private:
   MariadbSettings settings_;

@@ -100,11 +100,14 @@ class IntoPostgres final : public IntoServer {
   }
 
   void drop_loaded() override {
-    if (created_ && !taken_) target_.drop(fresh_);
+    if (created_ && !taken_) PgLoadTarget(target_.settings(), {}).drop(fresh_);
   }
   void drop_old() override {
-    if (taken_ && exists_) target_.drop(aside_);
+    if (!taken_ || !exists_) return;
+    target_.drop(aside_);
+    exists_ = false;
   }
+  std::string old_name() const override { return taken_ && exists_ ? aside_ : ""; }
 
  private:
   PgLoadTarget target_;

@@ -35,9 +35,11 @@ class IntoServer {
   // The first value of a query in what was loaded.
   virtual std::string ask(const std::string& query) = 0;
   virtual void take_place() = 0;
-  // What was loaded and has not taken its place; what was there and lost it.
+  // What was loaded and has not taken its place. Works after an interruption, too.
   virtual void drop_loaded() = 0;
+  // What was there and lost its place, and what that is called; "" when there is none.
   virtual void drop_old() = 0;
+  virtual std::string old_name() const = 0;
 };
 
 // `settings` reach the server. `database` is where the dump is to go.

@@ -4,7 +4,9 @@
 #include <fmt/ranges.h>
 #include <sys/statvfs.h>
 
+#include <atomic>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/human.h"
@@ -28,8 +30,7 @@ constexpr std::string_view kSafetySuffix = "-before-restore";
 
 class IntoRun {
  public:
-  IntoRun(Context& context, const IntoOptions& options)
-      : context_(context), options_(options), log_(context, "restore", "restore-database") {}
+  IntoRun(Context& context, const IntoOptions& options) : context_(context), options_(options) {}
 
   int run();
 
@@ -56,7 +57,7 @@ class IntoRun {
 
   Context& context_;
   const IntoOptions& options_;
-  RunLog log_;
+  std::optional<RunLog> log_;  // a dry run has none
   std::unique_ptr<ObjectStore> store_;
   OpenedVault opened_;  // its vault is null for an archive
   const SourceSettings* source_ = nullptr;
@@ -166,7 +167,7 @@ std::string IntoRun::check_space() {
 
 std::string IntoRun::stop_application() {
   stopped_ = true;
-  run_hooks(source_->restore_hooks.before, event("restore.before", ""), log_, context_.stop);
+  run_hooks(source_->restore_hooks.before, event("restore.before", ""), *log_, context_.stop);
   return plural(source_->restore_hooks.before.size(), "command");
 }
 
@@ -275,7 +276,7 @@ void IntoRun::plan_start() {
                         source_->restore_hooks.after.front().command + ")",
                     [this] {
                       run_hooks(source_->restore_hooks.after, event("restore.after", "success"),
-                                log_, context_.stop);
+                                *log_, context_.stop);
                       return plural(source_->restore_hooks.after.size(), "command");
                     }});
 }
@@ -325,9 +326,14 @@ void IntoRun::clean_up() {
   } catch (const Error& also) {
     context_.output.warning("what was loaded could not be removed: " + also.message());
   }
+  if (!server_->old_name().empty()) {
+    context_.output.warning(printable(database_) +
+                            " is what was restored, and what it replaced is " +
+                            server_->old_name() + ": drop that when all is well");
+  }
   if (!stopped_) return;
   try {
-    run_hooks(source_->restore_hooks.on_failure, event("restore.on_failure", "failed"), log_, {});
+    run_hooks(source_->restore_hooks.on_failure, event("restore.on_failure", "failed"), *log_, {});
   } catch (const Error& also) {
     context_.output.warning(also.message());
   }
@@ -335,9 +341,9 @@ void IntoRun::clean_up() {
 
 void IntoRun::act() {
   try {
-    run_steps(context_, steps_, log_, done_);
+    run_steps(context_, steps_, *log_, done_);
   } catch (Error& error) {
-    log_.failure("restore of " + dump_.id, error.message());
+    log_->failure("restore of " + dump_.id, error.message());
     clean_up();
     if (!safety_.empty()) {
       error.suggest("what was there before is in " + safety_ + ": holdfast restore " + safety_ +
@@ -365,7 +371,8 @@ int IntoRun::run() {
     return kExitSuccess;
   }
   context_.output.note("restoring " + dump_.what + " into " + printable(database_) + "\n");
-  log_.info("restore of " + dump_.what + " into " + database_ + " at " + server_->name());
+  log_.emplace(context_, "restore", "restore-database");
+  log_->info("restore of " + dump_.what + " into " + database_ + " at " + server_->name());
   act();
   const Duration took = context_.clock.monotonic() - begin_;
   context_.output.note(
@@ -373,7 +380,7 @@ int IntoRun::run() {
   if (!safety_.empty()) {
     context_.output.print("what was there before: " + safety_ + "\n");
   }
-  log_.duration(took);
+  log_->duration(took);
   document["steps"] = steps_json(done_);
   document["bytes"] = checked_.bytes;
   document["safety_backup"] = safety_.empty() ? Json() : Json(safety_);

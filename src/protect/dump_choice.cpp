@@ -38,6 +38,25 @@ std::string path_of(const Vault& vault, const BackupName& backup, const std::str
               "choose one with --database: " + list);
 }
 
+// Of an archive that the configuration does not know.
+bool begins_as_mariadb(ObjectStore& store, const ArchiveName& name,
+                       const std::vector<Key>& identities, const std::stop_token& stop) {
+  struct Enough {};
+  DumpWatch watch;
+  try {
+    read_archive(
+        store, name, identities,
+        [&watch](ByteView content) {
+          watch.see(content);
+          throw Enough();
+        },
+        stop);
+  } catch (const Enough&) {
+    return watch.is_mariadb();
+  }
+  return false;
+}
+
 // Which database an archive is of, by its name.
 std::string database_of_archive(const ArchiveName& name, const SourceSettings* source) {
   if (source == nullptr) return {};
@@ -96,7 +115,8 @@ ChosenDump dump_of_archive(ObjectStore& store, const StoredArchive& archive,
   ChosenDump dump;
   dump.id = name.file();
   dump.what = name.file();
-  dump.mariadb = source != nullptr && source->mariadb.has_value();
+  dump.mariadb = source != nullptr ? source->mariadb.has_value()
+                                   : begins_as_mariadb(store, name, identities, stop);
   dump.database = database_of_archive(name, source);
   dump.read = [&store, name, identities, stop](const ByteSink& sink) {
     read_archive(store, name, identities, sink, stop);

@@ -6,6 +6,7 @@
 
 #include "cli/support.h"
 #include "os/file.h"
+#include "support/mini_s3.h"
 
 namespace holdfast {
 namespace {
@@ -95,6 +96,33 @@ TEST_F(FileArchive, AnUnreadableFileIsAWarningAndTheRestIsThere) {
   EXPECT_EQ(made.at("archives").size(), 1u);
   EXPECT_EQ(made.at("warnings").size(), 1u);
   shop_.expect(0, {"validate", "latest:web"});
+}
+
+TEST_F(FileArchive, AnArchiveInABucketIsUploadedInParts) {
+  MiniS3 server;
+  const std::map<std::string, std::string> environment = {
+      {"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"},
+      {"AWS_SECRET_ACCESS_KEY", "secret-example"},
+      {"AWS_SESSION_TOKEN", ""},
+      {"AWS_PROFILE", ""},
+      {"AWS_CA_BUNDLE", ""},
+      {"AWS_ENDPOINT_URL_S3", ""},
+      {"AWS_ENDPOINT_URL", server.url()},
+      {"AWS_REGION", "us-east-1"},
+      {"no_proxy", "127.0.0.1"}};
+  shell("head -c 18000000 /dev/urandom > data/random");
+  configure("    format: archive\n");
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--vault", "s3://backups"});
+    const Outcome outcome = shop_.run(std::move(words), environment);
+    EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+    return outcome;
+  };
+  const json made = run({"backup", "files", "--json"}).document();
+  EXPECT_GT(made.at("archives").at(0).at("size").get<std::uint64_t>(), 18'000'000u);
+  run({"validate"});
+  run({"restore", "latest:web", "--target", shop_ / "back"});
+  expect_same("back");
 }
 
 TEST_F(FileArchive, AFullStoreLeavesNoObject) {

@@ -1,5 +1,7 @@
 // Restores into a running server, in the order of the runbook.
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -159,6 +161,62 @@ TEST_F(RestoreInto, WhoeverIsInTheDatabaseKeepsItUnlessToldOtherwise) {
   with_force.emplace_back("--disconnect");
   place_.shop().expect(0, with_force);
   EXPECT_EQ(trimmed(databases()), "shop");
+}
+
+// An object of the store as pg_dump of another server would have made it.
+TEST_F(RestoreInto, WhatTheServerCannotTakeIsSaidClearly) {
+  place_.configure_one();
+  const json archive = place_.back_up().at(0);
+  const Shop& shop = place_.shop();
+  const auto put = [&](const std::string& body) {
+    fs::permissions(place_.path_of(archive), fs::perms(0644));
+    place_.shell("gzip > " + place_.path_of(archive) +
+                 " <<'END'\n--\n-- PostgreSQL database dump\n" + body +
+                 "\n--\n-- PostgreSQL database dump complete\n--\n\nEND\n");
+  };
+  const std::vector<std::string> words = {"restore", archive.at("id"), "--into",
+                                          "source",  "--as-name",      "other"};
+  put("\n-- Dumped from database version 99.1\n");
+  expect_says(shop.expect(11, words), "the dump is of PostgreSQL 99, and the server is 15");
+  put("CREATE TABLE t (i int);\nCREATE TABLE t (i int);");
+  expect_says(shop.expect(10, words), "\"t\" already exists");
+  put("\\newer_command");
+  shop.expect(10, words);
+  EXPECT_EQ(trimmed(databases()), "shop");
+  // Interrupted while it loads: nothing of it stays.
+  put("SELECT pg_sleep(600);");
+  Background load = shop.start("load", words);
+  place_.server().wait_for(
+      "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%sleep(600)%' "
+      "AND datname LIKE 'other-restore-%'",
+      "1");
+  EXPECT_EQ(load.end(SIGINT), 130) << load.said();
+  EXPECT_EQ(trimmed(databases()), "shop");
+}
+
+TEST_F(RestoreInto, APhysicalRestoreOverAClusterStopsKeepsAndStarts) {
+  PostgresServer& server = place_.server();
+  const Shop& shop = place_.shop();
+  const std::string as =
+      ::geteuid() == 0 ? "setpriv --reuid postgres --regid postgres --clear-groups " : "";
+  std::ofstream(shop / "scratch/stop") << as << kPostgresPrograms << "/pg_ctl -D " << server.data()
+                                       << " -m fast -w stop > /dev/null\n";
+  const std::string note = "echo $HOLDFAST_EVENT >> " + (shop / "scratch/turns");
+  shop.configure(Shop::connection(server), "    restore:\n      before: ['" + note + "', 'sh " +
+                                               (shop / "scratch/stop") + "']\n      after: ['" +
+                                               note + "']\n");
+  const std::string before = place_.orders("shop");
+  shop.back_up();
+  place_.query("shop", "DELETE FROM orders");
+  const Outcome done =
+      shop.restore(server, {"--overwrite", "if-changed", "--delete", "--to-immediate"});
+  expect_says(done, "-shop-before-restore");
+  EXPECT_EQ(turns(), "restore.before\nrestore.after\n");
+  server.stop();  // which the hook did
+  start_restored(server);
+  EXPECT_EQ(place_.orders("shop"), before);
+  const json kept = shop.expect_json(0, {"list", "--source", "shop-before-restore"});
+  EXPECT_EQ(kept.at("backups").at(0).at("class"), "files");
 }
 
 TEST_F(RestoreInto, DumpsOfTheVaultLoadUnderAnyName) {
