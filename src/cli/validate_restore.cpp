@@ -84,14 +84,22 @@ RestoreTestResult run_test(Context& context, const Vault& vault, const RestoreTe
   return run_restore_test(vault, job, restoring, heard, warnings, context.stop);
 }
 
+// Where the sandbox is made, without what killed runs have left there.
+std::string scratch_parent(Context& context, const RestoreTestOptions& options) {
+  const std::string parent = options.scratch.empty() ? own_scratch() : options.scratch;
+  for (const std::string& path : remove_abandoned_scratch(parent)) {
+    context.output.message("removed what a killed run had left: " + printable(path));
+  }
+  return parent;
+}
+
 // Nothing when it is no archive that is to be tested.
 std::optional<int> run_on_archive(Context& context, const RestoreTestOptions& options) {
   const auto store =
       open_any_store(context, options.no_record ? Access::kRead : Access::kWriteIfPossible);
   const auto archive = wanted_archive(*store, options.backup);
   if (!archive) return std::nullopt;
-  const StagingDirectory scratch(options.scratch.empty() ? own_scratch() : options.scratch);
-  std::filesystem::permissions(scratch.path(), std::filesystem::perms(0711));
+  const ScratchDirectory scratch(scratch_parent(context, options));
   return test_archive(context, *store, *archive, scratch.path(), options.identity,
                       !options.no_record);
 }
@@ -105,11 +113,7 @@ int run(Context& context, const RestoreTestOptions& options) {
   job.source = source_of(context.settings(), job.backup);
   job.threads = options.threads.value_or(context.settings().threads);
   job.record = !options.no_record;
-  const std::string parent = options.scratch.empty() ? own_scratch() : options.scratch;
-  for (const std::string& path : remove_abandoned_scratch(parent)) {
-    context.output.message("removed what a killed run had left: " + printable(path));
-  }
-  const ScratchDirectory scratch(parent);
+  const ScratchDirectory scratch(scratch_parent(context, options));
   job.scratch = scratch.path();
   RunLog log(context, "restore", "restore-test");
   Warnings warnings([&log](const std::string& text) { log.warning(text); });

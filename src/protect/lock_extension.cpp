@@ -141,13 +141,13 @@ void Finder::find_unneeded(const Index& index, const PrunePlan& plan) {
 }
 
 void Finder::add_logs() {
-  LogUsers users = read_log_users(vault_, backups_, stop_);
-  if (users.empty()) return;
+  const LogUsers all = read_log_users(vault_, backups_, stop_);
+  if (all.empty()) return;
   for (const LogFiles& log : list_log_files(vault_.store())) {
-    const auto found = users.find({log.source, log.stream});
-    if (found == users.end()) continue;
+    auto users = users_of(all, log);
+    if (users.empty()) continue;
     const LogPolicy policy = log_policy_ ? log_policy_(log.source) : LogPolicy{};
-    const auto backups = within_depth(vault_, log, std::move(found->second), policy);
+    const auto backups = within_depth(vault_, log, std::move(users), policy);
     const FileUses use = log_use(vault_, log, backups);
     std::set<std::string> whole;
     for (const LogObject& object : log.objects) {

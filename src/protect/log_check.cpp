@@ -198,9 +198,9 @@ LogCheckResult LogCheck::run() {
     const LogUsers users =
         read_log_users(vault_, job_.backups, stop_, UnreadableBackups::kLeaveOut);
     for (const LogFiles& log : logs) {
-      const auto found = users.find({log.source, log.stream});
-      if (found == users.end() && !job_.whole_vault) continue;
-      check_stream(log, found == users.end() ? std::vector<BackupSummary>{} : found->second);
+      auto backups = users_of(users, log);
+      if (backups.empty() && !job_.whole_vault) continue;
+      check_stream(log, std::move(backups));
     }
   }
   MutexLock lock(mutex_);

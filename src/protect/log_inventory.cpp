@@ -26,6 +26,11 @@ std::optional<BackupSummary> read_if_there(const Vault& vault, const BackupName&
   }
 }
 
+void sort_by_moment(std::vector<BackupSummary>& backups) {
+  std::stable_sort(backups.begin(), backups.end(),
+                   [](const auto& a, const auto& b) { return a.consistent < b.consistent; });
+}
+
 }  // namespace
 
 std::uint64_t LogFiles::bytes() const {
@@ -68,11 +73,22 @@ LogUsers read_log_users(const Vault& vault, const std::vector<BackupName>& names
     if (!summary || !begins_recovery(*summary)) continue;
     users[{summary->name.source, summary->database->system}].push_back(*std::move(summary));
   }
-  for (auto& [stream, backups] : users) {
-    std::stable_sort(backups.begin(), backups.end(),
-                     [](const auto& a, const auto& b) { return a.consistent < b.consistent; });
-  }
+  for (auto& [stream, backups] : users) sort_by_moment(backups);
   return users;
+}
+
+std::vector<BackupSummary> users_of(const LogUsers& users, const LogFiles& log) {
+  const auto exact = users.find({log.source, log.stream});
+  if (exact != users.end()) return exact->second;
+  std::vector<BackupSummary> found;
+  for (const auto& [stream, backups] : users) {
+    if (stream.first != log.source) continue;
+    for (const BackupSummary& backup : backups) {
+      if (backup.database->engine == "mariadb") found.push_back(backup);
+    }
+  }
+  sort_by_moment(found);
+  return found;
 }
 
 }  // namespace holdfast

@@ -50,4 +50,8 @@ LogUsers read_log_users(const Vault& vault, const std::vector<BackupName>& names
                         std::stop_token stop,
                         UnreadableBackups unreadable = UnreadableBackups::kFail);
 
+// Those that begin a recovery with `log`. Of MariaDB all of its source: which history of the log
+// one leads into, the log itself has to say.
+std::vector<BackupSummary> users_of(const LogUsers& users, const LogFiles& log);
+
 }  // namespace holdfast

@@ -67,16 +67,16 @@ void find_all_missing(const Vault& vault, ObjectStore& other_store, const Polici
                       const std::set<std::string>& here,
                       const std::function<void(const std::string&)>& trouble,
                       std::vector<LogFault>& faults, const std::stop_token& stop) {
-  LogUsers users =
+  const LogUsers users =
       read_log_users(vault, list_backups(vault.store()), stop, UnreadableBackups::kLeaveOut);
   if (users.empty()) return;
   const auto other = Vault::open(other_store, vault.clock(), vault.ring(), "");
   for (const LogFiles& log : list_log_files(other_store)) {
-    const auto found = users.find({log.source, log.stream});
-    if (found == users.end()) continue;
+    auto of_log = users_of(users, log);
+    if (of_log.empty()) continue;
     const LogPolicy limits = policy ? policy(log.source) : LogPolicy{};
     try {
-      const auto backups = within_depth(*other, log, std::move(found->second), limits);
+      const auto backups = within_depth(*other, log, std::move(of_log), limits);
       find_missing(*other, log, backups, here, faults);
     } catch (const Error& error) {
       if (!is_damage(error)) throw;

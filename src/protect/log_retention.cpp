@@ -145,10 +145,7 @@ void Retention::decide(const std::vector<LogFiles>& logs, Timestamp now, Timesta
   const LogUsers users = read_log_users(vault_, list_backups(store_), stop_);
   for (const LogFiles& log : logs) {
     const LogPolicy policy = job_.policy ? job_.policy(log.source) : LogPolicy{};
-    std::vector<BackupSummary> backups;
-    const auto found = users.find({log.source, log.stream});
-    if (found != users.end()) backups = found->second;
-    backups = within_depth(vault_, log, std::move(backups), policy);
+    const auto backups = within_depth(vault_, log, users_of(users, log), policy);
     const LogLimits limits{stored_before,
                            std::min(stored_before, now - policy.keep_without_backup)};
     result_.streams.push_back(plan_log_stream(log, log_use(vault_, log, backups), limits));

@@ -2,18 +2,24 @@
 
 #include <algorithm>
 
+#include "protect/mariadb_log_use.h"
 #include "protect/postgres_log_use.h"
 
 namespace holdfast {
 namespace {
 
+bool all_of_engine(const std::vector<BackupSummary>& backups, const char* engine) {
+  return std::all_of(backups.begin(), backups.end(), [&](const BackupSummary& backup) {
+    return backup.database->engine == engine;
+  });
+}
+
 bool is_postgres(const LogFiles& log, const std::vector<BackupSummary>& backups) {
-  if (!backups.empty()) {
-    return std::all_of(backups.begin(), backups.end(), [](const BackupSummary& backup) {
-      return backup.database->engine == "postgresql";
-    });
-  }
-  return looks_like_postgres(log);
+  return backups.empty() ? looks_like_postgres(log) : all_of_engine(backups, "postgresql");
+}
+
+bool is_mariadb(const LogFiles& log, const std::vector<BackupSummary>& backups) {
+  return looks_like_mariadb(log) && all_of_engine(backups, "mariadb");
 }
 
 }  // namespace
@@ -21,6 +27,7 @@ bool is_postgres(const LogFiles& log, const std::vector<BackupSummary>& backups)
 FileUses log_use(const Vault& vault, const LogFiles& log,
                  const std::vector<BackupSummary>& backups) {
   if (is_postgres(log, backups)) return postgres_log_use(vault, log, backups);
+  if (is_mariadb(log, backups)) return mariadb_log_use(vault, log, backups);
   return [](const std::string&) { return FileUse::kUnknown; };
 }
 

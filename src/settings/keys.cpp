@@ -78,7 +78,7 @@ constexpr std::array<Name, 2> kHook = {"command", "timeout"};
 constexpr std::array<Name, 5> kArchive = {"compress", "level", "recipients", "identity_file",
                                           "retention"};
 
-constexpr std::array<KeyTable, 15> kTables = {{{"", kTop},
+constexpr std::array<KeyTable, 16> kTables = {{{"", kTop},
                                                {"copy", kCopy},
                                                {"store", kStore},
                                                {"object_lock", kObjectLock},

@@ -57,6 +57,8 @@ RetentionPolicy read_policy(const Field& field, const std::string& where) {
   return policy;
 }
 
+namespace {
+
 LogPolicy read_log_policy(const Field& field, const std::string& where) {
   const Fields fields(field, where, log_keys());
   LogPolicy policy;
@@ -66,8 +68,6 @@ LogPolicy read_log_policy(const Field& field, const std::string& where) {
   }
   return policy;
 }
-
-namespace {
 
 void read_retention(const Field& field, Settings& settings) {
   const Fields fields(field, " in 'retention'", retention_keys());
