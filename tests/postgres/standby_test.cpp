@@ -60,6 +60,40 @@ TEST_P(StandbyBackup, WhatItHadReplayedComesBackAndTheLogGoesOnFromThere) {
   expect_sound(later);
 }
 
+// A standby does not begin a new segment for a backup: what the log has of the last one may be less
+// than what the backup has.
+TEST(StandbyLog, ALogThatEndedBeforeItDoesNotTakeItsPlace) {
+  PostgresServer primary(PostgresOptions{{"--data-checksums"}, {"autovacuum = off"}});
+  primary.start();
+  primary.query("CREATE TABLE t AS SELECT 1 AS id");
+  const Shop shop(primary);
+  shop.back_up();
+  PostgresServer standby("standby");
+  start_standby(shop, primary, standby);
+  shop.configure(Shop::connection(standby));
+  Background stream = shop.start("stream.log", {"stream", "shop", "--interval", "20ms"});
+  stream.wait_for("receiving from");
+  const auto insert = [&](const std::string& id) {
+    primary.query("INSERT INTO t VALUES (" + id + ")");
+    primary.query("CHECKPOINT");
+    return primary.query("SELECT pg_current_wal_lsn()");
+  };
+  const std::string logged = insert("2");
+  standby.wait_for("SELECT count(*) FROM pg_stat_replication WHERE flush_lsn >= '" + logged + "'",
+                   "1");
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  const std::string last = insert("3");
+  standby.wait_for("SELECT pg_last_wal_replay_lsn() >= '" + last + "'", "t");
+  shop.back_up();
+  ASSERT_EQ(
+      primary.query("SELECT pg_walfile_name('" + logged + "') = pg_walfile_name('" + last + "')"),
+      "t");
+  PostgresServer restored("restored");
+  shop.restore(restored);
+  start_restored(restored);
+  EXPECT_EQ(restored.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 2 3");
+}
+
 INSTANTIATE_TEST_SUITE_P(Ways, StandbyBackup, ::testing::Values("direct", "stream"),
                          [](const auto& way) { return std::string(way.param); });
 
