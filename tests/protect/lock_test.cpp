@@ -282,7 +282,10 @@ TEST_F(LockedVault, ExtensionLocksTheKindsThatAreNeeded) {
   for (const RetainedObject& object : find_retained(*vault_, kept(), {}).objects) {
     ++kinds[object.kind];
   }
-  for (const RetainedKind kind : kRetainedKinds) EXPECT_GT(kinds[kind], 0) << kind_name(kind);
+  for (const RetainedKind kind : kRetainedKinds) {
+    if (kind == RetainedKind::kLog) continue;  // of databases: log_upkeep_test.cpp
+    EXPECT_GT(kinds[kind], 0) << kind_name(kind);
+  }
   EXPECT_EQ(kinds[RetainedKind::kBackups], 4);
 }
 
