@@ -1,71 +1,30 @@
 #!/usr/bin/env python3
 """postgres.py [PROGRAM]: Holdfast and pgBackRest on the same PostgreSQL cluster, in turns; beside them
-pg_basebackup and pg_dump into nothing. Writes a page into bench/results. Needs root.
+pg_basebackup and pg_dump into nothing; then the log streamed under load (postgres_stream.py). Writes a
+page into bench/results. Needs root.
 
-Environment: ROUNDS (3), PG_SCALE (150), BENCH_PARTS (must have "postgres" when it is set). The cluster
-lies in /var/tmp.
+Environment: ROUNDS (3), PG_SCALE (150), STREAM_SECONDS (20), BENCH_PARTS (must have "postgres" when it is
+set). The cluster lies in /var/tmp.
 """
 
 import datetime
+import itertools
 import json
 import os
 import pathlib
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True  # leave nothing beside the sources
+
+import postgres_stream
+from postgres_server import AS_POSTGRES, Server, run
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
-AS_POSTGRES = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--init-groups", "--"]
-SEGMENTS = 32
 TARGETS = {"full": 2.5, "unchanged": 5, "restore": 1.5, "wal": 1.5}
-
-
-def run(*command, **options):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **options)
-    if done.returncode:
-        raise SystemExit(f"bench: {' '.join(map(str, command))}: {done.stdout}{done.stderr}")
-    return done.stdout
-
-
-class Server:
-    """One throw-away cluster filled by pgbench."""
-
-    def __init__(self, folder):
-        self.folder, self.data, self.socket = folder, folder / "data", folder / "socket"
-        self.socket.mkdir()
-        for path in (folder, self.socket):
-            shutil.chown(path, "postgres", "postgres")
-        folder.chmod(0o755)
-        run(*AS_POSTGRES, BIN / "initdb", "-D", self.data, "--data-checksums", "-A", "peer")
-        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
-            conf.write(f"listen_addresses = ''\nunix_socket_directories = '{self.socket}'\n"
-                       "shared_buffers = 512MB\nmax_wal_size = 4GB\n"
-                       "archive_mode = on\narchive_command = '/bin/true'\nwal_keep_size = 3GB\n")
-
-    def fill(self, scale):
-        self.control("start", "-l", self.folder / "log")
-        run(*AS_POSTGRES, "createdb", "-h", self.socket, "bench")
-        run(*AS_POSTGRES, "pgbench", "-h", self.socket, "-i", "-s", scale, "-q", "bench")
-        self.sql("checkpoint")
-        self.bytes = int(self.sql("select pg_database_size('bench')"))
-
-    def control(self, *words):
-        run(*AS_POSTGRES, BIN / "pg_ctl", *words, "-w", "-s", "-D", self.data, cwd=self.folder)
-
-    def sql(self, text):
-        return run(*AS_POSTGRES, "psql", "-XqAt", "-h", self.socket, "-d", "bench", "-c", text).strip()
-
-    def segments(self, folder):
-        """Copies of WAL segments with real content, ready to be archived."""
-        run(*AS_POSTGRES, "pgbench", "-h", self.socket, "-T", "20", "-c", "4", "-n", "bench")
-        self.sql("select pg_switch_wal()")
-        wal = sorted(p for p in (self.data / "pg_wal").iterdir() if len(p.name) == 24)
-        # The last one is being written, the first ones will go.
-        return [p.name for p in wal[-SEGMENTS - 1:-1]]
 
 
 class Holdfast:
@@ -74,18 +33,26 @@ class Holdfast:
     def __init__(self, program, folder, server):
         self.program, self.folder, self.server = program, folder / "holdfast", server
         self.target = folder / "restored-holdfast"
+        self.numbers_ = itertools.count()
 
     def command(self, *words):
         return [self.program, "--config", self.folder / "holdfast.yaml", "--quiet", *words]
 
-    def fresh(self):
+    def fresh(self, store=None, url=None):
+        """With a new vault: in a directory, or in a bucket of `store`, by `url` if it is given."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
+        self.environment, vault, stores = dict(os.environ), f"{self.folder}/vault", ""
+        if store:
+            self.environment |= store.environment()
+            vault = f"s3://pg-{next(self.numbers_)}"
+            run("/usr/bin/aws", "--endpoint-url", store.url, "s3", "mb", vault, env=self.environment)
+            stores = f"stores:\n  - {{url: 's3://', endpoint: {url or store.url}}}\n"
         (self.folder / "holdfast.yaml").write_text(
-            f"vault: {self.folder}/vault\nkey_file: {self.folder}/key\nstate_dir: {self.folder}/state\n"
+            f"vault: {vault}\n{stores}key_file: {self.folder}/key\nstate_dir: {self.folder}/state\n"
             f"cache_dir: {self.folder}/cache\nthreads: 2\nsources:\n  - name: pg\n    class: database\n"
             f"    postgresql: {{connection: 'host={self.server.socket}'}}\n")
-        run(*self.command("init"))
+        run(*self.command("init"), env=self.environment)
 
     def backup(self):
         return self.command("backup", "database")
@@ -204,7 +171,7 @@ def page(results):
     for other in ("pg_basebackup", "pg_dump"):
         seconds = statistics.median(r["others"][other] for r in results["runs"])
         lines.append(f"| {other} into nothing | | {seconds:.2f} s | | |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + postgres_stream.page(results["streams"])
 
 
 def main():
@@ -220,7 +187,7 @@ def main():
     server = Server(folder)
     try:
         server.fill(scale)
-        segments = server.segments(folder)
+        segments = server.segments()
         holdfast, pgbackrest = Holdfast(program, folder, server), PgBackRest(folder, server)
         runs = []
         for number in range(rounds + 1):
@@ -228,15 +195,18 @@ def main():
             found = one_round(server, holdfast, pgbackrest, segments, number)
             if number:
                 runs.append(found)
+        streams = postgres_stream.play(server, holdfast, folder, rounds)
         results = {"date": datetime.date.today().isoformat(), "rounds": rounds, "scale": scale,
                    "bytes": server.bytes, "segments": len(segments), "runs": runs,
+                   "streams": streams,
                    "pgbackrest": run("pgbackrest", "version").strip()}
     finally:
         server.control("stop", "-m", "immediate")
         shutil.rmtree(folder, ignore_errors=True)
     target = ROOT / "bench" / "results" / f"{results['date']}-postgres"
     target.with_suffix(".md").write_text(page(results), encoding="utf-8")
-    target.with_suffix(".json").write_text(json.dumps(results, indent=1) + "\n")
+    target.with_suffix(".json").write_text(json.dumps(
+        {**results, "streams": postgres_stream.for_json(results["streams"])}, indent=1) + "\n")
     print()
     print(page(results))
 

@@ -29,8 +29,9 @@ packages_of() {
   esac
 }
 
+# "not-installed" is what dpkg says of a package that it only knows by name.
 installed() {
-  [[ $(dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null) == *installed* ]]
+  dpkg-query -W -f='${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
 }
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

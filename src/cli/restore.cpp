@@ -34,6 +34,7 @@ struct RestoreOptions {
   std::string to_xid;
   std::string to_lsn;
   std::string to_name;
+  std::string to_gtid;
   bool to_immediate = false;
   bool exclusive = false;
   std::string timeline = "latest";
@@ -65,23 +66,34 @@ std::optional<RecoveryTarget> target_of(const RestoreOptions& options) {
   if (!options.to_xid.empty()) targets.push_back({TargetXid{parse_xid(options.to_xid)}});
   if (!options.to_lsn.empty()) targets.push_back({TargetLsn{parse_lsn(options.to_lsn)}});
   if (!options.to_name.empty()) targets.push_back({TargetName{options.to_name}});
-  if (targets.size() + (options.to_immediate ? 1 : 0) > 1) {
+  if (targets.size() + (options.to_immediate ? 1 : 0) + (options.to_gtid.empty() ? 0 : 1) > 1) {
     throw Error(Code::kUsage, "there is more than one target",
-                "give one of --to-time, --to-xid, --to-lsn, --to-name, --to-immediate");
+                "give one of --to-time, --to-gtid, --to-xid, --to-lsn, --to-name, --to-immediate");
   }
   if (targets.empty()) return std::nullopt;
   targets.front().inclusive = !options.exclusive;
   return targets.front();
 }
 
+std::optional<GtidPosition> target_gtid(const RestoreOptions& options) {
+  if (options.to_gtid.empty()) return std::nullopt;
+  try {
+    return GtidPosition(options.to_gtid);
+  } catch (const Error& error) {
+    throw Error(Code::kUsage, error.message(), "--to-gtid 0-1-42, several domains with commas");
+  }
+}
+
 DatabaseRestore database_options(const RestoreOptions& options) {
   DatabaseRestore database;
   database.tablespace_directory = options.tablespaces;
   database.target = target_of(options);
+  database.gtid = target_gtid(options);
+  database.gtid_inclusive = !options.exclusive;
   database.use_log = !options.to_immediate;
   database.timeline = options.timeline;
   database.action = options.action;
-  database.standby = options.role == "standby";
+  database.standby = options.role != "primary";
   database.primary_conninfo = options.primary;
   return database;
 }
@@ -105,27 +117,42 @@ RestoreJob make_job(const RestoreOptions& options, const BackupName& backup,
   return job;
 }
 
+// Which engine the options are for: "" for none or any.
+std::string wanted_engine(const RestoreOptions& options) {
+  const bool replica = options.role == "replica";
+  const bool postgresql = !options.to_xid.empty() || !options.to_lsn.empty() ||
+                          !options.to_name.empty() || options.timeline != "latest" ||
+                          options.action != "promote" || options.role == "standby" ||
+                          (!options.primary.empty() && !replica) || !options.tablespaces.empty();
+  const bool mariadb = !options.to_gtid.empty() || replica;
+  if (postgresql && mariadb) {
+    throw Error(Code::kUsage,
+                std::string(replica ? "--as replica" : "--to-gtid") +
+                    " is for MariaDB, and other options are for PostgreSQL",
+                "leave out what is not for the server of the backup");
+  }
+  return postgresql ? "postgresql" : mariadb ? "mariadb" : "";
+}
+
+std::string engine_title(const std::string& engine) {
+  return engine == "postgresql" ? "PostgreSQL" : engine == "mariadb" ? "MariaDB" : "a database";
+}
+
 // Options that would be ignored are a misunderstanding at the worst time for one.
 void check_database_options(const RestoreOptions& options, const Vault& vault,
                             const BackupName& name) {
-  if (options.role == "replica") {
-    // ReplicaPlan looks at the rest.
-    if (!target_of(options) && !options.exclusive && options.tablespaces.empty()) return;
-    throw Error(Code::kUsage, "a replica goes to the state of its primary, not to a target",
-                "leave the options for a target and --tablespaces out");
-  }
-  const bool given = target_of(options) || options.to_immediate || options.exclusive ||
-                     options.timeline != "latest" || options.action != "promote" ||
-                     options.role != "primary" || !options.primary.empty() ||
-                     !options.tablespaces.empty();
-  if (!given) return;
+  const std::string engine = wanted_engine(options);
+  if (engine.empty() && !target_of(options) && !options.to_immediate && !options.exclusive) return;
   const auto database = database_of(vault, name);
-  if (!database || database->engine != "postgresql" || database->method != "physical") {
-    throw Error(Code::kUsage, name.id() + " is no physical backup of PostgreSQL",
-                "leave the options for PostgreSQL out, or name another backup: holdfast list");
+  const bool fits =
+      database && database->method == "physical" && (engine.empty() || database->engine == engine);
+  if (!fits) {
+    throw Error(Code::kUsage, name.id() + " is no physical backup of " + engine_title(engine),
+                "leave the options for " + engine_title(engine) +
+                    " out, or name another backup: holdfast list");
   }
   if (!options.includes.empty() || !options.excludes.empty() || options.strip_components) {
-    throw Error(Code::kUsage, "a part of a cluster cannot be recovered to a target",
+    throw Error(Code::kUsage, "a part of a server's files cannot be recovered to a target",
                 "leave --include, --exclude and --strip-components out");
   }
 }
@@ -142,7 +169,7 @@ int run(Context& context, const RestoreOptions& options) {
   }
   const Restored restored =
       restore_backup(context, *opened.vault, job, options.thaw, database_options(options));
-  if (replica && !damage_in(restored)) replica->complete();
+  if (replica && !damage_in(restored)) replica->complete(restored.gtid);
   context.output.note(restored_text(job, restored));
   print_warnings(context.output, restored.warnings, restored.warning_count, restored.log_file);
   Json document = restored_json(job, restored);
@@ -173,11 +200,12 @@ void add_restore_command(Command& root) {
       .flag("--no-owner", o->no_owner, "Do not set owners")
       .flag("--no-xattrs", o->no_xattrs, "Do not set extended attributes and ACLs")
       .flag("--ignore-free-space", o->ignore_free_space, "Do not check the free space first")
-      .text("--to-time", o->to_time, "PostgreSQL: recover to this moment, 2025-11-10T12:00:00Z")
+      .text("--to-time", o->to_time, "Databases: recover to this moment, 2025-11-10T12:00:00Z")
+      .text("--to-gtid", o->to_gtid, "MariaDB: recover to this position, 0-1-42")
       .text("--to-xid", o->to_xid, "PostgreSQL: recover to this transaction")
       .text("--to-lsn", o->to_lsn, "PostgreSQL: recover to this position of the log")
       .text("--to-name", o->to_name, "PostgreSQL: recover to this restore point")
-      .flag("--to-immediate", o->to_immediate, "PostgreSQL: the backup itself, without the log")
+      .flag("--to-immediate", o->to_immediate, "Databases: the backup itself, without the log")
       .flag("--exclusive", o->exclusive, "Stop right before the target, not behind it")
       .text("--timeline", o->timeline, "latest (the default), current, or a number")
       .choice("--action", o->action, {"promote", "pause", "shutdown"},

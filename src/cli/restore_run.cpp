@@ -8,8 +8,8 @@
 #include "base/human.h"
 #include "cli/progress.h"
 #include "cli/run_log.h"
+#include "protect/mariadb_restore.h"
 #include "protect/source_job.h"
-#include "source/mariadb/restore.h"
 
 namespace holdfast {
 namespace {
@@ -41,15 +41,51 @@ MariadbSettings mariadb_settings(Context& context, const BackupName& backup) {
   return {};
 }
 
-void complete_mariadb(Context& context, const RestoreJob& job, const RestoreResult& result) {
-  if (job.dry_run || result.damaged > 0) return;
-  const MariadbPosition position =
-      finish_mariadb_restore(job.target, mariadb_settings(context, job.backup), context.stop);
-  if (position.gtid.empty()) return;
+MariadbRestore mariadb_job(Context& context, const RestoreJob& job,
+                           const DatabaseRestore& options) {
+  MariadbRestore restore;
+  restore.files = job;
+  restore.server = mariadb_settings(context, job.backup);
+  restore.use_log = options.use_log;
+  if (options.gtid) {
+    restore.target = BinlogTarget{*options.gtid, options.gtid_inclusive};
+  } else if (options.target) {
+    restore.target =
+        BinlogTarget{std::get<Timestamp>(options.target->at), options.target->inclusive};
+  }
+  return restore;
+}
+
+void say_scope(Context& context, const MariadbScope& scope) {
+  if (!scope.log) {
+    context.output.note("recovers the backup itself, of " + format_rfc3339(scope.consistent) +
+                        ": the vault has no log behind it\n");
+    return;
+  }
+  context.output.note("can be recovered: " + span_text(*scope.log, scope.consistent) + "\n");
+  if (!scope.end.last) return;
   context.output.note(
-      "the state of GTID " + position.gtid +
-      "; once the server runs, before it replicates: SET GLOBAL gtid_slave_pos = '" +
-      position.gtid + "'\n");
+      fmt::format("recovers to {}, committed in the second {}\n", to_text(scope.end.last->gtid),
+                  format_rfc3339(Timestamp(std::chrono::seconds{scope.end.last->time}))));
+}
+
+void restore_mariadb(Context& context, const Vault& vault, const MariadbRestore& job,
+                     RestoreProgress& progress, Warnings& warnings, Restored& restored,
+                     bool replica) {
+  const MariadbScope scope = mariadb_scope(vault, job, context.stop);
+  say_scope(context, scope);
+  const MariadbRestored done =
+      run_mariadb_restore(vault, job, scope, progress, warnings, context.stop);
+  restored.result = done.result;
+  restored.gtid = done.gtid;
+  restored.replayed = done.replayed;
+  if (job.files.dry_run || done.gtid.empty() || replica) return;
+  context.output.note(
+      done.replayed
+          ? "the state of GTID " + done.gtid + "; gtid_slave_pos is set to it\n"
+          : "the state of GTID " + done.gtid +
+                "; once the server runs, before it replicates: SET GLOBAL gtid_slave_pos = '" +
+                done.gtid + "'\n");
 }
 
 void say_scope(Context& context, const RecoveryScope& scope) {
@@ -85,8 +121,12 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
       restored.result = run_postgres_restore(vault, whole, scope, progress, warnings, context.stop);
       return restored;
     }
+    if (engine == "mariadb") {
+      restore_mariadb(context, vault, mariadb_job(context, job, database), progress, warnings,
+                      restored, database.standby);
+      return restored;
+    }
     restored.result = run_restore(vault, job, progress, warnings, context.stop);
-    if (engine == "mariadb") complete_mariadb(context, job, restored.result);
     if (job.backup.backup_class == "config") {
       restored.repositories = restore_repositories(vault, job, warnings, context.stop);
     }
@@ -190,6 +230,10 @@ Json restored_json(const RestoreJob& job, const Restored& restored) {
     Json repository;
     set_path(repository, "path", path);
     json["repositories"].push_back(std::move(repository));
+  }
+  if (!restored.gtid.empty()) {
+    json["gtid"] = restored.gtid;
+    json["replayed"] = restored.replayed;
   }
   json["warnings"] = restored.warnings;
   json["warning_count"] = restored.warning_count;

@@ -19,8 +19,10 @@ struct Restored {
   std::vector<std::string> repositories;  // made of the bundles of a config backup
   std::vector<std::string> warnings;      // the first ones
   std::uint64_t warning_count = 0;
-  ThawPlan thaw;         // what had to come from an archive first
-  std::string log_file;  // empty: none
+  ThawPlan thaw;          // what had to come from an archive first
+  std::string gtid;       // of MariaDB: the state that was brought back; empty: not known
+  bool replayed = false;  // ... with the log
+  std::string log_file;   // empty: none
 };
 
 // A physical backup of a database, whole, becomes a directory that a server starts on, as

@@ -12,6 +12,7 @@
 #include "cli/run_log.h"
 #include "cli/session.h"
 #include "os/file.h"
+#include "protect/binlog_receiver.h"
 #include "protect/log_receiver.h"
 
 namespace holdfast {
@@ -20,7 +21,7 @@ namespace {
 struct StreamOptions {
   std::string source;
   std::string slot;
-  std::string name = "holdfast";
+  std::string name;
   std::string interval = "200ms";
   std::vector<std::string> also;
   bool skip_gap = false;
@@ -28,9 +29,9 @@ struct StreamOptions {
 
 const SourceSettings& source_of(const Settings& settings, const std::string& name) {
   const SourceSettings& source = find_source(settings, name);
-  if (source.postgresql) return source;
-  throw Error(Code::kUsage, "source '" + name + "' is no PostgreSQL server",
-              "name a source with 'postgresql'");
+  if (source.postgresql || source.mariadb) return source;
+  throw Error(Code::kUsage, "source '" + name + "' is no database server",
+              "name a source with 'postgresql' or 'mariadb'");
 }
 
 // "appdb-1" -> "holdfast_appdb_1"
@@ -48,51 +49,108 @@ OpenedVault open_copy(Context& context, const std::string& name, const KeyRing& 
   return copy;
 }
 
-void write_status(const std::string& file, const LogReceiverStatus& status) {
-  const Json json{
-      {"connected", status.connected},
-      {"timeline", status.timeline},
-      {"received", format_lsn(status.received)},
-      {"durable", format_lsn(status.durable)},
-      {"server", format_lsn(status.server_end)},
-      {"behind_bytes", status.server_end - std::min(status.server_end, status.durable)},
-      {"heard", status.heard == Timestamp{} ? Json() : Json(format_rfc3339(status.heard))},
-      {"pieces", status.uploads.pieces},
-      {"segments", status.uploads.segments},
-      {"errors", status.uploads.errors},
-      {"last_upload_seconds", std::chrono::duration<double>(status.uploads.last_upload).count()}};
-  write_file_atomic(file, as_bytes(json.dump() + "\n"));
+Json time_json(Timestamp time) { return time == Timestamp{} ? Json() : Json(format_rfc3339(time)); }
+
+void add_uploads(Json& json, const LogUploadStats& uploads) {
+  json["pieces"] = uploads.pieces;
+  json["segments"] = uploads.files;
+  json["errors"] = uploads.errors;
+  json["last_upload_seconds"] = std::chrono::duration<double>(uploads.last_upload).count();
+}
+
+Json status_json(const LogReceiverStatus& status) {
+  Json json{{"connected", status.connected},
+            {"timeline", status.timeline},
+            {"received", format_lsn(status.received)},
+            {"durable", format_lsn(status.durable)},
+            {"server", format_lsn(status.server_end)},
+            {"behind_bytes", status.server_end - std::min(status.server_end, status.durable)},
+            {"heard", time_json(status.heard)}};
+  add_uploads(json, status.uploads);
+  return json;
+}
+
+std::string place_text(const std::string& file, std::uint64_t offset) {
+  return file.empty() ? "" : fmt::format("{}:{}", file, offset);
+}
+
+Json status_json(const BinlogReceiverStatus& status) {
+  Json json{{"connected", status.connected},
+            {"stream", status.stream},
+            {"received", place_text(status.received_file, status.received_offset)},
+            {"durable", place_text(status.durable.file, status.durable.offset)},
+            {"durable_gtid", status.durable.gtid},
+            {"durable_commit", time_json(status.durable.committed)},
+            {"behind_bytes", status.behind},
+            {"heard", time_json(status.heard)}};
+  add_uploads(json, status.uploads);
+  return json;
+}
+
+// Once a second while `receiver` is at work.
+template <typename Receiver>
+void run_reporting(Context& context, const std::string& file, Receiver& receiver) {
+  std::jthread reporter([&](std::stop_token stop) {
+    do {
+      write_file_atomic(file, as_bytes(status_json(receiver.status()).dump() + "\n"));
+    } while (context.clock.sleep_for(std::chrono::seconds{1}, stop));
+  });
+  receiver.run(context.stop);
+}
+
+LogReceiverOptions wal_options(const StreamOptions& options, const SourceSettings& source) {
+  LogReceiverOptions receive;
+  receive.source = source.name;
+  receive.server = *source.postgresql;
+  receive.slot = options.slot.empty() ? slot_of(source.name) : options.slot;
+  receive.name = options.name.empty() ? "holdfast" : options.name;
+  receive.interval = parse_duration(options.interval);
+  receive.skip_gap = options.skip_gap;
+  return receive;
+}
+
+BinlogReceiverOptions binlog_options(const StreamOptions& options, const SourceSettings& source) {
+  if (!options.slot.empty() || !options.name.empty()) {
+    throw Error(Code::kUsage,
+                "--slot and --name are for PostgreSQL, " + source.name + " is a MariaDB server",
+                "leave them out");
+  }
+  BinlogReceiverOptions receive;
+  receive.source = source.name;
+  receive.server = *source.mariadb;
+  receive.interval = parse_duration(options.interval);
+  receive.skip_gap = options.skip_gap;
+  return receive;
 }
 
 int run(Context& context, const StreamOptions& options) {
   const SourceSettings& source = source_of(context.settings(), options.source);
   const OpenedVault opened = open_vault(context, Access::kWrite);
-  LogReceiverOptions receive;
-  receive.source = source.name;
-  receive.server = *source.postgresql;
-  receive.slot = options.slot.empty() ? slot_of(source.name) : options.slot;
-  receive.name = options.name;
-  receive.interval = parse_duration(options.interval);
-  receive.skip_gap = options.skip_gap;
   std::vector<OpenedVault> copies;
+  std::vector<const Vault*> others;
   for (const std::string& name : options.also) {
     copies.push_back(open_copy(context, name, opened.vault->ring()));
-    receive.others.push_back(copies.back().vault.get());
+    others.push_back(copies.back().vault.get());
   }
   RunLog log(context, "backup", "stream-" + source.name);
   const std::string directory = context.settings().state_directory + "/stream";
+  const std::string file = directory + "/" + source.name + ".json";
   make_directories(directory, 0700);
   const auto notify = [&](const std::string& text) {
     log.info(text);
     context.output.note(fmt::format("{} {}\n", format_rfc3339(context.clock.now()), text));
   };
-  LogReceiver receiver(*opened.vault, receive, notify);
-  std::jthread reporter([&](std::stop_token stop) {
-    do {
-      write_status(directory + "/" + source.name + ".json", receiver.status());
-    } while (context.clock.sleep_for(std::chrono::seconds{1}, stop));
-  });
-  receiver.run(context.stop);
+  if (source.postgresql) {
+    LogReceiverOptions receive = wal_options(options, source);
+    receive.others = others;
+    LogReceiver receiver(*opened.vault, receive, notify);
+    run_reporting(context, file, receiver);
+  } else {
+    BinlogReceiverOptions receive = binlog_options(options, source);
+    receive.others = others;
+    BinlogReceiver receiver(*opened.vault, receive, notify);
+    run_reporting(context, file, receiver);
+  }
   notify("stopped");
   return kExitSuccess;
 }
@@ -101,11 +159,12 @@ int run(Context& context, const StreamOptions& options) {
 
 void add_stream_command(Command& root) {
   const auto o = std::make_shared<StreamOptions>();
-  root.subcommand("stream", "Keep the log of a PostgreSQL server in the vault as it is written")
+  root.subcommand("stream", "Keep the log of a database server in the vault as it is written")
       .argument("SOURCE", o->source, true, "A source of class database")
-      .text("--slot", o->slot, "Replication slot, made if needed (default: holdfast_SOURCE)")
+      .text("--slot", o->slot,
+            "PostgreSQL: replication slot, made if needed (default: holdfast_SOURCE)")
       .text("--name", o->name,
-            "Name for synchronous_standby_names, then commits wait for the vault "
+            "PostgreSQL: name for synchronous_standby_names, then commits wait for the vault "
             "(default: holdfast)")
       .text("--interval", o->interval,
             "Between two uploads of a segment in the making (default: 200ms)")

@@ -1,11 +1,13 @@
-// holdfast wal-push: PostgreSQL's archive_command. The call for one file also stores others that
-// are ready, several at once, and leaves a note for the calls that will ask for them.
+// holdfast wal-push: PostgreSQL's archive_command. The call for one file stores it; when others
+// wait, it leaves a worker behind that stores them, several at once, and notes each for the call
+// that will ask for it.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -14,7 +16,9 @@
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/session.h"
+#include "cli/wal_queue.h"
 #include "cli/wal_spool.h"
+#include "os/detached.h"
 #include "os/file.h"
 #include "protect/log_archive.h"
 #include "source/postgres/commit_index.h"
@@ -25,13 +29,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxFiles = 64;                    // in one call
-constexpr Duration kMaxTime = std::chrono::seconds{15};  // after that, nothing more is begun
+constexpr std::size_t kMaxFiles = 64;  // between two looks at what waits
 
 struct PushOptions {
   std::string path;
   std::string source;
   bool new_cluster = false;
+  bool worker = false;
 };
 
 class WalPush {
@@ -40,41 +44,30 @@ class WalPush {
       : context_(context),
         options_(options),
         name_(fs::path(options.path).filename().string()),
-        directory_(fs::path(options.path).parent_path().string()),
-        source_(wal_source(context, options.source)) {}
+        source_(wal_source(context, options.source)),
+        spool_(wal_spool(context, source_, "push")),
+        queue_(fs::path(options.path).parent_path().string(), spool_, vault_url(context)) {}
 
+  // The call for one file.
   void run();
+  // Everything that waits.
+  void work();
 
  private:
-  bool was_stored();
+  void open();
   void check_identity(const std::string& stream);
-  std::vector<std::string> ready_files();
-  std::uint64_t largest(const std::vector<std::string>& names) const;
-  void store(const std::string& name, bool own);
-  std::string path_of(const std::string& name) const {
-    return directory_.empty() ? name : directory_ + "/" + name;
-  }
-  std::string note_of(const std::string& name) const { return spool_ + "/" + name + ".ok"; }
-  // A note is about a file and a vault: others of the same name are pushed.
-  std::string stamp(const std::string& name) {
-    return vault_url(context_) + "\n" + file_stamp(path_of(name));
-  }
+  void store(const std::string& name);
+  void leave_worker();
 
   Context& context_;
   const PushOptions& options_;
   const std::string name_;
-  const std::string directory_;
   const std::string source_;
-  std::string spool_;
+  const std::string spool_;
+  const WalQueue queue_;
   std::string stream_;
   OpenedVault opened_;
 };
-
-void write_note(const std::string& path, const std::string& text) {
-  // One that is torn by a crash is no note.
-  const Fd fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  write_full(fd.get(), as_bytes(text), path);
-}
 
 std::string text_of(const std::string& path) {
   try {
@@ -104,17 +97,6 @@ bool is_segment(const std::string& name) {
   return kind == WalFileKind::kSegment || kind == WalFileKind::kPartial;
 }
 
-// True when an earlier call has stored this very file.
-bool WalPush::was_stored() {
-  if (spool_.empty()) return false;
-  const std::string note = note_of(name_);
-  const std::string noted = text_of(note);
-  if (noted.empty()) return false;
-  const bool same = noted == stamp(name_);
-  ::unlink(note.c_str());
-  return same;
-}
-
 // Asks the vault once; later calls know.
 void WalPush::check_identity(const std::string& stream) {
   const std::string file = spool_ + "/identity";
@@ -131,50 +113,21 @@ void WalPush::check_identity(const std::string& stream) {
                       options_.path);
     }
   }
-  if (!spool_.empty()) write_note(file, text);
+  if (!spool_.empty()) write_file_atomic(file, as_bytes(text), 0600);
 }
 
-// Ours first, then the oldest of those that wait. Notes about files that wait no longer go.
-std::vector<std::string> WalPush::ready_files() {
-  std::vector<std::string> files = {name_};
-  if (spool_.empty()) return files;
-  constexpr std::string_view kReady = ".ready";
-  constexpr std::string_view kNote = ".ok";
-  const std::set<std::string> waiting = names_in(path_of("archive_status"));
-  const std::set<std::string> notes = names_in(spool_);
-  for (const std::string& note : notes) {
-    if (!note.ends_with(kNote)) continue;
-    const std::string name = note.substr(0, note.size() - kNote.size());
-    if (!waiting.contains(name + std::string(kReady))) ::unlink(note_of(name).c_str());
-  }
-  for (const std::string& entry : waiting) {
-    if (!entry.ends_with(kReady)) continue;
-    const std::string name = entry.substr(0, entry.size() - kReady.size());
-    if (name == name_ || !wal_file_kind(name)) continue;
-    if (notes.contains(name + std::string(kNote)) && text_of(note_of(name)) == stamp(name)) {
-      continue;
-    }
-    files.push_back(name);
-    if (files.size() == kMaxFiles) break;
-  }
-  return files;
+// The same memory for one file after the other: fresh pages cost as much as compressing them.
+ByteView read_again(const std::string& path, Bytes& buffer) {
+  const Fd fd = open_file(path, O_RDONLY);
+  buffer.resize(static_cast<std::size_t>(fs::file_size(path)));
+  return ByteView(buffer).first(read_full(fd.get(), buffer, path));
 }
 
-std::uint64_t WalPush::largest(const std::vector<std::string>& names) const {
-  std::uint64_t size = 0;
-  for (const std::string& name : names) {
-    std::error_code gone;
-    const std::uint64_t one = fs::file_size(path_of(name), gone);
-    if (!gone) size = std::max(size, one);
-  }
-  return size;
-}
-
-void WalPush::store(const std::string& name, bool own) {
-  const std::string path = path_of(name);
-  const std::string before = stamp(name);
+void WalPush::store(const std::string& name) {
+  const std::string path = queue_.path_of(name);
   nlohmann::json facts = nlohmann::json::object();
-  const Bytes content = read_file(path);
+  thread_local Bytes buffer;
+  const ByteView content = read_again(path, buffer);
   if (is_segment(name)) {
     const WalHeader header = checked_header(path, name, content.size());
     if (std::to_string(header.system_identifier) != stream_) {
@@ -187,7 +140,28 @@ void WalPush::store(const std::string& name, bool own) {
   store_log(
       *opened_.vault, {source_, stream_, name, {}}, content, facts.dump(),
       context_.settings().compression > 0 ? context_.settings().compression : kDefaultCompression);
-  if (!own) write_note(note_of(name), before);
+}
+
+void WalPush::open() {
+  const std::uint64_t size = fs::file_size(options_.path);
+  stream_ = std::to_string(is_segment(name_)
+                               ? checked_header(options_.path, name_, size).system_identifier
+                               : read_system_identifier("."));
+  opened_ = open_vault(context_, Access::kWrite);
+  check_identity(stream_);
+}
+
+// The same command line, which finds configuration and keys where this one did.
+void WalPush::leave_worker() {
+  const Fd right = queue_.begin_work();
+  if (!right.valid()) return;
+  std::ifstream words("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> argv;
+  for (std::string word; std::getline(words, word, '\0');) argv.push_back(word);
+  if (argv.empty()) return;
+  argv.front() = fs::read_symlink("/proc/self/exe").string();
+  argv.emplace_back("--worker");
+  start_detached(argv, right);
 }
 
 void WalPush::run() {
@@ -195,25 +169,40 @@ void WalPush::run() {
     throw Error(Code::kUsage, "'" + printable(name_) + "' is not the name of a WAL file",
                 "in postgresql.conf: archive_command = 'holdfast wal-push %p'");
   }
-  spool_ = wal_spool(context_, source_, "push");
-  if (was_stored()) return;
-  const std::uint64_t size = fs::file_size(options_.path);
-  stream_ = std::to_string(is_segment(name_)
-                               ? checked_header(options_.path, name_, size).system_identifier
-                               : read_system_identifier("."));
-  opened_ = open_vault(context_, Access::kWrite);
-  check_identity(stream_);
-  const std::vector<std::string> files = ready_files();
-  const Duration end = context_.clock.monotonic() + kMaxTime;
-  first_and_others(files.size(), wal_threads(*opened_.store, largest(files)), [&](std::size_t i) {
-    if (i > 0 && (context_.stop.stop_requested() || context_.clock.monotonic() > end)) return;
-    store(files[i], i == 0);
-  });
+  if (queue_.take_note(name_) || queue_.await(name_, context_.stop)) return;
+  if (context_.stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  open();
+  store(name_);
+  for (const std::string& other : queue_.waiting(2)) {
+    if (other == name_) continue;
+    leave_worker();
+    break;
+  }
+}
+
+// Ends with the first that fails: the call for that one tries itself, and says why.
+void WalPush::work() {
+  open();
+  for (;;) {
+    const std::vector<std::string> files = queue_.waiting(kMaxFiles);
+    if (files.empty() || context_.stop.stop_requested()) return;
+    std::atomic<std::size_t> stored{0};
+    const auto one = [&](std::size_t i) {
+      if (context_.stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+      const std::string before = queue_.stamp(files[i]);
+      store(files[i]);
+      queue_.note(files[i], before);
+      ++stored;
+    };
+    first_and_others(files.size(), wal_threads(*opened_.store, queue_.largest(files)), one);
+    if (stored < files.size()) return;
+  }
 }
 
 int push(Context& context, const PushOptions& options) {
   try {
-    WalPush(context, options).run();
+    WalPush call(context, options);
+    options.worker ? call.work() : call.run();
   } catch (const fs::filesystem_error& error) {
     throw system_error(error.code().value(), "cannot read " + options.path);
   } catch (Error& error) {
@@ -232,6 +221,8 @@ void add_wal_push_command(Command& root) {
   command.argument("PATH", o->path, true, "The file: %p")
       .text("--source", o->source, "Whose log it is (default: the only database source)")
       .flag("--new-cluster", o->new_cluster, "Take a server with another system identifier too")
+      .flag("--worker", o->worker,
+            "Store all that waits; a call leaves such a process behind when others wait")
       .examples({"archive_command = 'holdfast wal-push %p'  # in postgresql.conf",
                  "archive_command = 'holdfast wal-push --source shop %p'"})
       .run([o](Context& context) { return push(context, *o); });

@@ -8,6 +8,7 @@
 
 #include "protect/log_recovery.h"
 #include "protect/restore.h"
+#include "source/mariadb/gtid.h"
 #include "source/postgres/restore.h"
 
 namespace holdfast {
@@ -18,10 +19,12 @@ struct DatabaseRestore {
   std::string tablespace_directory;
   bool use_log = true;                   // go on with the log of the vault, if it has one
   std::optional<RecoveryTarget> target;  // none: to the end of the log
+  std::optional<GtidPosition> gtid;      // MariaDB: instead of a target ...
+  bool gtid_inclusive = true;            // ... its last transaction too
   std::string timeline;                  // "latest" (the default), "current", a number
   std::string action = "promote";        // at the target: "promote", "pause", "shutdown"
-  bool standby = false;
-  std::string primary_conninfo;  // of a standby
+  bool standby = false;                  // or a replica
+  std::string primary_conninfo;          // of a standby
 };
 
 // What a restore brings back, to be said before it begins and checked after it.

@@ -6,11 +6,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 
 #include "base/error.h"
 #include "os/file.h"
 #include "protect/log_archive.h"
+#include "protect/log_backfill.h"
 #include "protect/log_listing.h"
+#include "protect/log_patience.h"
+#include "protect/wal_upload.h"
 #include "source/postgres/connection.h"
 #include "source/postgres/replication.h"
 #include "source/postgres/timeline_history.h"
@@ -19,10 +23,6 @@ namespace holdfast {
 namespace {
 
 constexpr Duration kStatusEvery = std::chrono::seconds{5};
-constexpr Duration kFirstPause = std::chrono::milliseconds{200};
-constexpr Duration kLongestPause = std::chrono::seconds{15};
-
-bool is_passing(const Error& error) { return error.code() == Code::kUnavailable; }
 
 // Where the stream has to go on.
 struct Position {
@@ -57,6 +57,7 @@ struct LogReceiver::State {
   void store_history(PgReplication& server, std::uint32_t timeline);
   bool stream(PgReplication& server, std::stop_token stop);  // true at the end of the timeline
   void report(PgReplication& server);
+  void start_backfill();
 
   template <typename Change>
   void update(Change change) {
@@ -70,14 +71,29 @@ struct LogReceiver::State {
   Fd wake;
   std::string system;
   std::uint32_t segment_size = kWalSegmentSize;
-  std::unique_ptr<LogUploader> uploader;
+  std::unique_ptr<WalUpload> uploader;
   Lsn received = 0;
   Lsn reported = 0;
   Duration last_report{};
 
   mutable Mutex mutex;
   LogReceiverStatus status GUARDED_BY(mutex);
+  std::jthread backfill;
 };
+
+// Beside the stream, which does not wait for it.
+void LogReceiver::State::start_backfill() {
+  BackfillOptions fill{options.source, system, options.server, options.name + "_backfill",
+                       options.others};
+  backfill = std::jthread([this, fill = std::move(fill)](std::stop_token stop) {
+    try {
+      backfill_log(vault, fill, notify, stop);
+    } catch (const Error& error) {
+      if (error.code() == Code::kCancelled) return;
+      notify("holes in the log stay until the next connection: " + error.message());
+    }
+  });
+}
 
 void LogReceiver::State::check_system(const PgIdentity& identity) {
   if (!system.empty() && system != identity.system) {
@@ -186,18 +202,19 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
     LogUploadOptions upload;
     upload.source = options.source;
     upload.stream = system;
-    upload.segment_size = segment_size;
     upload.interval = options.interval;
     upload.others = options.others;
-    uploader = std::make_unique<LogUploader>(
-        vault, upload, [this](const Error& error) { notify("the log waits: " + error.message()); },
+    uploader = std::make_unique<WalUpload>(
+        vault, upload, segment_size,
+        [this](const Error& error) { notify("the log waits: " + error.message()); },
         [this] { progress(); });
   }
   uploader->drain(stop);
   Position at = position(identity);
+  start_backfill();
   for (;;) {
     store_history(server, at.timeline);
-    uploader->begin(at.timeline, at.start, at.stored);
+    uploader->begin(at.timeline, at.start, at.stored, stop);
     received = at.start;
     server.start(options.slot, at.start, at.timeline);
     notify(fmt::format("receiving from {} on timeline {}", format_lsn(at.start), at.timeline));
@@ -216,22 +233,15 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
 
 void LogReceiver::State::run(std::stop_token stop) {
   const std::stop_callback on_stop(stop, [this] { progress(); });
-  Duration pause = kFirstPause;
-  while (!stop.stop_requested()) {
-    try {
-      connect_and_stream(stop);
-      break;
-    } catch (const Error& error) {
-      bool was_connected = false;
-      update([&](LogReceiverStatus& s) { was_connected = std::exchange(s.connected, false); });
-      if (error.code() == Code::kCancelled) break;
-      if (!is_passing(error)) throw;
-      if (was_connected) pause = kFirstPause;
-      notify(error.message() + fmt::format("; trying again in {}", format_duration(pause)));
-    }
-    vault.clock().sleep_for(pause, stop);
-    pause = std::min(2 * pause, kLongestPause);
-  }
+  keep_connected(
+      vault.clock(), stop, [&] { connect_and_stream(stop); },
+      [this] {
+        bool was_connected = false;
+        update([&](LogReceiverStatus& s) { was_connected = std::exchange(s.connected, false); });
+        return was_connected;
+      },
+      notify);
+  backfill = {};
   uploader.reset();
 }
 

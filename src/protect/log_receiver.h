@@ -7,6 +7,7 @@
 
 #include "protect/log_uploader.h"
 #include "settings/settings.h"
+#include "source/postgres/lsn.h"
 
 namespace holdfast {
 

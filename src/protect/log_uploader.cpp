@@ -1,18 +1,14 @@
 #include "protect/log_uploader.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "protect/log_archive.h"
-#include "source/postgres/commit_index.h"
-#include "source/postgres/log_facts.h"
 
 namespace holdfast {
 namespace {
 
 // More than that waits in the server, which keeps it anyway.
-constexpr std::size_t kWaitingSegments = 4;
+constexpr std::size_t kWaitingFiles = 6;
 constexpr Duration kFirstPause = std::chrono::milliseconds{500};
 constexpr Duration kLongestPause = std::chrono::seconds{30};
 
@@ -25,42 +21,54 @@ LogUploader::LogUploader(const Vault& vault, const LogUploadOptions& options,
       options_(options),
       on_error_(std::move(on_error)),
       on_progress_(std::move(on_progress)),
-      thread_([this](std::stop_token stop) { run(std::move(stop)); }) {}
+      uploading_([this](const std::stop_token& stop) { run(stop); }),
+      replacing_([this](const std::stop_token& stop) { run_replacing(stop); }) {}
 
 LogUploader::~LogUploader() {
-  thread_.request_stop();
-  thread_.join();
+  uploading_.request_stop();
+  uploading_.join();
+  replacing_.request_stop();
+  replacing_.join();
 }
 
-void LogUploader::begin(std::uint32_t timeline, Lsn start, std::uint32_t stored) {
-  MutexLock lock(mutex_);
-  if (!segments_.empty()) segments_.back().last = true;
-  timeline_ = timeline;
-  end_ = start;
-  durable_ = std::max(durable_, start + stored);
-  segments_.push_back({{timeline, start / options_.segment_size}, {}, stored, false, nullptr, 0});
-}
-
-void LogUploader::add(ByteView data, std::stop_token stop) {
+void LogUploader::begin(LogUploadFile file, std::stop_token stop) {
   const std::stop_callback wake(stop, [this] { changed_.notify_all(); });
-  while (!data.empty()) {
-    MutexLock lock(mutex_);
-    if (timeline_ == 0) throw Error(Code::kInternal, "log bytes before their segment");
-    if (segments_.empty() || segments_.back().bytes.size() == options_.segment_size) {
-      while (segments_.size() >= kWaitingSegments && !stop.stop_requested()) lock.wait(changed_);
-      if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-      segments_.push_back({{timeline_, end_ / options_.segment_size}, {}, 0, false, nullptr, 0});
-    }
-    Bytes& bytes = segments_.back().bytes;
-    const std::size_t part = std::min(data.size(), options_.segment_size - bytes.size());
-    append(bytes, data.first(part));
-    end_ += part;
-    data = data.subspan(part);
-    changed_.notify_all();
+  MutexLock lock(mutex_);
+  if (!files_.empty()) files_.back().last = true;
+  while (files_.size() + complete_.size() >= kWaitingFiles && !stop.stop_requested()) {
+    lock.wait(changed_);
   }
+  if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  added_ = file.position;
+  durable_ = std::max(durable_, file.position + file.stored);
+  files_.push_back({std::move(file), {}, false, false, 0});
+  changed_.notify_all();
 }
 
-Lsn LogUploader::durable() const {
+void LogUploader::add(ByteView data) {
+  MutexLock lock(mutex_);
+  // A file that was uploaded to its end so far is still there, unless another one has begun.
+  if (files_.empty() || files_.back().whole) {
+    throw Error(Code::kInternal, "bytes of the log before their file");
+  }
+  append(files_.back().bytes, data);
+  added_ += data.size();
+  changed_.notify_all();
+}
+
+void LogUploader::complete() {
+  MutexLock lock(mutex_);
+  if (files_.empty()) throw Error(Code::kInternal, "the end of a file that has not begun");
+  files_.back().whole = true;
+  changed_.notify_all();
+}
+
+std::uint64_t LogUploader::added() const {
+  MutexLock lock(mutex_);
+  return added_;
+}
+
+std::uint64_t LogUploader::durable() const {
   MutexLock lock(mutex_);
   return durable_;
 }
@@ -77,24 +85,26 @@ void LogUploader::drain(std::stop_token stop) {
 }
 
 bool LogUploader::has_work() const {
-  if (segments_.empty()) return false;
-  const Segment& first = segments_.front();
-  return segments_.size() > 1 || first.bytes.size() > first.stored;
+  if (files_.empty()) return false;
+  const File& first = files_.front();
+  return files_.size() > 1 || first.whole || first.bytes.size() > first.file.stored;
 }
 
-bool LogUploader::await_work(std::stop_token stop) {
+bool LogUploader::await_work(const std::stop_token& stop) {
   MutexLock lock(mutex_);
   while (!has_work() && !stop.stop_requested()) lock.wait(changed_);
-  return !stop.stop_requested();
+  return !stop.stop_requested() || has_work();
 }
 
-void LogUploader::run(std::stop_token stop) {
+// Calls `step` as often as `await` says that there is something to do; after a stop until one
+// fails: what does not get there is still kept by the server, or is there in pieces.
+void LogUploader::keep_trying(const std::stop_token& stop, const std::function<bool()>& await,
+                              const std::function<void()>& step) {
   const std::stop_callback wake(stop, [this] { changed_.notify_all(); });
   Duration pause = kFirstPause;
-  while (await_work(stop)) {
-    const Duration begin = vault_.clock().monotonic();
+  while (await()) {
     try {
-      upload_next();
+      step();
       pause = kFirstPause;
     } catch (const Error& error) {
       {
@@ -102,92 +112,120 @@ void LogUploader::run(std::stop_token stop) {
         ++stats_.errors;
       }
       on_error_(error);
+      if (stop.stop_requested()) return;
       vault_.clock().sleep_for(pause, stop);
       pause = std::min(2 * pause, kLongestPause);
-      continue;
     }
-    on_progress_();
-    const Duration left = options_.interval - (vault_.clock().monotonic() - begin);
-    if (left > Duration{}) vault_.clock().sleep_for(left, stop);
   }
-  upload_rest();
 }
 
-// One try: what does not get there is still kept by the server.
-void LogUploader::upload_rest() {
-  try {
-    for (;;) {
-      {
-        MutexLock lock(mutex_);
-        if (!has_work()) return;
-      }
-      upload_next();
-    }
-  } catch (const Error& error) {
-    on_error_(error);
+void LogUploader::run(const std::stop_token& stop) {
+  keep_trying(
+      stop, [&] { return await_work(stop); },
+      [&] {
+        const Duration begin = vault_.clock().monotonic();
+        upload_next();
+        on_progress_();
+        const Duration left = options_.interval - (vault_.clock().monotonic() - begin);
+        if (left > Duration{}) vault_.clock().sleep_for(left, stop);
+      });
+}
+
+std::optional<LogUploader::Upload> LogUploader::next_upload() {
+  MutexLock lock(mutex_);
+  File& first = files_.front();
+  const std::uint32_t stored = first.file.stored;
+  // A timeline that ended in the middle of its segment leaves pieces.
+  if (!first.whole && stored >= first.bytes.size()) {
+    if (first.last) files_.pop_front();
+    changed_.notify_all();
+    return std::nullopt;
   }
+  LogFileFacts& facts = *first.file.facts;
+  facts.feed(ByteView(first.bytes).subspan(first.known));
+  first.known = first.bytes.size();
+  if (first.whole && stored == first.bytes.size()) {
+    hand_over(first, facts.json());
+    return std::nullopt;
+  }
+  Upload upload;
+  upload.name = first.file.name;
+  // One that has pieces is durable sooner with one more.
+  upload.whole = first.whole && (stored == 0 || stored > first.bytes.size());
+  upload.begin = upload.whole ? 0 : stored;
+  upload.content = to_bytes(ByteView(first.bytes).subspan(upload.begin));
+  upload.facts = facts.json();
+  return upload;
+}
+
+void LogUploader::hand_over(File& file, std::string facts) {
+  complete_.push_back({file.file.name, 0, std::move(file.bytes), true, std::move(facts)});
+  files_.pop_front();
+  changed_.notify_all();
 }
 
 void LogUploader::upload_next() {
-  Bytes content;
-  WalSegment segment;
-  std::uint32_t begin = 0;
-  bool whole = false;
-  std::string facts;
+  const auto upload = next_upload();
+  if (!upload) return;
+  const Duration started = vault_.clock().monotonic();
+  store(*upload);
+  uploaded(*upload, vault_.clock().monotonic() - started);
+}
+
+bool LogUploader::await_replacement(const std::stop_token& stop) {
+  MutexLock lock(mutex_);
+  while (complete_.empty() && !stop.stop_requested()) lock.wait(changed_);
+  return !complete_.empty();
+}
+
+void LogUploader::run_replacing(const std::stop_token& stop) {
+  keep_trying(
+      stop, [&] { return await_replacement(stop); }, [&] { replace_next(); });
+}
+
+void LogUploader::replace_next() {
+  const Upload* first = nullptr;
   {
     MutexLock lock(mutex_);
-    Segment& first = segments_.front();
-    segment = first.name;
-    whole = first.bytes.size() == options_.segment_size;
-    begin = whole ? 0 : first.stored;
-    // A timeline that ended in the middle of its segment leaves pieces.
-    if (!whole && first.stored >= first.bytes.size()) {
-      segments_.pop_front();
-      changed_.notify_all();
-      return;
-    }
-    content = to_bytes(ByteView(first.bytes).subspan(begin));
-    facts = facts_of(first);
+    first = &complete_.front();  // only this thread removes it, and others only add behind it
   }
-  const Duration started = vault_.clock().monotonic();
-  upload(segment, begin, content, whole, facts);
-  uploaded(segment, begin + static_cast<std::uint32_t>(content.size()), whole, content.size(),
-           vault_.clock().monotonic() - started);
+  store(*first);
+  MutexLock lock(mutex_);
+  stats_.bytes += first->content.size();
+  ++stats_.files;
+  complete_.pop_front();
+  changed_.notify_all();
 }
 
-std::string LogUploader::facts_of(Segment& segment) const {
-  if (!segment.facts) {
-    segment.facts = std::make_unique<SegmentFacts>(segment.name.start(options_.segment_size),
-                                                   segment.name.timeline, options_.segment_size);
+void LogUploader::store(const Upload& upload) const {
+  LogName name{options_.source, options_.stream, upload.name, {}};
+  if (!upload.whole) {
+    name.piece =
+        LogPiece{upload.begin, upload.begin + static_cast<std::uint32_t>(upload.content.size())};
   }
-  segment.facts->feed(ByteView(segment.bytes).subspan(segment.known));
-  segment.known = segment.bytes.size();
-  return segment.facts->json().dump();
-}
-
-void LogUploader::upload(const WalSegment& segment, std::uint32_t begin, ByteView content,
-                         bool whole, const std::string& facts) {
-  const auto end = begin + static_cast<std::uint32_t>(content.size());
-  LogName name{options_.source, options_.stream, segment.name(options_.segment_size), {}};
-  if (!whole) name.piece = LogPiece{begin, end};
   std::vector<const Vault*> vaults{&vault_};
   vaults.insert(vaults.end(), options_.others.begin(), options_.others.end());
   for (const Vault* vault : vaults) {
-    store_log(*vault, name, content, facts);
-    if (whole) remove_log_pieces(*vault, name);
+    store_log(*vault, name, upload.content, upload.facts);
+    if (upload.whole) remove_log_pieces(*vault, name);
   }
 }
 
-void LogUploader::uploaded(const WalSegment& segment, std::uint32_t end, bool whole,
-                           std::size_t bytes, Duration took) {
+void LogUploader::uploaded(const Upload& upload, Duration took) {
   MutexLock lock(mutex_);
-  stats_.bytes += bytes;
+  stats_.bytes += upload.content.size();
   stats_.last_upload = took;
-  ++(whole ? stats_.segments : stats_.pieces);
-  durable_ = std::max(durable_, segment.start(options_.segment_size) + end);
-  Segment& first = segments_.front();
-  first.stored = end;
-  if (whole || (first.last && first.stored == first.bytes.size())) segments_.pop_front();
+  ++(upload.whole ? stats_.files : stats_.pieces);
+  File& first = files_.front();
+  first.file.stored = upload.begin + static_cast<std::uint32_t>(upload.content.size());
+  durable_ = std::max(durable_, first.file.position + first.file.stored);
+  first.file.facts->durable();
+  const bool all = first.file.stored == first.bytes.size();
+  if (upload.whole || (first.last && !first.whole && all)) {
+    files_.pop_front();
+  } else if (first.whole && all) {
+    hand_over(first, upload.facts);
+  }
   changed_.notify_all();
 }
 

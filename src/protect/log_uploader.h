@@ -1,18 +1,17 @@
-// Brings the WAL of a running server into the vault while it is being written.
+// Brings the log of a running server into the vault while it is being written, file by file.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "os/mutex.h"
-#include "source/postgres/commit_index.h"
-#include "source/postgres/wal_file.h"
 #include "vault/log_name.h"
 #include "vault/vault.h"
 
@@ -20,10 +19,8 @@ namespace holdfast {
 
 struct LogUploadOptions {
   std::string source;
-  std::string stream;  // the system identifier
-  std::uint32_t segment_size = kWalSegmentSize;
+  std::string stream;
   Duration interval = std::chrono::milliseconds{200};  // between two pieces
-  int level = 0;
   // Copies of the vault in other regions that get everything as well: a position is durable when
   // all have it.
   std::vector<const Vault*> others;
@@ -31,52 +28,93 @@ struct LogUploadOptions {
 
 struct LogUploadStats {
   std::uint64_t pieces = 0;
-  std::uint64_t segments = 0;
+  std::uint64_t files = 0;   // whole ones
   std::uint64_t bytes = 0;   // of objects, in each store
   std::uint64_t errors = 0;  // tries that failed
   Duration last_upload{};    // how long the last object took
 };
 
+// Finds out, while the bytes of one file pass, what the headers of its objects say. Called by the
+// uploading thread alone.
+class LogFileFacts {
+ public:
+  LogFileFacts() = default;
+  LogFileFacts(const LogFileFacts&) = delete;
+  LogFileFacts& operator=(const LogFileFacts&) = delete;
+  virtual ~LogFileFacts() = default;
+
+  virtual void feed(ByteView bytes) = 0;
+  // A JSON object about all that was fed. What feed() and json() throw ends nothing: the upload is
+  // tried again.
+  virtual std::string json() = 0;
+  // What json() said last is in the vault.
+  virtual void durable() {}
+};
+
+// A file of the log in the making.
+struct LogUploadFile {
+  std::string name;
+  std::uint64_t position = 0;  // of its first byte, on the scale of durable()
+  std::uint32_t stored = 0;    // how many of its first bytes are durable already, as pieces
+  std::unique_ptr<LogFileFacts> facts;
+};
+
 // Takes the log in order; one thread adds, one of its own uploads. What is behind a piece that was
-// stored is durable; whole segments replace their pieces. A failing store is tried again for ever,
-// with growing pauses, and `on_error` hears of it: the server keeps what is not durable here.
+// stored is durable. A file that is complete replaces its pieces; a second thread does that, so
+// that what comes behind does not wait. A failing store is tried again for ever, with growing
+// pauses, and `on_error` hears of it: the server keeps what is not durable here.
 class LogUploader {
  public:
   LogUploader(const Vault& vault, const LogUploadOptions& options,
               std::function<void(const Error&)> on_error, std::function<void()> on_progress);
   ~LogUploader();
 
-  // Starts at the beginning of a segment, after the start and after a change of timeline; what was
-  // added before is uploaded first. `stored` tells how many of its first bytes are durable already.
-  void begin(std::uint32_t timeline, Lsn start, std::uint32_t stored);
-  // The next bytes. Waits while too much is waiting; Error(kCancelled) when `stop` comes.
-  void add(ByteView data, std::stop_token stop);
+  // Starts a file, from its first byte on; what was added before is uploaded first. A file before
+  // that was not completed stays in pieces. Waits while too many files are waiting;
+  // Error(kCancelled) when `stop` comes.
+  void begin(LogUploadFile file, std::stop_token stop);
+  // The next bytes of the file.
+  void add(ByteView data);
+  // The file is complete: it is stored whole, also when that is less than had been stored of it.
+  void complete();
+  // Behind the last byte that was added.
+  std::uint64_t added() const;
   // Everything before is in the vault.
-  Lsn durable() const;
+  std::uint64_t durable() const;
   // Waits until all that was added is durable, or `stop`.
   void drain(std::stop_token stop);
   LogUploadStats stats() const;
 
  private:
-  struct Segment {
-    WalSegment name;
+  struct File {
+    LogUploadFile file;
     Bytes bytes;
-    std::uint32_t stored = 0;             // durable as pieces
-    bool last = false;                    // of its timeline: no more will come
-    std::unique_ptr<SegmentFacts> facts;  // of the first `known` bytes; of the uploading thread
-    std::size_t known = 0;
+    bool whole = false;
+    bool last = false;      // no more will come, although it is not whole
+    std::size_t known = 0;  // to its facts
+  };
+  // What one upload is about.
+  struct Upload {
+    std::string name;
+    std::uint32_t begin = 0;
+    Bytes content;
+    bool whole = false;
+    std::string facts;
   };
 
-  void run(std::stop_token stop);
+  void keep_trying(const std::stop_token& stop, const std::function<bool()>& await,
+                   const std::function<void()>& step);
+  void run(const std::stop_token& stop);
   bool has_work() const REQUIRES(mutex_);
-  bool await_work(std::stop_token stop);
+  bool await_work(const std::stop_token& stop);
+  std::optional<Upload> next_upload();
+  void hand_over(File& file, std::string facts) REQUIRES(mutex_);
   void upload_next();
-  void upload_rest();
-  void upload(const WalSegment& segment, std::uint32_t begin, ByteView content, bool whole,
-              const std::string& facts);
-  std::string facts_of(Segment& segment) const;
-  void uploaded(const WalSegment& segment, std::uint32_t end, bool whole, std::size_t bytes,
-                Duration took);
+  void run_replacing(const std::stop_token& stop);
+  bool await_replacement(const std::stop_token& stop);
+  void replace_next();
+  void store(const Upload& upload) const;
+  void uploaded(const Upload& upload, Duration took);
 
   const Vault& vault_;
   const LogUploadOptions options_;
@@ -85,12 +123,13 @@ class LogUploader {
 
   mutable Mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<Segment> segments_ GUARDED_BY(mutex_);
-  std::uint32_t timeline_ GUARDED_BY(mutex_) = 0;
-  Lsn end_ GUARDED_BY(mutex_) = 0;  // of what was added
-  Lsn durable_ GUARDED_BY(mutex_) = 0;
+  std::deque<File> files_ GUARDED_BY(mutex_);
+  std::deque<Upload> complete_ GUARDED_BY(mutex_);  // whole files, durable as pieces
+  std::uint64_t added_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t durable_ GUARDED_BY(mutex_) = 0;
   LogUploadStats stats_ GUARDED_BY(mutex_);
-  std::jthread thread_;
+  std::jthread uploading_;
+  std::jthread replacing_;
 };
 
 }  // namespace holdfast

@@ -1,7 +1,13 @@
 // wal-push and wal-fetch without a server: files as one would write them.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include <filesystem>
+#include <optional>
+#include <thread>
 
 #include "base/wire.h"
 #include "cli/support.h"
@@ -14,6 +20,25 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint32_t kMiB = 1u << 20;
+
+// Counts how often others open a file.
+class Opened {
+ public:
+  explicit Opened(const std::string& path) : fd_(::inotify_init1(IN_CLOEXEC)) {
+    EXPECT_GE(::inotify_add_watch(fd_.get(), path.c_str(), IN_OPEN), 0);
+  }
+  void wait_for(int times) const {
+    for (int seen = 0; seen < times;) {
+      char events[4096];
+      const ssize_t size = ::read(fd_.get(), events, sizeof events);
+      ASSERT_GT(size, 0);
+      seen += static_cast<int>(size / static_cast<ssize_t>(sizeof(inotify_event)));
+    }
+  }
+
+ private:
+  Fd fd_;
+};
 
 // A data directory of a server with segments of 1 MiB.
 class Wal : public ::testing::Test {
@@ -70,8 +95,15 @@ class Wal : public ::testing::Test {
     const ProcessResult result = run_process(options);
     return {result.exit_code, result.output, result.error_output};
   }
+  // Returns when the worker that the call left behind, if it did, has ended.
   Outcome push(std::uint64_t number) {
-    return call("pg", {"wal-push", "--source", "db", "pg_wal/" + name_of(number)});
+    const Outcome outcome = call("pg", {"wal-push", "--source", "db", "pg_wal/" + name_of(number)});
+    const std::string lock = shop_ / "state/wal/db/push/worker.lock";
+    if (path_exists(lock)) {
+      const Fd fd = open_file(lock, O_RDWR);
+      EXPECT_EQ(::flock(fd.get(), LOCK_EX), 0);
+    }
+    return outcome;
   }
   Outcome fetch(const std::string& name) {
     return call("pg", {"wal-fetch", "--source", "db", name, "pg_wal/RECOVERYXLOG"});
@@ -107,6 +139,27 @@ TEST_F(Wal, APushStoresAllThatWaitAndTheNextCallsFindThat) {
   EXPECT_EQ(again.code, 4) << again.err;
   fs::rename(shop_ / "away", shop_ / "vault");
   EXPECT_EQ(push(2).code, 0);
+}
+
+// A call waits for the worker that is at it, and works itself when that one ends without.
+TEST_F(Wal, ACallWaitsForTheWorkerAtWork) {
+  write_segment(1);
+  EXPECT_EQ(push(1).code, 0);
+  mark_done(1);
+  write_segment(2);
+  const std::string spool = shop_ / "state/wal/db/push";
+  std::optional<Fd> worker(open_file(spool + "/worker.lock", O_RDWR | O_CREAT));
+  ASSERT_EQ(::flock(worker->get(), LOCK_EX), 0);
+  const Opened asked(spool + "/worker.lock");
+  std::jthread call([&] {
+    EXPECT_EQ(this->call("pg", {"wal-push", "--source", "db", "pg_wal/" + name_of(2)}).code, 0);
+  });
+  // It asks for the lock again and again, and does not go on meanwhile.
+  asked.wait_for(3);
+  EXPECT_FALSE(path_exists(object(2)));
+  worker.reset();
+  call.join();
+  EXPECT_TRUE(path_exists(object(2)));
 }
 
 TEST_F(Wal, ANoteIsAboutThatVeryFile) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "os/file.h"
 #include "postgres/shop.h"
@@ -41,6 +42,17 @@ class Stream : public ::testing::Test {
 
   Background stream(const std::string& interval = "20ms") const {
     return shop_->start("stream.log", {"stream", "shop", "--interval", interval});
+  }
+  // Objects of the vault's log with that name.
+  std::size_t remove_log(const std::string& file) const {
+    std::size_t removed = 0;
+    const std::filesystem::path log = *shop_ / "vault/log";
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(log)) {
+      if (entry.path().filename().string().starts_with(file)) {
+        removed += std::filesystem::remove(entry.path()) ? 1 : 0;
+      }
+    }
+    return removed;
   }
   // From the vault alone.
   void restore(const std::vector<std::string>& words = {}) {
@@ -116,6 +128,55 @@ TEST_F(Stream, AStoreThatIsAwayForAWhileLosesNothing) {
   server_.kill();
   restore();
   EXPECT_EQ(writer.missing_in(restored_), 0u) << stream.said();
+}
+
+// A stream that begins again fills what was lost of the vault's log, from the server.
+TEST_F(Stream, AHoleInTheLogIsFilled) {
+  Background stream = this->stream();
+  stream.wait_for("receiving from");
+  shop_->back_up();
+  Writer writer(server_);
+  for (int i = 0; i < 3; ++i) {
+    writer.wait_for(20);
+    server_.query("SELECT pg_switch_wal()");
+  }
+  writer.wait_for(20);
+  const std::string lost =
+      server_.query("SELECT pg_walfile_name(pg_current_wal_lsn() - 2 * 1048576)");
+  wait_until_durable(server_);
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  ASSERT_EQ(remove_log(lost), 1u);
+
+  Background again = this->stream();
+  again.wait_for("the log lacked " + lost + ": filled from the server");
+  writer.stop();
+  wait_until_durable(server_);
+  EXPECT_EQ(again.end(SIGTERM), 0) << again.said();
+  server_.kill();
+  restore();
+  EXPECT_EQ(writer.missing_in(restored_), 0u) << again.said();
+}
+
+TEST_F(Stream, AHoleThatTheServerCannotFillIsNamed) {
+  Background stream = this->stream();
+  stream.wait_for("receiving from");
+  server_.query("INSERT INTO written VALUES (1, 99, NULL, '')");
+  server_.query("SELECT pg_switch_wal()");
+  server_.query("INSERT INTO written VALUES (1, 100, NULL, '')");
+  const std::string lost = server_.query("SELECT pg_walfile_name(pg_current_wal_lsn())");
+  server_.query("SELECT pg_switch_wal()");
+  for (int i = 1; i < 4; ++i) {
+    server_.query("INSERT INTO written VALUES (1, 100 + " + std::to_string(i) + ", NULL, '')");
+    server_.query("SELECT pg_switch_wal()");
+  }
+  wait_until_durable(server_);
+  server_.query("CHECKPOINT");
+  server_.wait_for("SELECT count(*) FROM pg_ls_waldir() WHERE name = '" + lost + "'", "0");
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  ASSERT_EQ(remove_log(lost), 1u);
+  Background again = this->stream();
+  again.wait_for("the log lacks " + lost + ", and this server has it no longer");
+  EXPECT_EQ(again.end(SIGTERM), 0) << again.said();
 }
 
 TEST_F(Stream, AServerThatComesBackIsFollowed) {

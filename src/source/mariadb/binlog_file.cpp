@@ -16,6 +16,13 @@ namespace {
 
 }  // namespace
 
+BinlogFileReader::BinlogFileReader(Handler handler, std::uint64_t offset, bool checksums)
+    : handler_(std::move(handler)), offset_(offset) {
+  if (offset_ <= kBinlogMagic.size()) return;  // the format comes
+  format_.emplace();
+  format_->checksums = checksums;
+}
+
 std::size_t BinlogFileReader::wanted() const {
   if (offset_ == 0) return kBinlogMagic.size();
   return buffer_.size() < kBinlogHeader ? kBinlogHeader : binlog_event_size(buffer_);

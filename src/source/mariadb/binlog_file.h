@@ -16,6 +16,8 @@ class BinlogFileReader {
   // `offset` is that of the event in the file.
   using Handler = std::function<void(const BinlogEvent& event, std::uint64_t offset)>;
   explicit BinlogFileReader(Handler handler) : handler_(std::move(handler)) {}
+  // Goes on at `offset`, where an event begins, of a file with or without checksums.
+  BinlogFileReader(Handler handler, std::uint64_t offset, bool checksums);
 
   void feed(ByteView bytes);
   // To be called at the end of what there is. Throws kCorrupt in the middle of an event.

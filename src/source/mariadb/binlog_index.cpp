@@ -4,27 +4,36 @@
 
 namespace holdfast {
 
-void BinlogIndexer::see(const BinlogEvent& event, std::uint64_t offset) {
+std::optional<BinlogTransaction> BinlogTracker::see(const BinlogEvent& event,
+                                                    std::uint64_t offset) {
+  state_.offset = offset + event.whole.size();
+  if (event.type == BinlogType::kFormat) state_.checksums = read_format(event).checksums;
   if (event.type == BinlogType::kGtidList) {
-    for (const Gtid& gtid : read_gtid_list(event)) start_.advance(gtid);
-    return;
+    for (const Gtid& gtid : read_gtid_list(event)) state_.position.advance(gtid);
+    return std::nullopt;
   }
   if (event.type == BinlogType::kGtid) {
     const BinlogGtid found = read_gtid(event);
-    open_ = {found.gtid, event.time, offset, 0};
-    in_transaction_ = true;
-    standalone_ = found.standalone;
-    return;
+    state_.open = {found.gtid, event.time, offset, 0};
+    state_.standalone = found.standalone;
+    return std::nullopt;
   }
-  if (!in_transaction_) return;
-  open_.time = std::max(open_.time, event.time);
+  if (!state_.open) return std::nullopt;
+  state_.open->time = std::max(state_.open->time, event.time);
   const bool statement =
       event.type == BinlogType::kQuery || event.type == BinlogType::kQueryCompressed;
   // A statement of its own may have events before it (of its variables).
-  if (!(standalone_ && statement) && !ends_transaction(event)) return;
-  open_.end = offset + event.whole.size();
-  transactions_.push_back(open_);
-  in_transaction_ = false;
+  if (!(state_.standalone && statement) && !ends_transaction(event)) return std::nullopt;
+  BinlogTransaction ended = *state_.open;
+  ended.end = state_.offset;
+  state_.position.advance(ended.gtid);
+  state_.open.reset();
+  return ended;
+}
+
+void BinlogIndexer::see(const BinlogEvent& event, std::uint64_t offset) {
+  if (const auto ended = tracker_.see(event, offset)) transactions_.push_back(*ended);
+  if (transactions_.empty()) start_ = tracker_.state().position;
 }
 
 GtidPosition BinlogIndexer::end() const {

@@ -124,4 +124,22 @@ void stream_binlog(const MariadbSettings& settings, const BinlogStart& start,
   if (options.follow) throw Error(Code::kUnavailable, "the server ended the stream of its log");
 }
 
+BinlogBeginning read_binlog_beginning(const MariadbSettings& settings, const std::string& file,
+                                      std::uint32_t server_id, std::stop_token stop) {
+  struct Found {
+    BinlogBeginning beginning;
+  };
+  BinlogHandler handler;
+  handler.file = [](const std::string&, std::uint64_t) {};
+  handler.event = [](const BinlogEvent& event, std::uint64_t) {
+    throw Found{{event.time, event.server}};
+  };
+  try {
+    stream_binlog(settings, {file}, {server_id, false}, handler, std::move(stop));
+  } catch (const Found& found) {
+    return found.beginning;
+  }
+  throw Error(Code::kCorrupt, "the server's " + file + " has no beginning");
+}
+
 }  // namespace holdfast

@@ -41,4 +41,15 @@ void stream_binlog(const MariadbSettings& settings, const BinlogStart& start,
                    const BinlogStreamOptions& options, const BinlogHandler& handler,
                    std::stop_token stop);
 
+// What tells a file from others that had its name.
+struct BinlogBeginning {
+  std::uint32_t created = 0;  // the time of its first event, seconds since 1970
+  std::uint32_t server = 0;   // who wrote it
+  bool operator==(const BinlogBeginning&) const = default;
+};
+// Asks the server for the beginning of `file`; throws as stream_binlog() does. `server_id`: see
+// BinlogStreamOptions.
+BinlogBeginning read_binlog_beginning(const MariadbSettings& settings, const std::string& file,
+                                      std::uint32_t server_id, std::stop_token stop);
+
 }  // namespace holdfast

@@ -61,6 +61,14 @@ MariadbPosition mariadb_log_end(MariadbConnection& connection) {
   return position;
 }
 
+std::vector<BinlogFileSize> mariadb_log_files(MariadbConnection& connection) {
+  std::vector<BinlogFileSize> files;
+  for (const MariadbRow& row : connection.query("SHOW BINARY LOGS")) {
+    files.push_back({row.at(0).value_or(""), number(row.at(1))});
+  }
+  return files;
+}
+
 std::vector<std::string> mariadb_databases(MariadbConnection& connection) {
   std::vector<std::string> names;
   for (const MariadbRow& row :

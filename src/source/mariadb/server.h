@@ -35,6 +35,13 @@ MariadbServer read_mariadb_server(MariadbConnection& connection);
 // The end of the binary log at this moment.
 MariadbPosition mariadb_log_end(MariadbConnection& connection);
 
+// The files of the binary log that the server still has, the oldest first, and their sizes.
+struct BinlogFileSize {
+  std::string file;
+  std::uint64_t size = 0;
+};
+std::vector<BinlogFileSize> mariadb_log_files(MariadbConnection& connection);
+
 // The databases that people make.
 std::vector<std::string> mariadb_databases(MariadbConnection& connection);
 

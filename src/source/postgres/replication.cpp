@@ -122,9 +122,10 @@ std::string PgReplication::timeline_history(std::uint32_t timeline) {
 }
 
 void PgReplication::start(const std::string& slot, Lsn from, std::uint32_t timeline) {
-  check_slot(slot);
+  if (!slot.empty()) check_slot(slot);
   const Result result =
-      run(connection_.get(), fmt::format("START_REPLICATION SLOT {} PHYSICAL {} TIMELINE {}", slot,
+      run(connection_.get(), fmt::format("START_REPLICATION {}PHYSICAL {} TIMELINE {}",
+                                         slot.empty() ? std::string{} : "SLOT " + slot + " ",
                                          format_lsn(from), timeline));
   const ExecStatusType status = ::PQresultStatus(result.get());
   if (status == PGRES_COPY_BOTH) return;

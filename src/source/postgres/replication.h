@@ -55,6 +55,7 @@ class PgReplication {
   // The content of TTTTTTTT.history.
   std::string timeline_history(std::uint32_t timeline);
 
+  // An empty `slot`: without one. Throws kNotFound when the server has removed what is asked for.
   void start(const std::string& slot, Lsn from, std::uint32_t timeline);
   // The next message; nothing when none came within `timeout`, or `wake_fd` became readable, or a
   // signal came. Throws kUnavailable when the server goes away.

@@ -1,0 +1,157 @@
+#include "protect/binlog_receiver.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "codec/hash.h"
+#include "protect/binlog_upload.h"
+#include "protect/log_patience.h"
+#include "source/mariadb/server.h"
+
+namespace holdfast {
+namespace {
+
+// Above what people give to their servers, and the same for every run.
+std::uint32_t replica_id(const Vault& vault, const std::string& source) {
+  const Digest digest = sha256(as_bytes(to_hex(vault.ring().vault) + "/" + source));
+  std::uint32_t id = 0;
+  for (std::size_t i = 0; i < sizeof id; ++i) id = id << 8 | digest[i];
+  return id | 0x80000000u;
+}
+
+BinlogReach reach_of(const BinlogChunkFacts& facts) {
+  BinlogReach reach{facts.file, facts.to.offset, facts.to.position.text(), {}};
+  if (facts.last) reach.committed = Timestamp(std::chrono::seconds{facts.last->time});
+  return reach;
+}
+
+}  // namespace
+
+struct BinlogReceiver::State {
+  State(const Vault& the_vault, const BinlogReceiverOptions& the_options,
+        std::function<void(const std::string&)> the_notify)
+      : vault(the_vault), options(the_options), notify(std::move(the_notify)) {}
+
+  void run(const std::stop_token& stop);
+  void connect_and_stream(const std::stop_token& stop);
+  void use_stream(const std::string& name);
+  void heard(const BinlogUpload& upload);
+  void made_durable(const BinlogChunkFacts& facts);
+
+  template <typename Change>
+  void update(Change change) {
+    MutexLock lock(mutex);
+    change(status);
+  }
+
+  const Vault& vault;
+  const BinlogReceiverOptions options;
+  std::function<void(const std::string&)> notify;
+  std::string stream;
+  std::unique_ptr<LogUploader> uploader;
+
+  mutable Mutex mutex;
+  BinlogReceiverStatus status GUARDED_BY(mutex);
+};
+
+void BinlogReceiver::State::use_stream(const std::string& name) {
+  if (uploader && stream == name) return;
+  uploader.reset();
+  stream = name;
+  LogUploadOptions upload;
+  upload.source = options.source;
+  upload.stream = stream;
+  upload.interval = options.interval;
+  upload.others = options.others;
+  uploader = std::make_unique<LogUploader>(
+      vault, upload, [this](const Error& error) { notify("the log waits: " + error.message()); },
+      [] {});
+}
+
+void BinlogReceiver::State::made_durable(const BinlogChunkFacts& facts) {
+  update([&](BinlogReceiverStatus& s) {
+    const Timestamp before = s.durable.committed;
+    s.durable = reach_of(facts);
+    if (!facts.last) s.durable.committed = before;
+  });
+}
+
+void BinlogReceiver::State::heard(const BinlogUpload& upload) {
+  const Timestamp now = vault.clock().now();
+  const std::uint64_t added = uploader->added();
+  const std::uint64_t durable = uploader->durable();
+  const LogUploadStats stats = uploader->stats();
+  update([&](BinlogReceiverStatus& s) {
+    s.received_file = upload.current_file();
+    s.received_offset = upload.offset();
+    s.behind = added - std::min(added, durable);
+    s.heard = now;
+    s.uploads = stats;
+  });
+}
+
+void BinlogReceiver::State::connect_and_stream(const std::stop_token& stop) {
+  if (uploader) uploader->drain(stop);
+  BinlogPlaceQuestion question{options.source, options.server, replica_id(vault, options.source),
+                               options.skip_gap};
+  std::string system;
+  const BinlogPlace place = [&] {
+    MariadbConnection connection(options.server, stop);
+    const MariadbServer server = read_mariadb_server(connection);
+    if (!server.log_bin) {
+      throw Error(Code::kInvalid, "the server writes no binary log",
+                  "set log_bin (and server_id) in its configuration, and restart it");
+    }
+    system = server.uid;
+    return find_binlog_place(vault, question, connection, notify, stop);
+  }();
+  use_stream(place.stream);
+  BinlogUpload upload(
+      *uploader, place, system, [this](const BinlogChunkFacts& facts) { made_durable(facts); },
+      notify);
+  notify(fmt::format("receiving from {}:{} on", place.start.file, place.start.offset));
+  update([&](BinlogReceiverStatus& s) {
+    s.connected = true;
+    s.stream = place.stream;
+  });
+  BinlogHandler handler;
+  handler.file = [&](const std::string& file, std::uint64_t offset) {
+    upload.file(file, offset);
+    heard(upload);
+  };
+  handler.event = [&](const BinlogEvent& event, std::uint64_t offset) {
+    upload.event(event, offset, stop);
+    heard(upload);
+  };
+  handler.idle = [&] { heard(upload); };
+  BinlogStreamOptions how;
+  how.server_id = question.server_id;
+  stream_binlog(options.server, place.start, how, handler, stop);
+}
+
+void BinlogReceiver::State::run(const std::stop_token& stop) {
+  keep_connected(
+      vault.clock(), stop, [&] { connect_and_stream(stop); },
+      [this] {
+        bool was_connected = false;
+        update([&](BinlogReceiverStatus& s) { was_connected = std::exchange(s.connected, false); });
+        return was_connected;
+      },
+      notify);
+  uploader.reset();
+}
+
+BinlogReceiver::BinlogReceiver(const Vault& vault, const BinlogReceiverOptions& options,
+                               std::function<void(const std::string&)> notify)
+    : state_(std::make_unique<State>(vault, options, std::move(notify))) {}
+
+BinlogReceiver::~BinlogReceiver() = default;
+
+void BinlogReceiver::run(std::stop_token stop) { state_->run(stop); }
+
+BinlogReceiverStatus BinlogReceiver::status() const {
+  MutexLock lock(state_->mutex);
+  return state_->status;
+}
+
+}  // namespace holdfast

@@ -1,0 +1,186 @@
+// Finding the end of a recovery in a plan: binlog_recovery.h.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "protect/binlog_recovery.h"
+#include "protect/log_archive.h"
+
+namespace holdfast {
+namespace {
+
+Timestamp time_of(const BinlogTransaction& transaction) {
+  return Timestamp(std::chrono::seconds{transaction.time});
+}
+
+std::string moment_text(const BinlogTransaction& transaction) {
+  return format_rfc3339(time_of(transaction)) + " (" + to_text(transaction.gtid) + ")";
+}
+
+class EndFinder {
+ public:
+  EndFinder(const Vault& vault, const BinlogPlan& plan, Timestamp consistent)
+      : vault_(vault), plan_(plan), consistent_(consistent), backup_(plan.begin.gtid) {
+    end_.file = plan.begin.file;
+    end_.offset = plan.begin.offset;
+    end_.position = backup_;
+  }
+
+  BinlogEnd of_log() {
+    const BinlogChunkFacts& facts = plan_.chunks.back().facts;
+    end_.file = facts.file;
+    // A transaction that is not whole is left out.
+    end_.offset = facts.to.open ? facts.to.open->begin : facts.to.offset;
+    end_.position = plan_.end;
+    end_.last = plan_.last;
+    if (end_.file == plan_.begin.file) end_.offset = std::max(end_.offset, plan_.begin.offset);
+    return end_;
+  }
+
+  BinlogEnd at_time(Timestamp time, bool inclusive) {
+    if (time < consistent_) {
+      refuse("the backup was made after the moment asked for, " + format_rfc3339(time));
+    }
+    const auto second = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+    const auto is_later = [&](std::uint32_t when) {
+      return inclusive ? when > second : when >= second;
+    };
+    const bool found = search([&](const BinlogChunkFacts& facts) { return is_later(facts.latest); },
+                              [&](const BinlogTransaction& transaction, const GtidPosition&) {
+                                return is_later(transaction.time);
+                              },
+                              false);
+    if (!found) refuse_end(format_rfc3339(time));
+    return end_;
+  }
+
+  BinlogEnd at_position(const GtidPosition& wanted, bool inclusive) {
+    if (backup_.contains(wanted)) {
+      if (inclusive && is_at(backup_, wanted)) return end_;
+      refuse("the backup was made after " + wanted.text() + ": it has " + backup_.text());
+    }
+    const bool found =
+        search([&](const BinlogChunkFacts& facts) { return facts.to.position.contains(wanted); },
+               [&](const BinlogTransaction&, const GtidPosition& after) {
+                 if (!after.contains(wanted)) return false;
+                 if (!is_at(after, wanted)) {
+                   refuse("there was no moment at which the log was at " + wanted.text() +
+                          "; the first one behind it is " + after.text());
+                 }
+                 return true;
+               },
+               inclusive);
+    if (!found) refuse_end(wanted.text());
+    return end_;
+  }
+
+ private:
+  static bool is_at(const GtidPosition& position, const GtidPosition& wanted) {
+    return std::all_of(wanted.domains().begin(), wanted.domains().end(), [&](const auto& domain) {
+      return position.domains().at(domain.first) == domain.second;
+    });
+  }
+
+  [[noreturn]] void refuse(const std::string& why) const {
+    throw Error(Code::kNotFound, why,
+                "this backup and the log reach from " + span_text(plan_, consistent_) +
+                    "; choose a moment in it, or another backup");
+  }
+
+  [[noreturn]] void refuse_end(const std::string& wanted) const {
+    std::string why = plan_.gap.empty() ? "the log ends before " + wanted
+                                        : "the log is interrupted before " + wanted;
+    if (plan_.last) why += "; its last commit is of " + moment_text(*plan_.last);
+    if (plan_.gap.empty()) why += ". Without a target it is recovered to its end";
+    refuse(why);
+  }
+
+  // Goes through the transactions behind the backup, as far as `may_be` says of chunks, to the
+  // first one of which `is_it` is true. The end is behind it, or before it.
+  template <typename MayBe, typename IsIt>
+  bool search(const MayBe& may_be, const IsIt& is_it, bool behind) {
+    for (const BinlogStep& step : plan_.chunks) {
+      if (!may_be(step.facts)) {
+        pass(step.facts);
+        continue;
+      }
+      if (search_chunk(step, is_it, behind)) return true;
+    }
+    return false;
+  }
+
+  void pass(const BinlogChunkFacts& facts) {
+    if (!facts.last || backup_.contains(facts.last->gtid)) return;
+    end_.position = facts.to.position;
+    end_.last = facts.last;
+  }
+
+  template <typename IsIt>
+  bool search_chunk(const BinlogStep& step, const IsIt& is_it, bool behind) {
+    BinlogFollower follower(step.facts.from);
+    bool found = false;
+    const BinlogFollower::Handler handler = [&](const BinlogEvent&, const auto& completed) {
+      if (!completed || found || is_before_backup(step.facts, *completed)) return;
+      GtidPosition after = end_.position;
+      after.advance(completed->gtid);
+      found = is_it(*completed, after);
+      if (found) {
+        end_.file = step.facts.file;
+        end_.offset = behind ? completed->end : completed->begin;
+      }
+      if (found && !behind) return;
+      end_.position = after;
+      end_.last = *completed;
+    };
+    feed(step, follower, handler);
+    return found;
+  }
+
+  bool is_before_backup(const BinlogChunkFacts& facts, const BinlogTransaction& transaction) const {
+    return facts.file == plan_.begin.file && transaction.end <= plan_.begin.offset;
+  }
+
+  // From the last place between two events before the chunk, which may lie in an earlier one.
+  void feed(const BinlogStep& step, BinlogFollower& follower,
+            const BinlogFollower::Handler& handler) const {
+    std::uint64_t at = step.facts.from.offset;
+    while (at < step.facts.end) {
+      const auto number = static_cast<std::uint32_t>(at / kBinlogChunk);
+      const LogName name{
+          plan_.source, plan_.stream, binlog_chunk_name(step.facts.file, number), {}};
+      const auto file = read_log(vault_, name);
+      const std::uint64_t begin = std::uint64_t{number} * kBinlogChunk;
+      const std::uint64_t end = std::min(begin + kBinlogChunk, step.facts.end);
+      if (!file || file->bytes.size() < end - begin) {
+        throw Error(Code::kCorrupt, name.key() + " is not there, or shorter than it was",
+                    "run the restore again, or restore it from another copy of the vault");
+      }
+      follower.feed(ByteView(file->bytes)
+                        .first(static_cast<std::size_t>(end - begin))
+                        .subspan(static_cast<std::size_t>(at - begin)),
+                    handler);
+      at = end;
+    }
+  }
+
+  const Vault& vault_;
+  const BinlogPlan& plan_;
+  const Timestamp consistent_;
+  const GtidPosition backup_;
+  BinlogEnd end_;
+};
+
+}  // namespace
+
+BinlogEnd find_binlog_end(const Vault& vault, const BinlogPlan& plan,
+                          const std::optional<BinlogTarget>& target, Timestamp backup_consistent) {
+  EndFinder finder(vault, plan, backup_consistent);
+  if (!target) return finder.of_log();
+  if (const auto* time = std::get_if<Timestamp>(&target->at)) {
+    return finder.at_time(*time, target->inclusive);
+  }
+  return finder.at_position(std::get<GtidPosition>(target->at), target->inclusive);
+}
+
+}  // namespace holdfast

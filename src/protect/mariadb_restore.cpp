@@ -1,0 +1,240 @@
+#include "protect/mariadb_restore.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/file.h"
+#include "source/mariadb/replay.h"
+#include "source/mariadb/restore.h"
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+// While it is there the directory is not complete. Servers take nothing that begins with a dot for
+// a database.
+constexpr const char* kUnfinished = ".holdfast-unfinished";
+// InnoDB refuses to start without it beside a redo log ...
+constexpr const char* kSystemSpace = "ibdata1";
+// ... and a server without its accounts.
+constexpr const char* kAccounts = "mysql/global_priv.frm";
+// The log itself, and what the server that replays it writes as its own.
+constexpr std::uint64_t kSpaceFactor = 2;
+
+class Directory {
+ public:
+  explicit Directory(std::string path) : path_(std::move(path)) {}
+  std::string at(const std::string& name) const { return path_ + "/" + name; }
+  std::string aside(const std::string& name) const {
+    return at(kUnfinished) + "/" + name.substr(name.rfind('/') + 1);
+  }
+  bool unfinished() const { return path_exists(at(kUnfinished)); }
+
+  void begin() const { make_directories(at(kUnfinished), 0755); }
+  void put_aside(const std::string& name) const { move(at(name), aside(name)); }
+  void put_back(const std::string& name) const { move(aside(name), at(name)); }
+  // The last step: until then ibdata1 or the accounts are aside.
+  void end(const std::string& last) const {
+    sync_directory(path_);
+    put_back(last);
+    fs::remove_all(at(kUnfinished));
+    sync_directory(path_);
+  }
+
+ private:
+  static void move(const std::string& from, const std::string& to) {
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+      throw system_error(errno, "cannot move " + printable(from));
+    }
+  }
+  const std::string path_;
+};
+
+bool is_taken(const std::string& place) {
+  std::error_code ignored;
+  return fs::exists(place, ignored) && !fs::is_empty(place, ignored);
+}
+
+// A server holds a lock on its files.
+void refuse_running(const Directory& directory) {
+  if (!path_exists(directory.at(kSystemSpace))) return;
+  const Fd file = open_file(directory.at(kSystemSpace), O_RDONLY);
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(file.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return;
+  throw Error(Code::kConflict, "a server runs on " + printable(directory.at("")), "stop it first");
+}
+
+// What an old server has and the backup has not, a server would take for part of the restored one.
+RestoreJob without_mixture(const RestoreJob& given, const Directory& directory) {
+  RestoreJob files = given;
+  if (!is_taken(files.target) || resumes_into_empty(files.target)) return files;
+  if (directory.unfinished() && files.overwrite == Overwrite::kNever) {
+    files.overwrite = Overwrite::kIfChanged;
+    files.remove_others = true;
+    return files;
+  }
+  if (files.overwrite == Overwrite::kNever) {
+    throw Error(Code::kConflict, printable(files.target) + " is not empty",
+                "choose an empty directory; or put the backup in place of all that is there: "
+                "--overwrite if-changed --delete");
+  }
+  if (files.remove_others) return files;
+  throw Error(Code::kConflict,
+              "what " + printable(files.target) +
+                  " has and the backup has not would stay, and the server would use it",
+              "add --delete");
+}
+
+void require_space(const MariadbRestore& job, const MariadbScope& scope) {
+  if (!scope.log || !scope.end.last || job.files.ignore_free_space) return;
+  std::string place = job.files.target;
+  while (!path_exists(place)) place = fs::path(place).parent_path().string();
+  const std::uint64_t wanted = kSpaceFactor * fetched_bytes(*scope.log, scope.end);
+  if (free_space(place) >= wanted) return;
+  throw Error(Code::kExhausted,
+              "the replay of the log needs " + format_size(wanted) + " in " + printable(place),
+              "make room, or restore a newer backup; --ignore-free-space leaves the check out");
+}
+
+void fail_if_damaged(const RestoreResult& result) {
+  if (result.damaged == 0) return;
+  throw Error(
+      Code::kCorrupt,
+      plural(result.damaged, "file") +
+          " could not be brought back whole: the directory was left incomplete, so that no "
+          "server starts on it",
+      "heal the vault from a copy (holdfast repair --from URL) and run this restore again, or "
+      "restore an older backup: holdfast list");
+}
+
+class Restoring {
+ public:
+  Restoring(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope,
+            RestoreProgress& progress, Warnings& warnings, std::stop_token stop)
+      : vault_(vault),
+        job_(job),
+        scope_(scope),
+        progress_(progress),
+        warnings_(warnings),
+        stop_(std::move(stop)),
+        directory_(job.files.target) {}
+
+  MariadbRestored run() {
+    refuse_running(directory_);
+    const RestoreJob files = without_mixture(job_.files, directory_);
+    if (job_.files.dry_run) {
+      restored_.result = run_restore(vault_, files, progress_, warnings_, stop_);
+      return restored_;
+    }
+    require_space(job_, scope_);
+    restore_files(files);
+    const MariadbPosition position = finish_mariadb_restore(job_.files.target, job_.server, stop_);
+    restored_.gtid = position.gtid;
+    if (scope_.log && scope_.end.last) {
+      replay();
+    } else {
+      directory_.end(kAccounts);
+    }
+    return restored_;
+  }
+
+ private:
+  // In place of an old server: it must not start on a mixture.
+  void restore_files(const RestoreJob& files) {
+    const bool anew = is_taken(job_.files.target) && !resumes_into_empty(job_.files.target);
+    if (anew) directory_.begin();
+    fs::remove(directory_.at(kSystemSpace));
+    RestoreJob part = files;
+    part.excludes.push_back(std::string("/") + kSystemSpace);
+    RestoreResult result = run_restore(vault_, part, progress_, warnings_, stop_);
+    fail_if_damaged(result);
+    directory_.begin();
+    directory_.put_aside(kAccounts);
+    part = files;
+    part.includes = {std::string("/") + kSystemSpace};
+    part.remove_others = false;
+    const RestoreResult last = run_restore(vault_, part, progress_, warnings_, stop_);
+    fail_if_damaged(last);
+    result.files += last.files;
+    result.bytes += last.bytes;
+    result.bytes_written += last.bytes_written;
+    result.bytes_kept += last.bytes_kept;
+    result.duration += last.duration;
+    restored_.result = result;
+  }
+
+  void replay() {
+    directory_.put_aside(kSystemSpace);
+    directory_.put_back(kAccounts);
+    const std::string place = directory_.at(kUnfinished);
+    make_directories(place + "/log", 0700);
+    make_directories(place + "/server", 0700);
+    BinlogReplay replay;
+    replay.files = fetch_binlogs(vault_, *scope_.log, scope_.end, place + "/log", stop_);
+    replay.start = scope_.log->begin.offset;
+    replay.before = GtidPosition(scope_.log->begin.gtid);
+    replay.after = scope_.end.position;
+    MariadbSandbox server(
+        job_.server, job_.files.target, place + "/server", stop_,
+        {"innodb-data-home-dir = \"" + place + "\"", replay_log_option(place + "/server")});
+    replay_binlogs(server, replay, stop_);
+    server.shut_down();
+    restored_.gtid = replay.after.text();
+    restored_.replayed = true;
+    // It says where the backup was.
+    for (const char* name : {"xtrabackup_binlog_info", "mariadb_backup_binlog_info"}) {
+      fs::remove(directory_.at(name));
+    }
+    directory_.end(kSystemSpace);
+  }
+
+  const Vault& vault_;
+  const MariadbRestore& job_;
+  const MariadbScope& scope_;
+  RestoreProgress& progress_;
+  Warnings& warnings_;
+  std::stop_token stop_;
+  const Directory directory_;
+  MariadbRestored restored_;
+};
+
+}  // namespace
+
+MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::stop_token stop) {
+  const BackupSummary summary = read_backup(vault, job.files.backup).summary;
+  MariadbScope scope;
+  scope.consistent = summary.consistent;
+  if (job.use_log) {
+    scope.log = plan_binlog(vault, job.files.backup.source, summary.database.value(), stop);
+  }
+  if (!scope.log) {
+    if (!job.target) return scope;
+    throw Error(
+        Code::kNotFound,
+        "the vault has no log of " + job.files.backup.source +
+            " that reaches back to this backup, so that only the backup itself can be "
+            "restored",
+        "leave the target out, or name a newer backup; for the next time: holdfast stream " +
+            job.files.backup.source);
+  }
+  scope.end = find_binlog_end(vault, *scope.log, job.target, scope.consistent);
+  return scope;
+}
+
+MariadbRestored run_mariadb_restore(const Vault& vault, const MariadbRestore& job,
+                                    const MariadbScope& scope, RestoreProgress& progress,
+                                    Warnings& warnings, std::stop_token stop) {
+  if (scope.log && !scope.log->gap.empty() && !job.target) {
+    warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
+  }
+  return Restoring(vault, job, scope, progress, warnings, std::move(stop)).run();
+}
+
+}  // namespace holdfast

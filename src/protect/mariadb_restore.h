@@ -1,0 +1,48 @@
+// Restoring a physical backup of MariaDB so that a server starts on it, and the log behind it.
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "protect/binlog_recovery.h"
+#include "protect/restore.h"
+#include "settings/settings.h"
+
+namespace holdfast {
+
+struct MariadbRestore {
+  RestoreJob files;
+  MariadbSettings server;              // of the source, for its tools and system user
+  bool use_log = true;                 // go on with the log of the vault, if it has one
+  std::optional<BinlogTarget> target;  // none: to the end of the log
+};
+
+// What a restore brings back, to be said before it begins.
+struct MariadbScope {
+  Timestamp consistent{};         // of the backup
+  std::optional<BinlogPlan> log;  // none: the backup alone
+  BinlogEnd end;                  // with a log
+};
+
+// Looks up how far `job` can get; throws kNotFound, with what can be reached, when its target is
+// not. Changes nothing.
+MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::stop_token stop);
+
+struct MariadbRestored {
+  RestoreResult result;
+  std::string gtid;       // the state that the directory has; empty: not known
+  bool replayed = false;  // then gtid_slave_pos is set
+};
+
+// Restores the files, prepares them (source/mariadb/restore.h), and replays the log with a server
+// of its own. Until it has ended no server starts on the directory: it lacks ibdata1, or a table of
+// `mysql` while it is prepared. Run again after an interruption it begins anew with what is there.
+// Throws kConflict before anything is written: when a server runs on the target, or when files that
+// are there would be mixed with those of the backup; kCorrupt when files or the log are damaged,
+// kInvalid when a statement of the log fails, kExhausted. A log with a gap is a warning.
+MariadbRestored run_mariadb_restore(const Vault& vault, const MariadbRestore& job,
+                                    const MariadbScope& scope, RestoreProgress& progress,
+                                    Warnings& warnings, std::stop_token stop);
+
+}  // namespace holdfast

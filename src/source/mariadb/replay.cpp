@@ -1,0 +1,117 @@
+#include "source/mariadb/replay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/process_stream.h"
+#include "source/mariadb/restore.h"
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kReadSize = std::size_t{256} << 10;
+constexpr std::size_t kSaid = 1500;
+constexpr const char* kStays =
+    "the directory is not complete, and no server starts on it: run the restore again, to a moment "
+    "before this statement, or with --to-immediate";
+
+std::string end_of(std::string_view text) {
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  if (text.size() > kSaid) text.remove_prefix(text.size() - kSaid);
+  return printable(text);
+}
+
+ProcessOptions in_utc(std::vector<std::string> command) {
+  ProcessOptions options;
+  options.argv = std::move(command);
+  options.environment = {{"TZ", "UTC"}};
+  return options;
+}
+
+std::vector<std::string> reader_command(const MariadbSettings& settings,
+                                        const BinlogReplay& replay) {
+  // The byte is ours: its own idea of times depends on the time zone.
+  std::vector<std::string> command = {mariadb_program(settings, "mariadb-binlog"), "--no-defaults",
+                                      "--verify-binlog-checksum",
+                                      "--start-position=" + std::to_string(replay.start)};
+  command.insert(command.end(), replay.files.begin(), replay.files.end());
+  return command;
+}
+
+std::vector<std::string> client_command(const MariadbSettings& settings) {
+  std::vector<std::string> command = mariadb_command(settings, "mariadb");
+  command.insert(command.end(), {"--batch", "--binary-mode", "--max-allowed-packet=1G"});
+  return command;
+}
+
+void check(const ProcessResult& reader, const ProcessResult& client) {
+  if (reader.stopped || client.stopped) throw Error(Code::kCancelled, "interrupted");
+  // The client first: the reader dies of its end.
+  if (client.exit_code != 0) {
+    throw Error(Code::kInvalid,
+                "the binary log cannot be applied: the server said " + end_of(client.error_output),
+                kStays);
+  }
+  if (reader.exit_code != 0) {
+    throw Error(Code::kCorrupt,
+                "mariadb-binlog cannot read the binary log: " + end_of(reader.error_output),
+                kStays);
+  }
+}
+
+void pipe_events(const MariadbSettings& settings, const BinlogReplay& replay,
+                 const std::stop_token& stop) {
+  ProcessStream client(in_utc(client_command(settings)), ProcessStream::Direction::kInput, stop);
+  ProcessStream reader(in_utc(reader_command(settings, replay)), ProcessStream::Direction::kOutput,
+                       stop);
+  Bytes buffer(kReadSize);
+  while (const std::size_t n = reader.read(buffer)) {
+    if (client.write(ByteView(buffer).first(n))) continue;
+    const ProcessResult said = client.finish();
+    ProcessResult cut;
+    cut.stopped = said.stopped;
+    check(cut, said);
+    throw Error(Code::kInvalid, "the server's client stopped reading the binary log", kStays);
+  }
+  const ProcessResult read = reader.finish();
+  check(read, client.finish());
+}
+
+// Only domains in which something was replayed: the log of the server has no others.
+void check_reached(const GtidPosition& reached, const BinlogReplay& replay) {
+  const auto& before = replay.before.domains();
+  const auto& at = reached.domains();
+  const bool right = std::all_of(replay.after.domains().begin(), replay.after.domains().end(),
+                                 [&](const auto& domain) {
+                                   const auto old = before.find(domain.first);
+                                   if (old != before.end() && old->second == domain.second)
+                                     return true;
+                                   const auto found = at.find(domain.first);
+                                   return found != at.end() && found->second == domain.second;
+                                 });
+  if (right) return;
+  throw Error(Code::kCorrupt,
+              fmt::format("after the replay the server is at GTID {}, and should be at {}",
+                          reached.empty() ? "(none)" : reached.text(), replay.after.text()),
+              kStays);
+}
+
+}  // namespace
+
+std::string replay_log_option(const std::string& directory) {
+  return "log-bin = \"" + directory + "/replay\"";
+}
+
+void replay_binlogs(const MariadbSandbox& server, const BinlogReplay& replay,
+                    std::stop_token stop) {
+  MariadbConnection connection = server.connect();
+  connection.query("SET GLOBAL gtid_binlog_state = " + connection.quoted(replay.before.text()));
+  pipe_events(server.settings(), replay, stop);
+  check_reached(GtidPosition(connection.value("SELECT @@gtid_binlog_pos")), replay);
+  set_mariadb_gtid(connection, replay.after.text());
+}
+
+}  // namespace holdfast
