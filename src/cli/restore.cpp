@@ -101,7 +101,7 @@ DatabaseRestore database_options(const RestoreOptions& options) {
   database.use_log = !options.to_immediate;
   database.timeline = options.timeline;
   database.action = options.action;
-  database.standby = options.role == "standby";
+  database.standby = options.role != "primary";
   database.primary_conninfo = options.primary;
   return database;
 }
@@ -127,13 +127,16 @@ RestoreJob make_job(const RestoreOptions& options, const BackupName& backup,
 
 // Which engine the options are for: "" for none or any.
 std::string wanted_engine(const RestoreOptions& options) {
+  const bool replica = options.role == "replica";
   const bool postgresql = !options.to_xid.empty() || !options.to_lsn.empty() ||
                           !options.to_name.empty() || options.timeline != "latest" ||
-                          options.action != "promote" || options.role != "primary" ||
-                          !options.primary.empty() || !options.tablespaces.empty();
-  const bool mariadb = !options.to_gtid.empty();
+                          options.action != "promote" || options.role == "standby" ||
+                          (!options.primary.empty() && !replica) || !options.tablespaces.empty();
+  const bool mariadb = !options.to_gtid.empty() || replica;
   if (postgresql && mariadb) {
-    throw Error(Code::kUsage, "--to-gtid is for MariaDB, and other options are for PostgreSQL",
+    throw Error(Code::kUsage,
+                std::string(replica ? "--as replica" : "--to-gtid") +
+                    " is for MariaDB, and other options are for PostgreSQL",
                 "leave out what is not for the server of the backup");
   }
   return postgresql ? "postgresql" : mariadb ? "mariadb" : "";
@@ -146,12 +149,6 @@ std::string engine_title(const std::string& engine) {
 // Options that would be ignored are a misunderstanding at the worst time for one.
 void check_database_options(const RestoreOptions& options, const Vault& vault,
                             const BackupName& name) {
-  if (options.role == "replica") {
-    // ReplicaPlan looks at the rest.
-    if (!target_of(options) && !options.exclusive && options.tablespaces.empty()) return;
-    throw Error(Code::kUsage, "a replica goes to the state of its primary, not to a target",
-                "leave the options for a target and --tablespaces out");
-  }
   const std::string engine = wanted_engine(options);
   if (engine.empty() && !target_of(options) && !options.to_immediate && !options.exclusive) return;
   const auto database = database_of(vault, name);
@@ -271,7 +268,7 @@ int run(Context& context, const RestoreOptions& options) {
   RestoreGuard guard(context, opened, job, !options.into.no_safety_backup);
   const Restored restored = guarded(context, guard, job, [&] {
     Restored done = restore_backup(context, *opened.vault, job, options.thaw, database);
-    if (replica && !damage_in(done)) replica->complete();
+    if (replica && !damage_in(done)) replica->complete(done.gtid);
     return done;
   });
   context.output.note(restored_text(job, restored));

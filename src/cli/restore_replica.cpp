@@ -5,7 +5,6 @@
 #include "cli/sandbox_place.h"
 #include "os/scratch.h"
 #include "protect/database_restore.h"
-#include "source/mariadb/restore.h"
 
 namespace holdfast {
 namespace {
@@ -23,15 +22,7 @@ ReplicaPlan::ReplicaPlan(Context& context, const Vault& vault, const RestoreJob&
                          const std::string& primary)
     : context_(context), job_(job), settings_(settings_of(context, job.backup)) {
   const auto database = database_of(vault, job.backup);
-  if (!database || database->engine != "mariadb" || database->method != "physical") {
-    throw Error(Code::kUsage, job.backup.id() + " is no physical backup of MariaDB",
-                "name another backup (holdfast list); for PostgreSQL: --as standby");
-  }
-  if (!job.includes.empty() || !job.excludes.empty() || job.strip_components > 0) {
-    throw Error(Code::kUsage, "a part of a server cannot replicate",
-                "leave --include, --exclude and --strip-components out");
-  }
-  if (database->stop.empty()) {
+  if (database && database->stop.empty()) {
     throw Error(Code::kUsage, job.backup.id() + " has no GTID: its server wrote no binary log",
                 "turn log_bin on at the primary, make a backup, and restore that one");
   }
@@ -39,16 +30,14 @@ ReplicaPlan::ReplicaPlan(Context& context, const Vault& vault, const RestoreJob&
   password_ = check_mariadb_primary(primary_, context.stop);
 }
 
-void ReplicaPlan::complete() const {
+void ReplicaPlan::complete(const std::string& gtid) const {
   if (job_.dry_run) return;
-  const MariadbPosition position = finish_mariadb_restore(job_.target, settings_, context_.stop);
   const std::string parent = own_scratch();
   remove_abandoned_scratch(parent);
   const ScratchDirectory scratch(parent);
   const std::string own = scratch.path() + "/server";
   make_directories(own, 0700);
-  make_mariadb_replica(settings_, primary_, password_, job_.target, position.gtid, own,
-                       context_.stop);
+  make_mariadb_replica(settings_, primary_, password_, job_.target, gtid, own, context_.stop);
   context_.output.note("a replica of " + printable(primary_.host) + ":" +
                        std::to_string(primary_.port) +
                        ": start the server on it with a server_id of its own; it replicates at "

@@ -14,12 +14,13 @@ namespace holdfast {
 // A replica to be made of what is restored. Its primary is asked before anything is written.
 class ReplicaPlan {
  public:
-  // Throws kUsage for what cannot become a replica, and what check_mariadb_primary() throws.
+  // `job` is of a whole physical backup of MariaDB. Throws kUsage when it has no GTID, and what
+  // parse_mariadb_primary() and check_mariadb_primary() throw.
   ReplicaPlan(Context& context, const Vault& vault, const RestoreJob& job,
               const std::string& primary);
 
-  // After the restore of `job`, which must have brought everything back.
-  void complete() const;
+  // After the restore of `job`, which must have brought everything back, to the state of `gtid`.
+  void complete(const std::string& gtid) const;
 
  private:
   Context& context_;

@@ -70,7 +70,8 @@ void say_scope(Context& context, const MariadbScope& scope) {
 }
 
 void restore_mariadb(Context& context, const Vault& vault, const MariadbRestore& job,
-                     RestoreProgress& progress, Warnings& warnings, Restored& restored) {
+                     RestoreProgress& progress, Warnings& warnings, Restored& restored,
+                     bool replica) {
   const MariadbScope scope = mariadb_scope(vault, job, context.stop);
   say_scope(context, scope);
   const MariadbRestored done =
@@ -78,7 +79,7 @@ void restore_mariadb(Context& context, const Vault& vault, const MariadbRestore&
   restored.result = done.result;
   restored.gtid = done.gtid;
   restored.replayed = done.replayed;
-  if (job.files.dry_run || done.gtid.empty()) return;
+  if (job.files.dry_run || done.gtid.empty() || replica) return;
   context.output.note(
       done.replayed
           ? "the state of GTID " + done.gtid + "; gtid_slave_pos is set to it\n"
@@ -122,7 +123,7 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
     }
     if (engine == "mariadb") {
       restore_mariadb(context, vault, mariadb_job(context, job, database), progress, warnings,
-                      restored);
+                      restored, database.standby);
       return restored;
     }
     restored.result = run_restore(vault, job, progress, warnings, context.stop);

@@ -23,8 +23,8 @@ struct DatabaseRestore {
   bool gtid_inclusive = true;            // ... its last transaction too
   std::string timeline;                  // "latest" (the default), "current", a number
   std::string action = "promote";        // at the target: "promote", "pause", "shutdown"
-  bool standby = false;
-  std::string primary_conninfo;  // of a standby
+  bool standby = false;                  // or a replica
+  std::string primary_conninfo;          // of a standby
 };
 
 // What a restore brings back, to be said before it begins and checked after it.

@@ -73,15 +73,20 @@ MariadbProof::MariadbProof(const Vault& vault, const BackupName& backup, const D
   require_reachable(scratch_, settings_.system_user);
 }
 
-std::string MariadbProof::prepare() {
+RestoreResult MariadbProof::restore(const RestoreJob& files, RestoreProgress& progress,
+                                    Warnings& warnings) {
+  MariadbRestore job;
+  job.files = files;
+  job.server = settings_;
+  scope_ = mariadb_scope(vault_, job, stop_);
   try {
-    position_ = finish_mariadb_restore(data_, settings_, stop_);
+    restored_ = run_mariadb_restore(vault_, job, scope_, progress, warnings, stop_);
   } catch (const Error& error) {
     // Files that every server has are missing.
     if (error.code() == Code::kNotFound) throw ProofFailure(error.message());
     throw;
   }
-  return "the log was applied";
+  return restored_.result;
 }
 
 RestoreResult MariadbProof::make_directory() const {
@@ -126,25 +131,40 @@ std::string MariadbProof::load(RestoreResult& restored) const {
   return fmt::format("{} in {}", plural(restored.files, "dump"), format_size(restored.bytes));
 }
 
-std::string MariadbProof::check_position() const {
-  if (position_.gtid != facts_.stop || position_.text() != facts_.start) {
+void MariadbProof::check_backup_position() const {
+  // Prepared files say where they are; the log of the vault takes that away when it goes on.
+  const MariadbPosition position = finish_mariadb_restore(data_, settings_, stop_);
+  if (position.gtid != facts_.stop || position.text() != facts_.start) {
     throw ProofFailure(fmt::format("the files are of {} {}, the catalogue says {} {}",
-                                   position_.text(), position_.gtid, facts_.start, facts_.stop));
+                                   position.text(), position.gtid, facts_.start, facts_.stop));
   }
   // What InnoDB has cannot be newer than where the binary log would go on: it would come twice.
   const MariadbPosition innodb = innodb_position(data_);
-  if (innodb.file == position_.file && innodb.offset > position_.offset) {
+  if (innodb.file == position.file && innodb.offset > position.offset) {
     throw ProofFailure("the data is of " + innodb.text() + ", newer than the backup's position " +
-                       position_.text());
+                       position.text());
   }
-  if (facts_.stop.empty()) return "the server wrote no binary log: no position";
+}
+
+std::string MariadbProof::check_position() const {
   MariadbConnection connection = sandbox_->connect();
-  set_mariadb_gtid(connection, facts_.stop);
-  const std::string reached = connection.value("SELECT @@gtid_slave_pos");
-  if (!(GtidPosition(reached) == GtidPosition(facts_.stop))) {
-    throw ProofFailure("the server takes GTID " + facts_.stop + " for " + reached);
+  std::string expected = facts_.stop;
+  if (restored_.replayed) {
+    expected = scope_.end.position.text();
+  } else {
+    check_backup_position();
+    if (expected.empty()) return "the server wrote no binary log: no position";
+    set_mariadb_gtid(connection, expected);
   }
-  return "GTID " + reached + ", as in the catalogue";
+  const std::string reached = connection.value("SELECT @@gtid_slave_pos");
+  if (!(GtidPosition(reached) == GtidPosition(expected))) {
+    throw ProofFailure("the server is at GTID " + reached + ", expected " + expected);
+  }
+  if (scope_.log && !scope_.log->gap.empty()) {
+    throw ProofFailure("can be recovered: " + span_text(*scope_.log, scope_.consistent));
+  }
+  return "GTID " + reached +
+         (restored_.replayed ? ", the end of the log in the vault" : ", as in the catalogue");
 }
 
 std::string MariadbProof::check_assertion(const Assertion& assertion, Timestamp now) const {

@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "protect/database_restore.h"
+#include "protect/mariadb_restore.h"
 #include "protect/proof_steps.h"
 #include "settings/settings.h"
 #include "source/mariadb/proof.h"
 
 namespace holdfast {
 
-// In order: prepare (physical backups) or make_directory (logical ones), start, load (logical),
+// In order: restore (physical backups) or make_directory (logical ones), start, load (logical),
 // check. The data directory is SCRATCH/data. One thread.
 class MariadbProof {
  public:
@@ -23,7 +24,8 @@ class MariadbProof {
                const MariadbSettings& settings, const std::string& scratch, ProofSteps& steps,
                std::stop_token stop);
 
-  std::string prepare();
+  // To the end of the log of the vault, when it has one: `files` names SCRATCH/data.
+  RestoreResult restore(const RestoreJob& files, RestoreProgress& progress, Warnings& warnings);
   RestoreResult make_directory() const;
   std::string start();
   std::string load(RestoreResult& restored) const;
@@ -32,6 +34,7 @@ class MariadbProof {
 
  private:
   std::string check_position() const;
+  void check_backup_position() const;
   std::string check_assertion(const Assertion& assertion, Timestamp now) const;
   MariadbFindings check_pages();
   std::uint64_t load_file(const std::string& path) const;
@@ -44,7 +47,8 @@ class MariadbProof {
   std::string data_;
   ProofSteps& steps_;
   std::stop_token stop_;
-  MariadbPosition position_;
+  MariadbScope scope_;
+  MariadbRestored restored_;
   std::unique_ptr<MariadbSandbox> sandbox_;
 };
 

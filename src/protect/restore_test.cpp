@@ -134,28 +134,17 @@ class RestoreTest : private ProofSteps {
     proof.check(job_.source.assertions, vault_.clock().now());
   }
 
-  void restore_mariadb_files() {
-    result_.restored = run_restore(vault_, restore_job(), restoring_, warnings_, stop_);
-    if (result_.restored.damaged == 0) return;
-    throw ProofFailure(plural(result_.restored.damaged, "file") + " came back damaged");
-  }
-
   void test_mariadb(const DatabaseFacts& facts) {
     const MariadbSettings settings = job_.source.mariadb.value_or(MariadbSettings());
     const Duration begin = vault_.clock().monotonic();
     MariadbProof proof(vault_, job_.backup, facts, settings, job_.scratch, *this, stop_);
     const bool physical = facts.method == "physical";
     const bool restored = step("restore", [&] {
-      if (physical) {
-        restore_mariadb_files();
-      } else {
-        result_.restored = proof.make_directory();
-      }
+      result_.restored =
+          physical ? proof.restore(restore_job(), restoring_, warnings_) : proof.make_directory();
       return restored_text();
     });
-    if (!restored) return;
-    if (physical && !step("prepare", [&] { return proof.prepare(); })) return;
-    if (!step("start", [&] { return proof.start(); })) return;
+    if (!restored || !step("start", [&] { return proof.start(); })) return;
     if (!physical && !step("load", [&] { return proof.load(result_.restored); })) return;
     result_.until_ready = vault_.clock().monotonic() - begin;
     proof.check(job_.source.assertions, vault_.clock().now());

@@ -83,7 +83,7 @@ TEST_F(Replica, WhatCannotBecomeOneIsRefused) {
   shop_.configure(primary_.settings());
   shop_.back_up();
   std::vector<std::string> with_target = restore(connection());
-  with_target.insert(with_target.end(), {"--to-time", "2025-11-10T12:00:00Z"});
+  with_target.insert(with_target.end(), {"--to-lsn", "0/1000"});
   shop_.expect(2, with_target);
   primary_.stop();
   shop_.expect(8, restore(connection()));
