@@ -146,8 +146,8 @@ void StreamedBackup::judge(const PgPageFindings& findings) {
   if (backup_.warnings().empty()) warnings_.add("damaged page: the server's log names it");
 }
 
-// Configuration that lies outside of the data directory (Debian) is not part of a base backup. Who
-// may read the server's files gets it all the same.
+// What is not part of a base backup, for whom the server shows it: configuration that lies outside
+// of the data directory (Debian), and where that one is.
 std::vector<StreamedBackup::OutsideFile> StreamedBackup::outside_files() {
   std::vector<OutsideFile> files;
   for (const std::string& file : hold_->cluster().outside_files) {
@@ -159,6 +159,11 @@ std::vector<StreamedBackup::OutsideFile> StreamedBackup::outside_files() {
     if (content.empty()) continue;
     const std::string name = "config-" + std::string(base_name(file));
     files.push_back({join_path(std::string(kPgExtras), name), from_hex(content)});
+  }
+  const std::string& directory = hold_->cluster().data_directory;
+  if (!directory.empty()) {
+    files.push_back({join_path(std::string(kPgExtras), std::string(kPgOrigin)),
+                     to_bytes(as_bytes(directory))});
   }
   return files;
 }
