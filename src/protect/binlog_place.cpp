@@ -69,6 +69,7 @@ BinlogPlace PlaceFinder::within(const StoredBinlogs& log, const StoredBinlog& fi
   const StoredChunk& last = file.chunks.back();
   const BinlogChunkFacts facts = read_chunk_facts(vault_, last.name);
   place.beginning = {facts.created, facts.server};
+  place.durable = facts.to;
   if (!last.whole()) {
     place.state = facts.from;
     place.chunk_begin = facts.begin;

@@ -19,6 +19,7 @@ struct BinlogPlace {
   // The chunk that goes on: its first byte, and how many from there are stored as pieces.
   std::uint64_t chunk_begin = 0;
   std::uint32_t stored = 0;
+  BinlogState durable;  // how far the vault has the file
   // The vault has the file whole: the next one is awaited.
   bool complete = false;
 };

@@ -113,6 +113,9 @@ void BinlogReceiver::State::connect_and_stream(const std::stop_token& stop) {
   update([&](BinlogReceiverStatus& s) {
     s.connected = true;
     s.stream = place.stream;
+    if (s.durable.file.empty() && place.durable.offset > 0) {
+      s.durable = {place.start.file, place.durable.offset, place.durable.position.text(), {}};
+    }
   });
   BinlogHandler handler;
   handler.file = [&](const std::string& file, std::uint64_t offset) {

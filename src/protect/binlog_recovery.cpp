@@ -34,11 +34,24 @@ bool contradict(const GtidPosition& before, const GtidPosition& after) {
   });
 }
 
+// Clocks of the backup's host and of the server, which is on it; the backup's counts seconds.
+constexpr Duration kClocks = std::chrono::seconds{2};
+
+// The backup may know of domains that this server's log has nothing of, from a server before it.
+bool may_be_between(const GtidPosition& before, const GtidPosition& backup,
+                    const GtidPosition& after) {
+  if (!backup.contains(before)) return false;
+  return std::all_of(after.domains().begin(), after.domains().end(), [&](const auto& domain) {
+    const auto found = backup.domains().find(domain.first);
+    return found == backup.domains().end() || found->second.sequence <= domain.second.sequence;
+  });
+}
+
 class Planner {
  public:
   Planner(const Vault& vault, const std::string& source, const MariadbPosition& begin,
-          std::stop_token stop, BinlogFactsWanted wanted)
-      : vault_(vault), stop_(std::move(stop)), wanted_(wanted) {
+          Timestamp consistent, std::stop_token stop, BinlogFactsWanted wanted)
+      : vault_(vault), consistent_(consistent), stop_(std::move(stop)), wanted_(wanted) {
     plan_.source = source;
     plan_.begin = begin;
   }
@@ -65,9 +78,10 @@ class Planner {
                                    [&](const auto& one) { return one.file == plan_.begin.file; });
     if (file == log.files.end() || file->chunks.size() <= number) return false;
     const BinlogChunkFacts facts = read_chunk_facts(vault_, file->chunks[number].name);
-    const GtidPosition backup(plan_.begin.gtid);
-    if (facts.end < plan_.begin.offset || !facts.to.position.contains(backup)) return false;
-    return backup.contains(facts.before);
+    // After RESET MASTER names and numbers begin anew, but not before they did.
+    if (Timestamp(std::chrono::seconds{facts.created}) > consistent_ + kClocks) return false;
+    return facts.end >= plan_.begin.offset &&
+           may_be_between(facts.before, GtidPosition(plan_.begin.gtid), facts.to.position);
   }
 
   void collect(const StoredBinlogs& log) {
@@ -131,7 +145,8 @@ class Planner {
   }
 
   void finish() {
-    plan_.end = plan_.chunks.back().facts.to.position;
+    plan_.end = GtidPosition(plan_.begin.gtid);
+    plan_.end.advance(plan_.chunks.back().facts.to.position);
     for (auto step = plan_.chunks.rbegin(); step != plan_.chunks.rend() && !plan_.last; ++step) {
       plan_.last = step->facts.last;
     }
@@ -140,6 +155,7 @@ class Planner {
   }
 
   const Vault& vault_;
+  const Timestamp consistent_;
   std::stop_token stop_;
   const BinlogFactsWanted wanted_;
   BinlogPlan plan_;
@@ -162,12 +178,12 @@ Bytes read_chunk(const Vault& vault, const LogName& name, std::uint64_t size) {
 
 }  // namespace
 
-std::optional<BinlogPlan> plan_binlog(const Vault& vault, const std::string& source,
-                                      const DatabaseFacts& backup, std::stop_token stop,
-                                      BinlogFactsWanted wanted) {
-  const auto begin = position_of(backup);
+std::optional<BinlogPlan> plan_binlog(const Vault& vault, const BackupSummary& backup,
+                                      std::stop_token stop, BinlogFactsWanted wanted) {
+  const auto begin = position_of(backup.database.value());
   if (!begin) return std::nullopt;
-  return Planner(vault, source, *begin, std::move(stop), wanted).plan();
+  return Planner(vault, backup.name.source, *begin, backup.consistent, std::move(stop), wanted)
+      .plan();
 }
 
 std::string span_text(const BinlogPlan& plan, Timestamp backup_consistent) {

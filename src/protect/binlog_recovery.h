@@ -42,10 +42,11 @@ enum class BinlogFactsWanted {
   kEnds,  // of the first and last chunk of each file: enough to tell how far the log reaches
 };
 
-// The log behind `backup`. Nothing when the vault has none that reaches back to its position. Needs
-// headers only: any key will do. Throws kCorrupt, naming the object, and what the store throws.
-std::optional<BinlogPlan> plan_binlog(const Vault& vault, const std::string& source,
-                                      const DatabaseFacts& backup, std::stop_token stop,
+// The log behind `backup`, which is one of MariaDB. Nothing when the vault has none that reaches
+// back to its position. Needs headers only: any key will do. Throws kCorrupt, naming the object,
+// and what the store throws.
+std::optional<BinlogPlan> plan_binlog(const Vault& vault, const BackupSummary& backup,
+                                      std::stop_token stop,
                                       BinlogFactsWanted wanted = BinlogFactsWanted::kAll);
 
 // Where a recovery ends.
@@ -58,8 +59,8 @@ struct BinlogEnd {
 
 // The end for `target`, without one that of the log. Reads the chunks that decide. Throws
 // kNotFound, with the nearest moments that can be reached, when it cannot be reached or when
-// `backup_consistent`, the time of the backup, is later; kCorrupt; kDenied for a key that cannot
-// read.
+// `backup_consistent`, the time of the backup, is later; kConflict when the log turns out to be
+// another than that of the backup; kCorrupt; kDenied for a key that cannot read.
 BinlogEnd find_binlog_end(const Vault& vault, const BinlogPlan& plan,
                           const std::optional<BinlogTarget>& target, Timestamp backup_consistent);
 

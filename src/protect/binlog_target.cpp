@@ -27,6 +27,24 @@ class EndFinder {
     end_.position = backup_;
   }
 
+  // The backup's place must be one between two transactions, at its GTID.
+  void check_begin() const {
+    const BinlogStep& step = plan_.chunks.front();
+    BinlogFollower follower(step.facts.from);
+    bool found = false;
+    feed(step, follower, [&](const BinlogEvent& event, const auto&) {
+      if (event.next != static_cast<std::uint32_t>(plan_.begin.offset)) return;
+      const BinlogState state = follower.state();
+      found = !state.open && same_where_known(state.position);
+    });
+    if (found) return;
+    throw Error(Code::kConflict,
+                "the log in the vault is another one than that of the backup: it was not at " +
+                    plan_.begin.gtid + " at byte " + std::to_string(plan_.begin.offset) + " of " +
+                    plan_.begin.file,
+                "restore the backup alone (--to-immediate), or another one");
+  }
+
   BinlogEnd of_log() {
     const BinlogChunkFacts& facts = plan_.chunks.back().facts;
     end_.file = facts.file;
@@ -76,6 +94,14 @@ class EndFinder {
   }
 
  private:
+  bool same_where_known(const GtidPosition& position) const {
+    return std::all_of(position.domains().begin(), position.domains().end(),
+                       [this](const auto& domain) {
+                         const auto found = backup_.domains().find(domain.first);
+                         return found != backup_.domains().end() && found->second == domain.second;
+                       });
+  }
+
   static bool is_at(const GtidPosition& position, const GtidPosition& wanted) {
     return std::all_of(wanted.domains().begin(), wanted.domains().end(), [&](const auto& domain) {
       return position.domains().at(domain.first) == domain.second;
@@ -112,7 +138,7 @@ class EndFinder {
 
   void pass(const BinlogChunkFacts& facts) {
     if (!facts.last || backup_.contains(facts.last->gtid)) return;
-    end_.position = facts.to.position;
+    end_.position.advance(facts.to.position);
     end_.last = facts.last;
   }
 
@@ -176,6 +202,7 @@ class EndFinder {
 BinlogEnd find_binlog_end(const Vault& vault, const BinlogPlan& plan,
                           const std::optional<BinlogTarget>& target, Timestamp backup_consistent) {
   EndFinder finder(vault, plan, backup_consistent);
+  finder.check_begin();
   if (!target) return finder.of_log();
   if (const auto* time = std::get_if<Timestamp>(&target->at)) {
     return finder.at_time(*time, target->inclusive);

@@ -33,8 +33,7 @@ std::optional<Reach> postgres_reach(const Vault& vault, const BackupSummary& bac
 
 std::optional<Reach> mariadb_reach(const Vault& vault, const BackupSummary& backup,
                                    std::stop_token stop) {
-  const auto plan = plan_binlog(vault, backup.name.source, *backup.database, std::move(stop),
-                                BinlogFactsWanted::kEnds);
+  const auto plan = plan_binlog(vault, backup, std::move(stop), BinlogFactsWanted::kEnds);
   if (!plan) return std::nullopt;
   Reach reach{std::nullopt, plan->end.text(), plan->gap};
   if (plan->last) reach.to = Timestamp(std::chrono::seconds{plan->last->time});

@@ -216,7 +216,7 @@ MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::s
   MariadbScope scope;
   scope.consistent = summary.consistent;
   if (job.use_log) {
-    scope.log = plan_binlog(vault, job.files.backup.source, summary.database.value(), stop);
+    scope.log = plan_binlog(vault, summary, stop);
   }
   if (!scope.log) {
     if (!job.target) return scope;

@@ -147,5 +147,36 @@ TEST_F(MariadbStream, AGapIsAnErrorAndListAndRestoreSayWhatCanBeReached) {
   EXPECT_FALSE(path_exists(shop_ / "none"));
 }
 
+// File names and GTIDs begin anew, and look as if they belonged to the backup before.
+TEST_F(MariadbStream, AnOldBackupIsNotContinuedByTheLogAfterAReset) {
+  server_.run({"RESET MASTER", "INSERT INTO shop.written VALUES (1, 1, 'before')"});
+  {
+    Background stream = shop_.stream();
+    shop_.back_up();
+    server_.run({"INSERT INTO shop.written VALUES (1, 2, 'behind')"});
+    shop_.wait_until_durable(server_);
+    EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  }
+  const std::string wanted = server_.contents();
+  const std::string second = server_.sql("SELECT unix_timestamp()");
+  while (std::stoll(server_.sql("SELECT unix_timestamp()")) < std::stoll(second) + 4) {
+    system_clock().sleep_for(std::chrono::milliseconds{20}, {});
+  }
+  server_.run({"RESET MASTER", "INSERT INTO shop.written VALUES (2, 1, 'before')",
+               "INSERT INTO shop.written VALUES (2, 2, 'behind')",
+               "INSERT INTO shop.written VALUES (2, 3, 'beyond')"});
+  Background refused = shop_.start("refused.log", {"stream", "shop"});
+  EXPECT_EQ(refused.wait(), 6) << refused.said();
+  Background stream = shop_.stream({"--skip-gap"});
+  stream.wait_for("skipped");
+  while (shop_.status().value("durable_gtid", "") != server_.sql("SELECT @@gtid_binlog_pos")) {
+    ASSERT_TRUE(stream.running()) << stream.said();
+    system_clock().sleep_for(std::chrono::milliseconds{20}, {});
+  }
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  const TestMariadb restored = TestMariadb::on(shop_.restore("restored"));
+  EXPECT_EQ(restored.contents(), wanted);
+}
+
 }  // namespace
 }  // namespace holdfast

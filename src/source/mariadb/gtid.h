@@ -31,6 +31,10 @@ class GtidPosition {
   bool empty() const { return last_.empty(); }
   // A transaction that follows: becomes the last one of its domain.
   void advance(const Gtid& gtid) { last_[gtid.domain] = gtid; }
+  // All of another position that follows; domains that it lacks stay.
+  void advance(const GtidPosition& later) {
+    for (const auto& [domain, gtid] : later.last_) last_[domain] = gtid;
+  }
   // True when the transaction lies at or before this position. Sequence numbers of a domain rise.
   bool contains(const Gtid& gtid) const;
   // True when all of `other` lies at or before this position.

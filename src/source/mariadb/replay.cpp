@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/path.h"
 #include "os/process_stream.h"
 
 namespace holdfast {
@@ -34,16 +35,19 @@ ProcessOptions in_utc(std::vector<std::string> command) {
 std::vector<std::string> reader_command(const MariadbSettings& settings,
                                         const BinlogReplay& replay) {
   // The byte is ours: its own idea of times depends on the time zone.
-  std::vector<std::string> command = {mariadb_program(settings, "mariadb-binlog"), "--no-defaults",
-                                      "--verify-binlog-checksum",
-                                      "--start-position=" + std::to_string(replay.start)};
+  std::vector<std::string> command = {
+      mariadb_program(settings, "mariadb-binlog"), "--no-defaults", "--verify-binlog-checksum",
+      "--local-load=" + std::string(parent_path(replay.files.front())),
+      "--start-position=" + std::to_string(replay.start)};
   command.insert(command.end(), replay.files.begin(), replay.files.end());
   return command;
 }
 
 std::vector<std::string> client_command(const MariadbSettings& settings) {
   std::vector<std::string> command = mariadb_command(settings, "mariadb");
-  command.insert(command.end(), {"--batch", "--binary-mode", "--max-allowed-packet=1G"});
+  // Of LOAD DATA the log has the data, which the reader puts into a file for the client.
+  command.insert(command.end(),
+                 {"--batch", "--binary-mode", "--local-infile=1", "--max-allowed-packet=1G"});
   return command;
 }
 
