@@ -234,13 +234,9 @@ Restored guarded(Context& context, RestoreGuard& guard, const RestoreJob& job,
   RunLog log(context, "restore", "restore-" + job.backup.backup_class);
   try {
     run_steps(context, steps, log, done);
-  } catch (Error& error) {
+  } catch (const Error& error) {
     guard.failed();
-    if (!guard.safety().empty()) {
-      error.suggest("what was there before is in " + guard.safety() +
-                    "; mend the cause and run the same command again, or restore that");
-    }
-    throw;
+    throw with_safety(error, guard.safety(), "--target DIR");
   }
   if (!guard.safety().empty()) {
     context.output.print("what was there before: " + guard.safety() + "\n");

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <atomic>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -342,14 +343,10 @@ void IntoRun::clean_up() {
 void IntoRun::act() {
   try {
     run_steps(context_, steps_, *log_, done_);
-  } catch (Error& error) {
+  } catch (const Error& error) {
     log_->failure("restore of " + dump_.id, error.message());
     clean_up();
-    if (!safety_.empty()) {
-      error.suggest("what was there before is in " + safety_ + ": holdfast restore " + safety_ +
-                    " --into ... --overwrite always");
-    }
-    throw;
+    throw with_safety(error, safety_, "--into ... --overwrite always");
   }
 }
 

@@ -29,6 +29,14 @@ void run_steps(Context& context, const std::vector<RestoreStep>& steps, RunLog& 
   }
 }
 
+Error with_safety(const Error& error, const std::string& safety, const std::string& way_back) {
+  if (safety.empty()) return error;
+  const std::string before =
+      "what was there before is in " + safety + ": holdfast restore " + safety + " " + way_back;
+  return {error.code(), error.message(),
+          error.hint().empty() ? before : error.hint() + "; " + before};
+}
+
 void print_steps(Output& output, const std::vector<RestoreStep>& steps) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     output.print(fmt::format("{:>3}. {:<14} {}\n", i + 1, steps[i].name, printable(steps[i].what)));

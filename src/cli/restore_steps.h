@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/run_log.h"
@@ -27,6 +28,10 @@ struct StepDone {
 // what was done until then is in `done`, and the error says which step it was.
 void run_steps(Context& context, const std::vector<RestoreStep>& steps, RunLog& log,
                std::vector<StepDone>& done);
+
+// `error`, whose hint also says where to find what was there before the restore began: `safety`.
+// Unchanged when that is empty.
+Error with_safety(const Error& error, const std::string& safety, const std::string& way_back);
 
 // The plan, a numbered line each.
 void print_steps(Output& output, const std::vector<RestoreStep>& steps);

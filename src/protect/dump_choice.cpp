@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstdlib>
-
 #include "base/error.h"
 #include "base/human.h"
 #include "protect/archive_backup.h"
@@ -92,7 +90,7 @@ ChosenDump dump_of_backup(const Vault& vault, const BackupName& backup,
     path = path_of(vault, backup, database);
     dump.database = database_of_dump(path);
     dump.custom = path.ends_with(".dump");
-    dump.server_version = std::atoi(facts->version.c_str()) * kPerMajor;
+    dump.server_version = std::stoi(facts->version) * kPerMajor;
   }
   dump.what = dump.id + " (" + printable(path) + ")";
   dump.read = [&vault, backup, path](const ByteSink& sink) {

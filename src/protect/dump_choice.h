@@ -1,6 +1,7 @@
 // The dump that is to be loaded: of a logical backup in the vault, or an archive.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <set>
 #include <stop_token>

@@ -118,7 +118,7 @@ TEST_F(RestoreInto, WhatFailsLeavesProductionAsItIs) {
   // The restored one does not answer as it should.
   const Outcome refused = shop.expect(5, words);
   expect_says(refused, "select count(*) from orders");
-  expect_says(refused, "-before-restore");
+  expect_says(refused, "what was there before is in backup-");
   EXPECT_EQ(turns(), "restore.before\nrestore.on_failure\n");
   EXPECT_EQ(place_.orders("shop"), before);
   EXPECT_EQ(trimmed(databases()), "shop");
