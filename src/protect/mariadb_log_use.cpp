@@ -12,8 +12,7 @@ namespace {
 std::optional<BinlogName> first_file(const Vault& vault, const LogFiles& log,
                                      const std::vector<BackupSummary>& backups) {
   for (const BackupSummary& backup : backups) {  // oldest first, and so are the places
-    const auto plan =
-        plan_binlog(vault, log.source, *backup.database, {}, BinlogFactsWanted::kEnds);
+    const auto plan = plan_binlog(vault, backup, {}, BinlogFactsWanted::kEnds);
     if (!plan || plan->stream != log.stream || plan->chunks.empty()) continue;
     const auto chunk = parse_binlog_chunk_name(plan->chunks.front().chunk.name.file);
     if (chunk) return parse_binlog_name(chunk->file);
