@@ -108,10 +108,15 @@ database_measure() {
   has_database || return 0
   acknowledged=$(tail -n 1 "$records/acknowledged" | cut -d ' ' -f 1)
   came_back=$(database_sql -c "select coalesce(max(n), 0) from witness")
-  local holes last_us back_us
+  local holes last_us back_us balance
   holes=$(database_sql -c "select coalesce(max(n), 0) - count(*) from witness")
   ((holes == 0)) || fail "$holes rows of the witness are missing in the middle"
   ((came_back >= 1)) || fail "no row of the witness came back"
+  # It runs, and it is sound: every index against its table, and the books balance.
+  as_postgres "$postgres_bin/pg_amcheck" -h "$database/socket" -d shop --install-missing --heapallindexed \
+    >"$records/amcheck" 2>&1 || fail "pg_amcheck is not content: $(head -n 5 "$records/amcheck")"
+  balance=$(database_sql -c "select (select sum(abalance) from pgbench_accounts) - (select sum(tbalance) from pgbench_tellers)")
+  [[ $balance == 0 ]] || fail "accounts and tellers differ by $balance"
   last_us=$(tail -n 1 "$records/acknowledged" | cut -d ' ' -f 2)
   back_us=$(awk -v n="$came_back" '$1 == n {print $2}' "$records/acknowledged")
   # A row that was committed and whose answer did not arrive any more has no line.

@@ -318,6 +318,7 @@ note "find, sha256sum and getfattr see no difference in $(count "$entries") entr
 note "bytes, modes, owners, links, times to the nanosecond, extended attributes, ACLs"
 database_measure
 ! has_database || note "the witness had $(count "$acknowledged") rows acknowledged; back came $(count "$came_back")"
+! has_database || note "pg_amcheck finds nothing in the database, and accounts and tellers balance"
 
 row() { printf '   %-22s %10s %11s %9s %13s\n' "$@"; }
 printf '\n%sMeasured%s\n' "$bold" "$plain"
