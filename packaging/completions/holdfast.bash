@@ -27,7 +27,7 @@ _holdfast() {
 
   local words=""
   case $previous in
-    --config | --key-file)
+    --config | --key-file | --identity)
       compopt -o filenames
       mapfile -t COMPREPLY < <(compgen -f -- "$current")
       return
@@ -44,10 +44,11 @@ _holdfast() {
       ;;
     --format) words="tar.zst tar.gz sql.gz sql.zst" ;;
     --progress) words="auto plain json none" ;;
+    --into) words="source" ;;
     --overwrite) words="never if-changed always" ;;
     --class) words="database files config" ;;
     --role) words="restorer writer operator" ;;
-    --source | --since | --include | --exclude | --strip-components | --grace | --keep-* | --label | --recipient)
+    --source | --since | --include | --exclude | --strip-components | --grace | --keep-* | --label | --recipient | --database | --as-name)
       return
       ;;
     *)
@@ -61,14 +62,15 @@ _holdfast() {
         list) words="--class --source --since" ;;
         restore)
           words="latest --target --include --exclude --overwrite --delete --strip-components
-            --numeric-ids --no-owner --no-xattrs --threads --dry-run --to-time --to-xid --to-lsn --to-name
-            --to-immediate --exclusive --timeline --action --as --primary --tablespaces"
+            --numeric-ids --no-owner --no-xattrs --threads --dry-run --to-time --to-gtid --to-xid --to-lsn --to-name
+            --to-immediate --exclusive --timeline --action --as --primary --tablespaces --into --database --as-name
+            --disconnect --no-safety-backup --identity"
           ;;
         export)
           words="latest --format --output --recipient --include --exclude --force --level --threads
             --dry-run"
           ;;
-        validate) words="all latest restore --read-data --scratch" ;;
+        validate) words="all latest restore --read-data --scratch --identity" ;;
         recover)
           words="--from --target --in-place --source --class --at --overwrite --dry-run
             --write-config"
@@ -94,7 +96,7 @@ _holdfast() {
           if [[ -z $subcommand ]]; then words="show apply"; else words="--dry-run"; fi
           ;;
         repair) words="--from --dry-run" ;;
-        stream) words="--slot --name --interval --also --skip-gap" ;;
+        stream) words="--slot --name --interval --also --new-cluster --skip-gap" ;;
         wal-push) words="--source --new-cluster" ;;
         wal-fetch) words="--source" ;;
         forget) words="--force --yes --dry-run" ;;
@@ -106,7 +108,8 @@ _holdfast() {
             words="list add remove export recover-sheet"
           fi
           ;;
-        show | diff | find | cat) words="latest" ;;
+        cat) words="latest --identity" ;;
+        show | diff | find) words="latest" ;;
       esac
       words+=" $global"
       ;;

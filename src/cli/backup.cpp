@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/archive_access.h"
 #include "cli/backup_json.h"
 #include "cli/backup_sources.h"
 #include "cli/commands.h"
@@ -68,13 +69,17 @@ Json result_json(const BackupResult& result, bool dry_run) {
 }
 
 Json document_of(const std::vector<SourceOutcome>& outcomes, bool dry_run) {
-  Json document{{"backups", Json::array()}, {"warnings", Json::array()}};
+  Json document{
+      {"backups", Json::array()}, {"archives", Json::array()}, {"warnings", Json::array()}};
   Json errors = Json::array();
   for (const SourceOutcome& outcome : outcomes) {
     if (outcome.result) {
       Json backup = result_json(*outcome.result, dry_run);
       backup["warnings"] = outcome.warning_count;
       document["backups"].push_back(std::move(backup));
+    }
+    for (const WrittenArchive& archive : outcome.archives.archives) {
+      document["archives"].push_back(written_json(archive, outcome.archives.duration, dry_run));
     }
     for (const std::string& warning : outcome.warnings) document["warnings"].push_back(warning);
     if (!outcome.error) continue;
@@ -128,17 +133,27 @@ void check(Context& context, const BackupOptions& options) {
   }
 }
 
+// Archives alone need neither a vault nor a key.
+OpenedVault open_place(Context& context, const std::vector<SourceSettings>& sources,
+                       Access access) {
+  const bool archives_alone = std::all_of(
+      sources.begin(), sources.end(),
+      [](const SourceSettings& source) { return source.format == BackupFormat::kArchive; });
+  if (!archives_alone) return open_vault(context, access);
+  return {open_archive_store(context, access), nullptr};
+}
+
 int run(Context& context, const BackupOptions& options) {
   std::vector<SourceSettings> sources = choose_sources(context.settings(), options.choice);
   for (SourceSettings& source : sources) apply(options, source);
   // More of the processor where we may; a backup never waits for others anyway.
   if (options.priority) static_cast<void>(::setpriority(PRIO_PROCESS, 0, -5));
   const OpenedVault opened =
-      open_vault(context, options.dry_run ? Access::kDryRun : Access::kWrite);
+      open_place(context, sources, options.dry_run ? Access::kDryRun : Access::kWrite);
   const SourceRunOptions run_with = run_options(options, context.settings());
   std::vector<SourceOutcome> outcomes;
   for (const SourceSettings& source : sources) {
-    outcomes.push_back(run_source(context, *opened.vault, source, run_with));
+    outcomes.push_back(run_source(context, *opened.store, opened.vault.get(), source, run_with));
     report(context.output, outcomes.back());
     if (context.stop.stop_requested()) break;
   }

@@ -32,14 +32,21 @@ Json summary_json(const BackupSummary& s) {
   json["added_bytes"] = s.added_bytes;
   json["duration_seconds"] = std::chrono::duration<double>(s.finished - s.started).count();
   json["warnings"] = s.warnings;
+  if (const std::uint64_t pages = damaged_pages(s); pages > 0) json["damaged_pages"] = pages;
   return json;
+}
+
+std::uint64_t damaged_pages(const BackupSummary& s) {
+  return s.database ? s.database->damaged_pages : 0;
 }
 
 std::string content_text(const BackupSummary& s) {
   std::string text = plural(s.files, "file") + ", ";
   text += s.directories == 1 ? "1 directory" : format_count(s.directories) + " directories";
   if (s.others > 0) text += fmt::format(", {}", plural(s.others, "other"));
-  return text + ", " + format_size(s.bytes);
+  text += ", " + format_size(s.bytes);
+  if (damaged_pages(s) > 0) text += ", " + plural(damaged_pages(s), "damaged page");
+  return text;
 }
 
 }  // namespace holdfast

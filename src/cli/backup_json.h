@@ -13,6 +13,8 @@ namespace holdfast {
 Json name_json(const BackupName& name);
 // The same and what the summary knows.
 Json summary_json(const BackupSummary& summary);
+// In the database that it is of; 0 for everything else.
+std::uint64_t damaged_pages(const BackupSummary& summary);
 // "3 files, 2 directories, 1 other, 1.5 GiB".
 std::string content_text(const BackupSummary& summary);
 // RFC 3339, seconds.

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/archive_access.h"
 #include "cli/browse.h"
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -18,6 +19,7 @@ namespace {
 struct CatOptions {
   std::string backup;
   std::string path;
+  std::string identity;
   ThawOptions thaw;
 };
 
@@ -109,10 +111,32 @@ void Writer::write(ChunkReader& reader, const FoundFile& file) {
   if (at_ < file.entry.size) zeros(file.entry.size - at_);
 }
 
+// The plain bytes of an archive: its dump, or its tar stream. False when that is none.
+bool print_archive(Context& context, const CatOptions& options) {
+  const auto store = open_any_store(context, Access::kRead);
+  const auto archive = wanted_archive(*store, options.backup);
+  if (!archive) return false;
+  if (!options.path.empty()) {
+    throw Error(Code::kUsage, archive->name.file() + " is printed as a whole",
+                is_tar(archive->name.format) ? "take a file out of it: holdfast cat " +
+                                                   archive->name.file() + " | tar -xO PATH"
+                                             : "leave PATH out");
+  }
+  read_archive(
+      *store, archive->name, identities_for(context, archive->name, options.identity),
+      [&context](ByteView plain) { context.output.raw(plain); }, context.stop);
+  return true;
+}
+
 int run(Context& context, const CatOptions& options) {
   if (context.output.json()) {
     throw Error(Code::kUsage, "cat prints the bytes of a file and cannot print JSON",
                 "for what is known about the file: holdfast show BACKUP PATH --json");
+  }
+  if (print_archive(context, options)) return kExitSuccess;
+  if (options.path.empty()) {
+    throw Error(Code::kUsage, "which file of the backup is missing",
+                "name it: holdfast cat " + options.backup + " PATH");
   }
   const OpenedVault opened = open_vault(context, Access::kRead);
   const StoredBackup backup = open_backup(*opened.vault, options.backup);
@@ -135,10 +159,12 @@ void add_cat_command(Command& root) {
   const auto o = std::make_shared<CatOptions>();
   Command command = root.subcommand("cat", "Print one file of a backup");
   command.argument("BACKUP", o->backup, true, "An id, the beginning of one, latest, latest:SOURCE")
-      .argument("PATH", o->path, true, "The path of the file in the backup");
+      .argument("PATH", o->path, false, "The path of the file in the backup; not for archives")
+      .text("--identity", o->identity, "File of age identities that open sealed archives");
   add_thaw_options(command, o->thaw);
   command
       .examples({"holdfast cat latest:host /etc/hosts",
+                 "holdfast cat backup-20251110-120000-appdb.sql.gz | psql appdb",
                  "holdfast cat latest:web /srv/www/index.html | diff - /srv/www/index.html"})
       .run([o](Context& context) { return run(context, *o); });
 }

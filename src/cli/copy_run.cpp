@@ -57,6 +57,15 @@ std::string result_text(const std::string& url, const CopyJob& job, const CopyRe
                                  job.dry_run ? "would copy" : "copied", plural(r.objects, "object"),
                                  format_size(r.bytes), format_count(r.backups), url,
                                  format_duration(r.duration), format_count(r.present));
+  if (r.removed_pieces > 0) {
+    text += fmt::format("{} of logs replaced by whole files\n", plural(r.removed_pieces, "piece"));
+  }
+  if (r.other_writings > 0) {
+    text += fmt::format(
+        "{} of logs written there by themselves (holdfast stream --also); holdfast validate looks "
+        "into them\n",
+        plural(r.other_writings, "file"));
+  }
   if (job.verify && !job.dry_run) {
     text += fmt::format("verified {}", plural(r.verified_objects, "object"));
     text += r.healed > 0 ? fmt::format("; {} damaged and copied again\n", format_count(r.healed))
@@ -73,6 +82,8 @@ Json result_json(const std::string& url, const CopyJob& job, const CopyResult& r
           {"backups", r.backups},
           {"verified_objects", r.verified_objects},
           {"healed", r.healed},
+          {"other_writings", r.other_writings},
+          {"removed_pieces", r.removed_pieces},
           {"duration_seconds", std::chrono::duration<double>(r.duration).count()},
           {"dry_run", job.dry_run}};
 }

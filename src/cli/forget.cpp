@@ -8,6 +8,9 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/archive_access.h"
+#include "cli/archive_run.h"
+#include "cli/archive_upkeep.h"
 #include "cli/backup_json.h"
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -65,25 +68,78 @@ void refuse_locked(Context& context, ObjectStore& store, const std::vector<Backu
               "wait until the lock has ended; holdfast lock status shows what holds for how long");
 }
 
+// Takes what means an archive out of `wanted`.
+std::vector<StoredArchive> take_archives(ObjectStore& store, std::vector<std::string>& wanted) {
+  std::vector<StoredArchive> archives;
+  std::set<std::string> keys;
+  std::erase_if(wanted, [&](const std::string& one) {
+    const auto archive = wanted_archive(store, one);
+    if (archive && keys.insert(archive->name.key()).second) archives.push_back(*archive);
+    return archive.has_value();
+  });
+  return archives;
+}
+
+void refuse_last_archive(ObjectStore& store, const std::vector<StoredArchive>& archives) {
+  const std::vector<StoredArchive> all = list_archives(store);
+  for (const StoredArchive& archive : archives) {
+    const auto same = [&](const StoredArchive& other) {
+      return other.name.archive_class == archive.name.archive_class &&
+             other.name.source == archive.name.source;
+    };
+    if (std::count_if(all.begin(), all.end(), same) >
+        std::count_if(archives.begin(), archives.end(), same)) {
+      continue;
+    }
+    throw Error(Code::kConflict,
+                fmt::format("'{}' would have no archive left", archive.name.source),
+                "give --force if that is what you want");
+  }
+}
+
+// All or nothing, as for backups.
+void refuse_locked_archives(Context& context, ObjectStore& store,
+                            const std::vector<StoredArchive>& archives) {
+  const RemovedArchives plan = remove_archives(context, store, archives, true);
+  if (plan.locked.empty()) return;
+  throw Error(Code::kDenied, plan.locked.front().name.file() + " is locked; nothing was removed",
+              "wait until the lock has ended");
+}
+
 int run(Context& context, const ForgetOptions& options) {
-  const auto store = open_vault_store(context, options.dry_run ? Access::kRead : Access::kWrite);
+  const auto store = open_any_store(context, options.dry_run ? Access::kRead : Access::kWrite);
+  std::vector<std::string> wanted = options.backups;
+  const std::vector<StoredArchive> archives = take_archives(*store, wanted);
   const std::vector<BackupName> all = list_backups(*store);
-  const std::vector<BackupName> names = chosen(all, options.backups);
-  if (!options.force) refuse_last(all, names);
+  const std::vector<BackupName> names = chosen(all, wanted);
+  if (!options.force) {
+    refuse_last(all, names);
+    refuse_last_archive(*store, archives);
+  }
   refuse_locked(context, *store, names);
-  const std::string what = plural(names.size(), "backup");
+  refuse_locked_archives(context, *store, archives);
+  const std::string what = archives.empty() ? plural(names.size(), "backup")
+                           : names.empty()  ? plural(archives.size(), "archive")
+                                            : plural(names.size(), "backup") + " and " +
+                                                 plural(archives.size(), "archive");
   if (!options.dry_run && !options.yes && can_prompt() &&
       !prompt_yes("Remove " + what + "? They cannot be brought back.", context.stop)) {
     throw Error(Code::kCancelled, "nothing was removed");
   }
-  if (!options.dry_run) remove_backups(context, *store, names);
+  if (!options.dry_run && !names.empty()) remove_backups(context, *store, names);
+  remove_archives(context, *store, archives, options.dry_run);
   const char* verb = options.dry_run ? "would remove " : "removed ";
   Json removed = Json::array();
   for (const BackupName& name : names) {
     context.output.note(verb + name.id() + "\n");
     removed.push_back(name_json(name));
   }
-  if (!options.dry_run) context.output.note("the space is freed by: holdfast prune\n");
+  for (const StoredArchive& archive : archives) {
+    context.output.note(verb + archive.name.file() + "\n");
+    removed.push_back(archive_json(archive));
+  }
+  if (!options.dry_run && !names.empty())
+    context.output.note("the space is freed by: holdfast prune\n");
   context.output.document(Json{{"removed", removed}, {"dry_run", options.dry_run}});
   return kExitSuccess;
 }

@@ -11,6 +11,7 @@
 #include "cli/credential.h"
 #include "cli/session.h"
 #include "os/file.h"
+#include "protect/archive_name.h"
 #include "store/s3/probe.h"
 
 namespace holdfast {
@@ -61,7 +62,9 @@ KeyRing create_vault(Context& context, ObjectStore& store, const Credential& cre
   const KeyRing ring = new_key_ring();
   // Made before the vault, so that nothing can go wrong between the two but the store itself.
   const WrappedKey key = wrap_key_ring(ring, credential, "first key", context.clock.now());
-  Vault::create(store, context.clock, ring, {}, "");
+  // Archives that were made there before the vault may stay beside it.
+  Vault::create(store, context.clock, ring, {}, "",
+                [](std::string_view name) { return parse_archive_key(name).has_value(); });
   try {
     store_key(store, key);
   } catch (...) {

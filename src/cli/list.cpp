@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/archive_access.h"
+#include "cli/archive_run.h"
 #include "cli/backup_json.h"
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -29,19 +31,67 @@ struct ListOptions {
   std::string until;
 };
 
-std::vector<BackupName> chosen(Context& context, const ListOptions& options,
-                               std::vector<BackupName> names) {
-  const Timestamp now = context.clock.now();
-  const auto since = options.since.empty() ? Timestamp::min() : parse_moment(options.since, now);
-  const auto until = options.until.empty() ? Timestamp::max() : parse_moment(options.until, now);
+// Whether what has this class, source and time was asked for.
+class Choice {
+ public:
+  Choice(Context& context, const ListOptions& options) : options_(options) {
+    const Timestamp now = context.clock.now();
+    if (!options.since.empty()) since_ = parse_moment(options.since, now);
+    if (!options.until.empty()) until_ = parse_moment(options.until, now);
+  }
+
+  bool takes(const std::string& backup_class, const std::vector<std::string>& names,
+             Timestamp time) const {
+    const auto& sources = options_.sources;
+    const bool source =
+        sources.empty() || std::find_first_of(sources.begin(), sources.end(), names.begin(),
+                                              names.end()) != sources.end();
+    return source && time >= since_ && time <= until_ &&
+           (options_.backup_class.empty() || backup_class == options_.backup_class);
+  }
+
+ private:
+  const ListOptions& options_;
+  Timestamp since_ = Timestamp::min();
+  Timestamp until_ = Timestamp::max();
+};
+
+std::vector<BackupName> chosen(const Choice& choice, std::vector<BackupName> names) {
   std::erase_if(names, [&](const BackupName& name) {
-    const bool other_source =
-        !options.sources.empty() && std::find(options.sources.begin(), options.sources.end(),
-                                              name.source) == options.sources.end();
-    return other_source || name.time < since || name.time > until ||
-           (!options.backup_class.empty() && name.backup_class != options.backup_class);
+    return !choice.takes(name.backup_class, {name.source}, name.time);
   });
   return names;
+}
+
+// The source's name also chooses the dumps of its databases.
+std::vector<StoredArchive> chosen_archives(Context& context, const Choice& choice,
+                                           ObjectStore& store) {
+  std::vector<StoredArchive> archives = list_archives(store);
+  std::erase_if(archives, [&](const StoredArchive& archive) {
+    const SourceSettings* source = source_of_archive(context.settings(), archive.name);
+    return !choice.takes(archive.name.archive_class,
+                         {archive.name.source, source == nullptr ? "" : source->name},
+                         archive.name.time);
+  });
+  return archives;
+}
+
+Json print_archives(Context& context, const std::vector<StoredArchive>& archives,
+                    const VerifiedTimes& verified) {
+  Json rows = Json::array();
+  Table table({"ARCHIVE", "CLASS", "SOURCE", "TIME (UTC)", ">SIZE", "SEALED", "VERIFIED"});
+  for (const StoredArchive& archive : archives) {
+    const ArchiveName& name = archive.name;
+    const auto found = verified.find(name.file());
+    Json row = archive_json(archive);
+    row["verified"] = found == verified.end() ? Json() : Json(iso_time(found->second));
+    rows.push_back(std::move(row));
+    table.add({name.file(), name.archive_class, name.source, minute_text(name.time),
+               format_size(archive.size), name.sealed ? "yes" : "no",
+               found == verified.end() ? "never" : format_date(found->second)});
+  }
+  if (!archives.empty()) context.output.print(table.text());
+  return rows;
 }
 
 Json row_json(const BackupName& name, const ReadSummary& read, const VerifiedTimes& verified) {
@@ -69,29 +119,29 @@ std::vector<std::string> row_cells(const BackupName& name, const ReadSummary& re
 }
 
 Json span_json(const LogSpan& span) {
-  Json json{
-      {"source", span.source}, {"from", iso_time(span.from)}, {"end_lsn", format_lsn(span.end)}};
-  json["to"] = span.to ? Json(format_rfc3339(span.to->time, true)) : Json();
+  const bool postgresql = span.engine == "postgresql";
+  Json json{{"source", span.source}, {"engine", span.engine}, {"from", iso_time(span.from)}};
+  json[postgresql ? "end_lsn" : "end_gtid"] = span.end;
+  json["to"] = span.to ? Json(format_rfc3339(*span.to, true)) : Json();
   json["stopped"] = span.stopped;
-  json["gap_lsn"] = span.gap ? Json(format_lsn(*span.gap)) : Json();
+  json[postgresql ? "gap_lsn" : "gap"] = span.gap.empty() ? Json() : Json(span.gap);
   return json;
 }
 
 std::string span_line(const LogSpan& span) {
-  const std::string to = span.to ? format_rfc3339(span.to->time) : iso_time(span.newest_backup);
+  const std::string to = span.to ? format_rfc3339(*span.to) : iso_time(span.newest_backup);
   std::string line = fmt::format("{}: every moment from {} to {} can be recovered (log to {})\n",
-                                 span.source, iso_time(span.from), to, format_lsn(span.end));
+                                 span.source, iso_time(span.from), to, span.end);
   if (span.stopped) {
-    line += fmt::format(
-        "{}: the log ENDS before the newest backup: is holdfast stream, or the archive_command, at "
-        "work?\n",
-        span.source);
+    line += fmt::format("{}: the log ENDS before the newest backup: is {} at work?\n", span.source,
+                        span.engine == "postgresql" ? "holdfast stream, or the archive_command,"
+                                                    : "holdfast stream");
   }
-  if (span.gap) {
+  if (!span.gap.empty()) {
     line += fmt::format(
         "{}: the log is INTERRUPTED at {}: back up now (holdfast backup database {}), then see "
         "where its files went\n",
-        span.source, format_lsn(*span.gap), span.source);
+        span.source, span.gap, span.source);
   }
   return line;
 }
@@ -110,9 +160,34 @@ Json print_spans(Context& context, const Vault& vault, const std::vector<ReadSum
   return spans;
 }
 
+// A backup that is whole, of a database that was not.
+void print_damaged_pages(Context& context, const std::vector<ReadSummary>& summaries) {
+  for (const ReadSummary& one : summaries) {
+    if (!one.summary || damaged_pages(*one.summary) == 0) continue;
+    const std::string id = one.summary->name.id();
+    context.output.print(fmt::format("{}: {} in the database when it was read (holdfast show {})\n",
+                                     id, plural(damaged_pages(*one.summary), "damaged page"), id));
+  }
+}
+
+// Needs no key.
+int list_archives_alone(Context& context, const ListOptions& options, ObjectStore& store) {
+  const auto archives = chosen_archives(context, Choice(context, options), store);
+  if (archives.empty()) context.output.note("no backups\n");
+  context.output.document(Json{{"backups", Json::array()},
+                               {"archives", print_archives(context, archives, {})},
+                               {"recoverable", Json::array()}});
+  return kExitSuccess;
+}
+
 int run_list(Context& context, const ListOptions& options) {
+  if (const auto store = open_any_store(context, Access::kRead); !vault_id_of(*store)) {
+    return list_archives_alone(context, options, *store);
+  }
   const OpenedVault opened = open_vault(context, Access::kRead);
-  const auto names = chosen(context, options, list_backups(*opened.store));
+  const Choice choice(context, options);
+  const auto names = chosen(choice, list_backups(*opened.store));
+  const auto archives = chosen_archives(context, choice, *opened.store);
   const auto summaries = read_summaries(*opened.vault, names, context.stop);
   const VerifiedTimes verified = verified_by_id(*opened.store);
   Table table({"ID", "CLASS", "SOURCE", "TIME (UTC)", ">SIZE", ">ADDED", ">TOOK", "VERIFIED"});
@@ -125,13 +200,13 @@ int run_list(Context& context, const ListOptions& options) {
     ++damaged;
     context.output.warning(fmt::format("{}: {}", names[i].id(), summaries[i].problem));
   }
-  if (names.empty()) {
-    context.output.note("no backups\n");
-  } else {
-    context.output.print(table.text());
-  }
+  if (names.empty() && archives.empty()) context.output.note("no backups\n");
+  if (!names.empty()) context.output.print(table.text());
+  print_damaged_pages(context, summaries);
+  const Json archive_rows = print_archives(context, archives, verified);
   const Json spans = print_spans(context, *opened.vault, summaries);
-  context.output.document(Json{{"backups", rows}, {"recoverable", spans}});
+  context.output.document(
+      Json{{"backups", rows}, {"archives", archive_rows}, {"recoverable", spans}});
   if (damaged == 0) return kExitSuccess;
   context.output.message(fmt::format(
       "holdfast: {} damaged\n  see what can be done with: holdfast repair --from URL-OF-A-COPY",

@@ -241,7 +241,9 @@ int show_status(Context& context) {
   }
   document["locks"] = true;
   const std::vector<BackupName> backups = retained_backups(context, *opened.store);
-  const Retained retained = find_retained(*opened.vault, backups, context.stop);
+  const Retained retained = find_retained(
+      *opened.vault, backups, context.stop,
+      [&](const std::string& source) { return log_policy_for(context.settings(), source); });
   // With regular extensions nothing has less left than three quarters.
   const LockStatus status =
       judge_locks(retained, context.clock.now() + period.value_or(kLeast * 28) / 4);
@@ -318,7 +320,9 @@ int extend(Context& context, const LockOptions& options) {
   const OpenedVault opened =
       open_vault(context, options.dry_run ? Access::kDryRun : Access::kWrite);
   const std::vector<BackupName> backups = retained_backups(context, *opened.store);
-  const Retained retained = find_retained(*opened.vault, backups, context.stop);
+  const Retained retained = find_retained(
+      *opened.vault, backups, context.stop,
+      [&](const std::string& source) { return log_policy_for(context.settings(), source); });
   // By the store's clock: one that runs fast here would lock for too long, and for good.
   const LockPlan plan =
       plan_lock_extension(retained, store_now(*opened.store), period, options.all);

@@ -159,4 +159,10 @@ std::string minute_text(Timestamp time) {
   return text;
 }
 
+std::string second_text(Timestamp time) {
+  std::string text = format_rfc3339(time).substr(0, 19);
+  text[10] = ' ';
+  return text;
+}
+
 }  // namespace holdfast

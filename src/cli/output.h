@@ -73,5 +73,7 @@ class Table {
 
 // "2025-11-10 12:00", UTC.
 std::string minute_text(Timestamp time);
+// "2025-11-10 12:00:00", UTC.
+std::string second_text(Timestamp time);
 
 }  // namespace holdfast

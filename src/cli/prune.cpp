@@ -11,6 +11,7 @@
 #include "cli/backup_json.h"
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/log_report.h"
 #include "cli/run_log.h"
 #include "cli/session.h"
 
@@ -83,16 +84,25 @@ int run(Context& context, const PruneOptions& options) {
     log.emplace(context, "backup", "prune");
     log->info("prune of " + opened.store->traits().url);
   }
+  const LogRetentionJob log_job{
+      [&](const std::string& source) { return log_policy_for(context.settings(), source); },
+      job.grace, job.dry_run};
   const Duration begin = context.clock.monotonic();
   try {
     const PruneResult result = prune(*opened.vault, job, context.stop);
     context.output.note(result_text(job, result));
+    const LogRetentionResult logs = retain_log(*opened.vault, log_job, context.stop);
+    context.output.note(log_retention_text(logs, job.dry_run));
     if (log) {
       log->info(fmt::format("removed {}, freed {}, {} wait", plural(result.removed_packs, "pack"),
                             format_size(result.freed_bytes), format_size(result.waiting_bytes)));
+      log->info(fmt::format("removed {} of databases' logs, {}",
+                            plural(logs.removed_objects, "file"), format_size(logs.removed_bytes)));
       log->duration(context.clock.monotonic() - begin);
     }
-    context.output.document(result_json(job, result));
+    Json document = result_json(job, result);
+    document["log"] = log_retention_json(logs);
+    context.output.document(document);
     return kExitSuccess;
   } catch (Error& error) {
     if (log) {

@@ -21,6 +21,7 @@
 #include "cli/starter_config.h"
 #include "cli/thaw.h"
 #include "os/file.h"
+#include "protect/database_place.h"
 #include "protect/source_job.h"
 
 namespace holdfast {
@@ -76,6 +77,7 @@ class Recover {
   int bring_back();
   std::vector<Recovery> plan() const;
   void go_on(Recovery& recovery) const;
+  void place_database(Recovery& recovery) const;
   void bring_back(Recovery& recovery);
   void settle(const Recovery& recovery);
   int finish(const std::vector<Recovery>& recoveries);
@@ -164,12 +166,6 @@ int Recover::list() {
 std::vector<Recovery> Recover::plan() const {
   std::vector<Recovery> recoveries;
   for (const RecoverableSource& source : sources_) {
-    if (options_.in_place && source.best && source.best->summary.database) {
-      throw Error(Code::kUsage, source.key() + " is a database, which has no place of its own here",
-                  "leave it out (--class files --class config), and bring it back by itself: "
-                  "holdfast restore latest:" +
-                      source.name + " --target DIR");
-    }
     Recovery recovery;
     recovery.source = &source;
     recovery.job.backup = source.best ? source.best->summary.name : source.backups.back();
@@ -183,9 +179,36 @@ std::vector<Recovery> Recover::plan() const {
     recovery.job.rights.numeric_ids = options_.numeric_ids;
     recovery.job.rights.xattrs = !options_.no_xattrs;
     if (record_) go_on(recovery);
+    if (options_.in_place && source.backup_class == "database") place_database(recovery);
     recoveries.push_back(std::move(recovery));
   }
   return recoveries;
+}
+
+// Into the directory that it was made of, which has to be free: what to do with a cluster that is
+// there is a decision of its own.
+void Recover::place_database(Recovery& recovery) const {
+  const BackupName& backup = recovery.job.backup;
+  const std::string name = recovery.source->key();
+  const auto facts = database_of(*opened_.vault, backup);
+  if (facts && facts->method == "logical") {
+    throw Error(Code::kUsage, name + " is a dump, which goes into a server that runs",
+                "leave it out (--class files --class config), and load it by itself: " +
+                    std::string(facts->engine == "mariadb"
+                                    ? "holdfast cat latest:SOURCE all.sql | mariadb"
+                                    : "holdfast cat latest:SOURCE "
+                                      "~globals.sql | psql, then each DATABASE.sql"));
+  }
+  const auto place = original_directory(*opened_.vault, backup);
+  if (!facts || !place) {
+    throw Error(Code::kUsage, name + " does not say which directory it was made of",
+                "leave it out (--class files --class config), and bring it back by itself: "
+                "holdfast restore " +
+                    backup.id() + " --target DIR");
+  }
+  if (!recovery.done_before) require_free_directory(*place, *facts, backup);
+  recovery.job.target = *place;
+  recovery.job.overwrite = Overwrite::kNever;
 }
 
 // With what an interrupted run had begun, unless a moment is asked for.
@@ -293,8 +316,10 @@ int Recover::finish(const std::vector<Recovery>& recoveries) {
 
 int Recover::bring_back() {
   if (!options_.dry_run) {
-    const std::string directory = options_.in_place ? "/" : options_.target;
-    make_directories(directory);
+    // Not everybody who brings his own files back may write into "/".
+    const std::string directory =
+        options_.in_place ? context_.settings().state_directory : options_.target;
+    make_directories(directory, options_.in_place ? 0700 : 0755);
     record_.emplace(directory, opened_.vault->parameters().id);
   }
   std::vector<Recovery> recoveries = plan();

@@ -20,9 +20,13 @@ Json source_json(const RecoverableSource& source, Timestamp now) {
             {"newest", iso_time(source.backups.back().time)},
             {"whole", source.whole},
             {"best", source.best ? summary_json(source.best->summary) : Json()},
+            {"recovery_point", Json()},
             {"age_seconds", Json()},
             {"not_whole", Json::array()}};
-  if (source.best) json["age_seconds"] = seconds_of(now - source.best->summary.consistent);
+  if (source.best) {
+    json["recovery_point"] = iso_time(source.recovery_point());
+    json["age_seconds"] = seconds_of(now - source.recovery_point());
+  }
   for (const PassedOver& passed : source.passed_over) {
     json["not_whole"].push_back({{"id", passed.backup.id()}, {"problem", passed.problem}});
   }
@@ -38,9 +42,10 @@ std::vector<std::string> source_cells(const RecoverableSource& source, Timestamp
     return cells;
   }
   const BackupSummary& best = source.best->summary;
-  cells.insert(cells.end(), {minute_text(best.consistent), format_duration(now - best.consistent),
-                             format_size(best.bytes), format_count(best.files),
-                             source.whole ? "all there" : "in parts", best.name.id()});
+  const Timestamp point = source.recovery_point();
+  cells.insert(cells.end(),
+               {second_text(point), format_duration(now - point), format_size(best.bytes),
+                format_count(best.files), source.whole ? "all there" : "in parts", best.name.id()});
   return cells;
 }
 

@@ -88,12 +88,22 @@ void choose(const Vault& vault, PresenceCheck& presence, RecoverableSource& sour
 
 }  // namespace
 
+Timestamp RecoverableSource::recovery_point() const {
+  const Timestamp backup = best->summary.consistent;
+  return log && log->to ? std::max(backup, *log->to) : backup;
+}
+
 std::vector<RecoverableSource> find_recoverable(const Vault& vault, const RecoveryFilter& filter,
                                                 std::stop_token stop) {
   // The names before the index: what they need is written before they are.
   std::vector<RecoverableSource> sources = grouped(list_backups(vault.store()), filter);
   PresenceCheck presence(vault);
-  for (RecoverableSource& source : sources) choose(vault, presence, source, stop);
+  for (RecoverableSource& source : sources) {
+    choose(vault, presence, source, stop);
+    if (!source.whole || filter.until != Timestamp::max()) continue;
+    auto spans = log_spans(vault, {source.best->summary}, stop);
+    if (!spans.empty()) source.log = std::move(spans.front());
+  }
   return sources;
 }
 

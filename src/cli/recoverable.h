@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "protect/log_span.h"
 #include "vault/vault.h"
 
 namespace holdfast {
@@ -30,7 +31,10 @@ struct RecoverableSource {
   std::optional<StoredBackup> best;
   bool whole = false;
   std::vector<PassedOver> passed_over;  // newer than the best; newest first
+  std::optional<LogSpan> log;           // behind the best; of the latest moment alone
 
+  // The newest moment that can be recovered. There is a best.
+  Timestamp recovery_point() const;
   std::string key() const { return backup_class + "/" + name; }
 };
 

@@ -202,6 +202,8 @@ Json report_json(Context& context, const RegionReport& report, Timestamp now) {
   json["backups"] = s.content.backups;
   json["objects"] = s.content.objects;
   json["bytes"] = s.content.bytes;
+  json["log_objects"] = s.content.log_objects;
+  json["log_bytes"] = s.content.log_bytes;
   if (report.name != "primary") json["compared"] = s.compared;
   if (s.compared) {
     json["missing_objects"] = s.missing_objects;
@@ -209,6 +211,8 @@ Json report_json(Context& context, const RegionReport& report, Timestamp now) {
     json["lag_seconds"] = seconds_of(s.lag);
     json["late_backups"] = s.late_backups;
     json["extra_backups"] = s.extra_backups;
+    json["late_log_objects"] = s.late_log_objects;
+    json["log_lag_seconds"] = seconds_of(s.log_lag);
   }
   json["recovery_points"] = Json::object();
   for (const auto& [backup_class, backup] : s.content.recovery_points) {
@@ -225,6 +229,11 @@ void add_notes(const RegionReport& report, std::string& text) {
         "{}: the primary is away, so nobody knows whether its newest backups have "
         "arrived in full; holdfast recover --from {} looks\n",
         report.name, report.url);
+  }
+  if (report.status->late_log_objects > 0) {
+    text += fmt::format("{}: {} of databases' logs on the way, the oldest stored {} ago\n",
+                        report.name, plural(report.status->late_log_objects, "file"),
+                        format_duration(report.status->log_lag));
   }
   if (report.status->extra_backups > 0) {
     text += fmt::format("{}: has {} that the primary has no longer\n", report.name,

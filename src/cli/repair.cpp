@@ -78,6 +78,9 @@ int run(Context& context, const RepairOptions& options) {
   const Access access = options.dry_run ? Access::kDryRun : Access::kWrite;
   RepairJob job;
   job.dry_run = options.dry_run;
+  job.log_policy = [&context](const std::string& source) {
+    return log_policy_for(context.settings(), source);
+  };
   std::unique_ptr<ObjectStore> other;
   if (!options.from.empty()) {
     other = open_store_for(context, other_url(context, options.from), Access::kRead);

@@ -1,14 +1,20 @@
 // holdfast restore: a backup, or a part of it, back into a directory.
 #include <charconv>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/archive_access.h"
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/restore_guard.h"
+#include "cli/restore_into.h"
 #include "cli/restore_replica.h"
 #include "cli/restore_run.h"
+#include "cli/restore_tar.h"
+#include "cli/run_log.h"
 #include "cli/session.h"
 
 namespace holdfast {
@@ -41,6 +47,8 @@ struct RestoreOptions {
   std::string action = "promote";
   std::string role = "primary";
   std::string primary;
+  IntoOptions into;  // of a restore into a server
+  std::string identity;
 };
 
 std::uint32_t parse_xid(const std::string& text) {
@@ -157,7 +165,96 @@ void check_database_options(const RestoreOptions& options, const Vault& vault,
   }
 }
 
+TarRestore tar_restore(const RestoreOptions& options, const StoredArchive& archive) {
+  if (options.remove_others) {
+    throw Error(Code::kUsage, "--delete is not for archives",
+                "restore into an empty directory instead");
+  }
+  if (options.overwrite == "if-changed") {
+    throw Error(Code::kUsage, "an archive is unpacked as a stream, and nothing is compared",
+                "give --overwrite always, or leave it out: what exists stays then");
+  }
+  TarRestore restore;
+  restore.archive = archive;
+  restore.target = options.target;
+  restore.includes = options.includes;
+  restore.excludes = options.excludes;
+  restore.strip_components = options.strip_components.value_or(0);
+  restore.overwrite = options.overwrite == "always";
+  restore.numeric_ids = options.numeric_ids;
+  restore.no_owner = options.no_owner;
+  restore.no_xattrs = options.no_xattrs;
+  restore.ignore_free_space = options.ignore_free_space;
+  restore.dry_run = options.dry_run;
+  restore.identity = options.identity;
+  return restore;
+}
+
+// Without --into they would be ignored.
+void refuse_into_options(const RestoreOptions& options) {
+  if (options.into.database.empty() && options.into.as_name.empty() && !options.into.disconnect) {
+    return;
+  }
+  throw Error(Code::kUsage, "--database, --as-name and --disconnect go with --into",
+              "say which server: --into 'host=... dbname=...', or --into source");
+}
+
+int run_into(Context& context, const RestoreOptions& options) {
+  if (!options.target.empty() || !options.includes.empty() || !options.excludes.empty()) {
+    throw Error(Code::kUsage, "--into loads one whole database",
+                "leave --target, --include and --exclude out; --database chooses");
+  }
+  if (options.overwrite == "if-changed") {
+    throw Error(Code::kUsage, "a database is replaced as a whole", "give --overwrite always");
+  }
+  IntoOptions into = options.into;
+  into.backup = options.backup;
+  into.identity = options.identity;
+  into.replace = options.overwrite == "always";
+  into.ignore_free_space = options.ignore_free_space;
+  into.dry_run = options.dry_run;
+  return restore_into(context, into);
+}
+
+// The order of the runbook where the source has hooks for it; else the restore alone.
+Restored guarded(Context& context, RestoreGuard& guard, const RestoreJob& job,
+                 const std::function<Restored()>& restore) {
+  if (!guard.needed()) return restore();
+  Restored restored;
+  const std::vector<RestoreStep> steps = guard.steps([&] {
+    restored = restore();
+    if (const auto damage = damage_in(restored)) throw Error(*damage);
+    return plural(restored.result.files, "file");
+  });
+  if (job.dry_run) {
+    print_steps(context.output, steps);
+    return restore();
+  }
+  std::vector<StepDone> done;
+  RunLog log(context, "restore", "restore-" + job.backup.backup_class);
+  try {
+    run_steps(context, steps, log, done);
+  } catch (Error& error) {
+    guard.failed();
+    if (!guard.safety().empty()) {
+      error.suggest("what was there before is in " + guard.safety() +
+                    "; mend the cause and run the same command again, or restore that");
+    }
+    throw;
+  }
+  if (!guard.safety().empty()) {
+    context.output.print("what was there before: " + guard.safety() + "\n");
+  }
+  return restored;
+}
+
 int run(Context& context, const RestoreOptions& options) {
+  {
+    const auto store = open_any_store(context, Access::kRead);
+    if (const auto archive = wanted_archive(*store, options.backup)) {
+      return restore_tar(context, *store, tar_restore(options, *archive));
+    }
+  }
   const OpenedVault opened =
       open_vault(context, options.dry_run ? Access::kDryRun : Access::kWriteIfPossible);
   const BackupName name = find_backup(list_backups(*opened.store), options.backup);
@@ -167,9 +264,13 @@ int run(Context& context, const RestoreOptions& options) {
   if (options.role == "replica") {
     replica.emplace(context, *opened.vault, job, options.primary);
   }
-  const Restored restored =
-      restore_backup(context, *opened.vault, job, options.thaw, database_options(options));
-  if (replica && !damage_in(restored)) replica->complete(restored.gtid);
+  const DatabaseRestore database = database_options(options);
+  RestoreGuard guard(context, opened, job, !options.into.no_safety_backup);
+  const Restored restored = guarded(context, guard, job, [&] {
+    Restored done = restore_backup(context, *opened.vault, job, options.thaw, database);
+    if (replica && !damage_in(done)) replica->complete(done.gtid);
+    return done;
+  });
   context.output.note(restored_text(job, restored));
   print_warnings(context.output, restored.warnings, restored.warning_count, restored.log_file);
   Json document = restored_json(job, restored);
@@ -217,14 +318,27 @@ void add_restore_command(Command& root) {
             "PostgreSQL: put tablespaces into DIR/OID (default: their old places)")
       .number("--threads", o->threads, 1, 256,
               "Threads (default: one per processor, up to 8 for a remote store)");
+  command
+      .text("--into", o->into.server,
+            "Load a dump into this server: 'host=... dbname=...', or 'source' for its own")
+      .text("--database", o->into.database, "With --into: which database of the backup")
+      .text("--as-name", o->into.as_name, "With --into: what the restored database is called")
+      .flag("--disconnect", o->into.disconnect, "With --into: end sessions that still use it")
+      .flag("--no-safety-backup", o->into.no_safety_backup,
+            "Do not back up first what is going to be replaced")
+      .text("--identity", o->identity, "File of age identities that open sealed archives");
   add_thaw_options(command, o->thaw);
   command
       .examples({"holdfast restore latest:web --target /tmp/back",
+                 "holdfast restore latest:shop --into source --as-name shop-test",
+                 "holdfast restore latest:shop --into 'host=db1 dbname=shop' --overwrite always",
                  "holdfast restore latest:appdb --target /srv/pg --to-time 2025-11-10T12:00:00Z",
                  "holdfast restore latest --target / --overwrite if-changed",
                  "holdfast restore backup-20251110 --target /tmp/back --include /etc/nginx",
                  "holdfast restore latest --target /srv --strip-components 1 --dry-run"})
       .run([o](Context& context) {
+        if (!o->into.server.empty()) return run_into(context, *o);
+        refuse_into_options(*o);
         if (o->target.empty()) {
           throw Error(Code::kUsage, "--target is missing",
                       "say where to restore to: --target DIR (--target / for the original places)");

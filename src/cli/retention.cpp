@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/archive_access.h"
+#include "cli/archive_upkeep.h"
 #include "cli/backup_json.h"
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -27,17 +29,33 @@ struct RetentionOptions {
   bool dry_run = false;
 };
 
-bool is_chosen(const RetentionOptions& options, const BackupName& name) {
-  return (options.backup_class.empty() || options.backup_class == name.backup_class) &&
+bool is_chosen(const RetentionOptions& options, const std::string& backup_class,
+               const std::string& source) {
+  return (options.backup_class.empty() || options.backup_class == backup_class) &&
          (options.sources.empty() || std::find(options.sources.begin(), options.sources.end(),
-                                               name.source) != options.sources.end());
+                                               source) != options.sources.end());
+}
+
+RetentionPolicy given_policy(const RetentionOptions& options) {
+  RetentionPolicy given = options.keep;
+  if (!options.keep_within.empty()) given.keep_within = parse_duration(options.keep_within);
+  return given;
 }
 
 RetentionPlan make_plan(Context& context, const RetentionOptions& options, ObjectStore& store) {
-  RetentionPolicy given = options.keep;
-  if (!options.keep_within.empty()) given.keep_within = parse_duration(options.keep_within);
-  return make_retention_plan(context, store, given,
-                             [&](const BackupName& name) { return is_chosen(options, name); });
+  return make_retention_plan(context, store, given_policy(options), [&](const BackupName& name) {
+    return is_chosen(options, name.backup_class, name.source);
+  });
+}
+
+// A source also stands for the dumps of its databases.
+ArchivePlan make_archive_plan(Context& context, const RetentionOptions& options,
+                              ObjectStore& store) {
+  return plan_archives(context, store, given_policy(options), [&](const ArchiveName& name) {
+    const SourceSettings* source = source_of_archive(context.settings(), name);
+    return is_chosen(options, name.archive_class, name.source) ||
+           (source != nullptr && is_chosen(options, name.archive_class, source->name));
+  });
 }
 
 Json plan_json(const RetentionPlan& plan) {
@@ -53,10 +71,7 @@ Json plan_json(const RetentionPlan& plan) {
 }
 
 void print_plan(Output& output, const RetentionPlan& plan) {
-  if (plan.decisions.empty()) {
-    output.note("no backups\n");
-    return;
-  }
+  if (plan.decisions.empty()) return;
   Table table({"KEEP", "ID", "CLASS", "SOURCE", "WHY"});
   for (const RetentionDecision& decision : plan.decisions) {
     const BackupName& name = plan.names.at(decision.backup.id);
@@ -66,13 +81,23 @@ void print_plan(Output& output, const RetentionPlan& plan) {
   output.print(table.text());
 }
 
+std::string and_archives(std::size_t count) {
+  return count == 0 ? "" : " and " + plural(count, "archive");
+}
+
 int show(Context& context, const RetentionOptions& options) {
-  const auto store = open_vault_store(context, Access::kRead);
+  const auto store = open_any_store(context, Access::kRead);
   const RetentionPlan plan = make_plan(context, options, *store);
+  const ArchivePlan archives = make_archive_plan(context, options, *store);
+  if (plan.decisions.empty() && archives.rows.empty()) context.output.note("no backups\n");
   print_plan(context.output, plan);
-  context.output.note(fmt::format("{} would be removed by: holdfast retention apply\n",
-                                  plural(plan.dropped().size(), "backup")));
-  context.output.document(plan_json(plan));
+  print_archive_plan(context.output, archives);
+  context.output.note(fmt::format("{}{} would be removed by: holdfast retention apply\n",
+                                  plural(plan.dropped().size(), "backup"),
+                                  and_archives(archives.dropped().size())));
+  Json document = plan_json(plan);
+  document["archives"] = archive_plan_json(archives);
+  context.output.document(document);
   return kExitSuccess;
 }
 
@@ -88,16 +113,34 @@ void note_locked(Context& context, const std::vector<LockedBackup>& locked, Json
   if (!locked.empty()) context.output.note(locked_text(locked) + "; a later run removes them\n");
 }
 
+std::size_t apply_to_archives(Context& context, const RetentionOptions& options, ObjectStore& store,
+                              Json& document) {
+  const ArchivePlan plan = make_archive_plan(context, options, store);
+  const RemovedArchives done = remove_archives(context, store, plan.dropped(), options.dry_run);
+  for (const StoredArchive& archive : done.removed) {
+    context.output.note((options.dry_run ? "would remove " : "removed ") + archive.name.file() +
+                        "\n");
+  }
+  if (!done.locked.empty()) {
+    context.output.note(plural(done.locked.size(), "archive") +
+                        " stay locked; a later run removes them\n");
+  }
+  document["archives"] = archive_plan_json(plan);
+  document["removed_archives"] = done.removed.size();
+  return done.removed.size();
+}
+
 int apply(Context& context, const RetentionOptions& options) {
-  const auto store = open_vault_store(context, options.dry_run ? Access::kRead : Access::kWrite);
+  const auto store = open_any_store(context, options.dry_run ? Access::kRead : Access::kWrite);
   const RetentionPlan plan = make_plan(context, options, *store);
   const RemovalPlan removal = plan_removal(context, *store, plan.dropped());
   if (!options.dry_run && !removal.free.empty()) remove_backups(context, *store, removal.free);
   const char* verb = options.dry_run ? "would remove " : "removed ";
   for (const BackupName& name : removal.free) context.output.note(verb + name.id() + "\n");
-  context.output.note(fmt::format("{}{}, {} kept\n", verb, plural(removal.free.size(), "backup"),
-                                  format_count(plan.kept().size())));
   Json document = plan_json(plan);
+  const std::size_t archives = apply_to_archives(context, options, *store, document);
+  context.output.note(fmt::format("{}{}{}, {} kept\n", verb, plural(removal.free.size(), "backup"),
+                                  and_archives(archives), format_count(plan.kept().size())));
   document["removed"] = removal.free.size();
   note_locked(context, removal.locked, document);
   if (!removal.free.empty() && !options.dry_run) {

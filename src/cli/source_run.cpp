@@ -35,9 +35,10 @@ std::string rate_text(std::uint64_t bytes, Duration duration) {
 
 class SourceRun {
  public:
-  SourceRun(Context& context, const Vault& vault, const SourceSettings& source,
+  SourceRun(Context& context, ObjectStore& store, const Vault* vault, const SourceSettings& source,
             const SourceRunOptions& options)
       : context_(context),
+        store_(store),
         vault_(vault),
         source_(source),
         options_(options),
@@ -52,7 +53,11 @@ class SourceRun {
 
  private:
   void attempt();
+  void make_staging();
   BackupJob make_job();
+  void leave_out_our_own(BackupJob& job);
+  void to_vault();
+  void to_archives();
   void say_left_out(const std::vector<std::string>& directories);
   void back_up(const BackupJob& job);
   void verify();
@@ -61,7 +66,8 @@ class SourceRun {
   HookEvent event(const std::string& name, const std::string& status) const;
 
   Context& context_;
-  const Vault& vault_;
+  ObjectStore& store_;
+  const Vault* const vault_;
   const SourceSettings& source_;
   const SourceRunOptions& options_;
   std::optional<RunLog> log_;
@@ -71,19 +77,25 @@ class SourceRun {
 };
 
 HookEvent SourceRun::event(const std::string& name, const std::string& status) const {
-  const std::string id = outcome_.result ? outcome_.result->summary.name.id() : "";
+  std::string id = outcome_.result ? outcome_.result->summary.name.id() : "";
+  if (id.empty() && !outcome_.archives.archives.empty()) {
+    id = outcome_.archives.archives.front().name.file();
+  }
   return {name, source_.name, source_.backup_class, id, status};
+}
+
+void SourceRun::make_staging() {
+  if (source_.backup_class == "files") return;
+  // A dry run must not even make the state directory.
+  staging_.emplace(options_.dry_run ? std::filesystem::temp_directory_path().string()
+                                    : context_.settings().state_directory + "/backup/staging");
 }
 
 BackupJob SourceRun::make_job() {
   BackupJob job;
-  if (source_.backup_class != "files") {
-    // A dry run must not even make the state directory.
-    staging_.emplace(options_.dry_run ? std::filesystem::temp_directory_path().string()
-                                      : context_.settings().state_directory + "/backup/staging");
-  }
+  make_staging();
   if (source_.postgresql || source_.mariadb) {
-    job = database_job(vault_, source_, options_.new_cluster, *staging_, warnings_, context_.stop);
+    job = database_job(*vault_, source_, options_.new_cluster, *staging_, warnings_, context_.stop);
   } else if (source_.backup_class == "config") {
     job = config_job(source_, *staging_, warnings_, context_.stop);
   } else {
@@ -93,12 +105,16 @@ BackupJob SourceRun::make_job() {
   job.level = options_.level;
   job.read_everything = options_.read_everything;
   job.dry_run = options_.dry_run;
-  const std::string vault = directory_of(vault_.store());
+  leave_out_our_own(job);
+  return job;
+}
+
+void SourceRun::leave_out_our_own(BackupJob& job) {
+  const std::string vault = directory_of(store_);
   std::vector<std::string> own = {context_.settings().state_directory,
                                   context_.settings().cache_directory};
   if (!vault.empty()) own.push_back(vault);
   say_left_out(leave_out(job, own, vault));
-  return job;
 }
 
 void SourceRun::say_left_out(const std::vector<std::string>& directories) {
@@ -121,15 +137,16 @@ void SourceRun::back_up(const BackupJob& job) {
     sample.total_items = progress.found_files;
     return sample;
   });
-  outcome_.result = run_backup(vault_, job, progress, warnings_, context_.stop);
+  outcome_.result = run_backup(*vault_, job, progress, warnings_, context_.stop);
 }
 
 void SourceRun::verify() {
   ValidateJob job;
   job.backups = {outcome_.result->summary.name};
   job.threads = options_.threads;
+  job.logs = false;  // how the log goes on from here is no matter of this backup
   ValidateProgress progress;
-  const ValidateResult result = validate(vault_, job, progress, context_.stop);
+  const ValidateResult result = validate(*vault_, job, progress, context_.stop);
   if (result.sound()) {
     if (log_) log_->info(outcome_.result->summary.name.id() + " was validated: sound");
     return;
@@ -171,17 +188,42 @@ void SourceRun::fail(const Error& error) {
 
 void SourceRun::attempt() {
   if (!options_.dry_run) run_hooks(source_.hooks.before, event("before", ""), *log_, context_.stop);
+  if (source_.format != BackupFormat::kArchive) to_vault();
+  if (source_.format != BackupFormat::kVault) to_archives();
+}
+
+void SourceRun::to_vault() {
   back_up(make_job());
   staging_.reset();
   report();
   if (options_.verify && !options_.dry_run) verify();
 }
 
+// Straight from the source once more, not from the vault: what writes backups need not be able to
+// read them.
+void SourceRun::to_archives() {
+  std::optional<BackupJob> job;
+  if (source_.backup_class != "database") {
+    make_staging();
+    job = source_.backup_class == "config"
+              ? config_job(source_, *staging_, warnings_, context_.stop)
+              : files_job(source_);
+    leave_out_our_own(*job);
+  }
+  outcome_.archives =
+      run_archives(context_, store_, source_, job ? &*job : nullptr, options_.threads,
+                   options_.dry_run, log_ ? &*log_ : nullptr, warnings_);
+  staging_.reset();
+  if (options_.verify && !options_.dry_run) {
+    verify_archives(context_, store_, source_, outcome_.archives.archives);
+  }
+}
+
 SourceOutcome SourceRun::run() {
   const Duration begin = context_.clock.monotonic();
   if (!options_.dry_run) {
     log_.emplace(context_, "backup", "backup-" + source_.backup_class);
-    log_->info(fmt::format("backup of {} to {}", source_.name, vault_.store().traits().url));
+    log_->info(fmt::format("backup of {} to {}", source_.name, store_.traits().url));
     outcome_.log_file = log_->file();
   }
   try {
@@ -209,9 +251,9 @@ SourceOutcome SourceRun::run() {
 
 }  // namespace
 
-SourceOutcome run_source(Context& context, const Vault& vault, const SourceSettings& source,
-                         const SourceRunOptions& options) {
-  return SourceRun(context, vault, source, options).run();
+SourceOutcome run_source(Context& context, ObjectStore& store, const Vault* vault,
+                         const SourceSettings& source, const SourceRunOptions& options) {
+  return SourceRun(context, store, vault, source, options).run();
 }
 
 }  // namespace holdfast

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/archive_run.h"
 #include "cli/context.h"
 #include "protect/backup.h"
 
@@ -24,14 +25,16 @@ struct SourceOutcome {
   std::string source;
   std::string backup_class;
   std::optional<BackupResult> result;
+  ArchiveRun archives;         // of a source that has some
   std::optional<Error> error;  // it failed; together with a result: only its verification did
   std::vector<std::string> warnings;  // the first ones
   std::uint64_t warning_count = 0;
   std::string log_file;
 };
 
-// Never throws for what concerns this source alone: that is in the outcome.
-SourceOutcome run_source(Context& context, const Vault& vault, const SourceSettings& source,
-                         const SourceRunOptions& options);
+// Never throws for what concerns this source alone: that is in the outcome. `vault`, which lies in
+// `store`, may be null for a source that has archives alone.
+SourceOutcome run_source(Context& context, ObjectStore& store, const Vault* vault,
+                         const SourceSettings& source, const SourceRunOptions& options);
 
 }  // namespace holdfast

@@ -12,6 +12,7 @@
 #include "cli/context.h"
 #include "cli/session.h"
 #include "cli/summaries.h"
+#include "vault/log_name.h"
 
 namespace holdfast {
 namespace {
@@ -33,12 +34,18 @@ struct Totals {
 struct Stored {
   std::uint64_t objects = 0;
   std::uint64_t bytes = 0;
+
+  void add(const ObjectInfo& info) {
+    ++objects;
+    bytes += info.size;
+  }
 };
 
 struct Stats {
   Totals all;
   std::map<std::pair<std::string, std::string>, Totals> by_source;  // class and source
   std::map<std::string, Stored> by_prefix;                          // first part of the keys
+  std::map<std::pair<std::string, std::string>, Stored> logs;       // source and stream
   std::uint64_t damaged = 0;
   std::uint64_t segments = 0;
   std::uint64_t chunks = 0;
@@ -62,9 +69,8 @@ Stats collect(Context& context, const OpenedVault& opened) {
   }
   opened.store->list("", [&](const ObjectInfo& info) {
     context.check_stop();
-    Stored& stored = stats.by_prefix[info.key.substr(0, info.key.find('/'))];
-    ++stored.objects;
-    stored.bytes += info.size;
+    stats.by_prefix[info.key.substr(0, info.key.find('/'))].add(info);
+    if (const auto log = parse_log_key(info.key)) stats.logs[{log->source, log->stream}].add(info);
   });
   const auto index = opened.vault->load_index();
   stats.segments = index->segments().size();
@@ -99,6 +105,13 @@ Json stats_json(const Stats& stats) {
   json["damaged_backups"] = stats.damaged;
   json["stored_bytes"] = bytes;
   json["stored"] = stored;
+  json["logs"] = Json::array();
+  for (const auto& [name, one] : stats.logs) {
+    json["logs"].push_back({{"source", name.first},
+                            {"stream", name.second},
+                            {"objects", one.objects},
+                            {"bytes", one.bytes}});
+  }
   json["index_segments"] = stats.segments;
   json["chunks"] = stats.chunks;
   json["sources"] = sources;
@@ -125,7 +138,12 @@ std::string stats_text(const Stats& stats) {
     total.bytes += one.bytes;
   }
   objects.add({"all", format_count(total.objects), format_size(total.bytes)});
+  Table logs({"LOG OF", "SERVER", ">FILES", ">SIZE"});
+  for (const auto& [name, one] : stats.logs) {
+    logs.add({name.first, name.second, format_count(one.objects), format_size(one.bytes)});
+  }
   return sources.text() + "\n" + objects.text() + "\n" +
+         (stats.logs.empty() ? "" : logs.text() + "\n") +
          fmt::format("{} in {}\n", plural(stats.chunks, "chunk"),
                      plural(stats.segments, "index segment"));
 }

@@ -24,6 +24,7 @@ struct StreamOptions {
   std::string name;
   std::string interval = "200ms";
   std::vector<std::string> also;
+  bool new_cluster = false;
   bool skip_gap = false;
 };
 
@@ -105,14 +106,15 @@ LogReceiverOptions wal_options(const StreamOptions& options, const SourceSetting
   receive.slot = options.slot.empty() ? slot_of(source.name) : options.slot;
   receive.name = options.name.empty() ? "holdfast" : options.name;
   receive.interval = parse_duration(options.interval);
+  receive.new_cluster = options.new_cluster;
   receive.skip_gap = options.skip_gap;
   return receive;
 }
 
 BinlogReceiverOptions binlog_options(const StreamOptions& options, const SourceSettings& source) {
-  if (!options.slot.empty() || !options.name.empty()) {
+  if (!options.slot.empty() || !options.name.empty() || options.new_cluster) {
     throw Error(Code::kUsage,
-                "--slot and --name are for PostgreSQL, " + source.name + " is a MariaDB server",
+                "--slot, --name and --new-cluster are for PostgreSQL, " + source.name + " is a MariaDB server",
                 "leave them out");
   }
   BinlogReceiverOptions receive;
@@ -169,6 +171,8 @@ void add_stream_command(Command& root) {
       .text("--interval", o->interval,
             "Between two uploads of a segment in the making (default: 200ms)")
       .texts("--also", o->also, "A copy of the configuration that gets the log as well, at once")
+      .flag("--new-cluster", o->new_cluster,
+            "Take a server with another system identifier than the log's, too")
       .flag("--skip-gap", o->skip_gap, "Go on although the server has lost what comes next")
       .examples({"holdfast stream appdb", "holdfast stream appdb --also west --interval 50ms"})
       .run([o](Context& context) { return run(context, *o); });

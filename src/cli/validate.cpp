@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/archive_access.h"
 #include "cli/backup_json.h"
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -18,6 +20,7 @@
 #include "cli/run_log.h"
 #include "cli/session.h"
 #include "cli/thaw.h"
+#include "cli/validate_archives.h"
 
 namespace holdfast {
 namespace {
@@ -25,6 +28,7 @@ namespace {
 struct ValidateOptions {
   std::string backup = "all";
   std::string read_data;
+  std::string identity;
   bool no_record = false;
   std::optional<unsigned> threads;
   ThawOptions thaw;
@@ -53,6 +57,9 @@ ValidateJob make_job(Context& context, const ValidateOptions& options, ObjectSto
     job.backups = {find_backup(backups, options.backup)};
   }
   job.record = !options.no_record;
+  job.log_policy = [&context](const std::string& source) {
+    return log_policy_for(context.settings(), source);
+  };
   job.threads = options.threads.value_or(context.settings().threads);
   return job;
 }
@@ -124,6 +131,9 @@ Json result_json(const ValidateJob& job, const ValidateResult& r) {
           {"packs", r.packs},
           {"packs_read", r.packs_read},
           {"bytes_read", r.bytes_read},
+          {"log_objects", r.log_objects},
+          {"log_objects_read", r.log_objects_read},
+          {"notes", r.notes},
           {"chunks", r.chunks},
           {"bad_chunks", r.bad_chunks},
           {"content_checked", r.content_checked},
@@ -134,6 +144,7 @@ Json result_json(const ValidateJob& job, const ValidateResult& r) {
 std::string summary_text(const ValidateJob& job, const ValidateResult& r) {
   std::string text = fmt::format("{}, {}, {}", plural(r.backups, "backup"),
                                  plural(r.chunks, "chunk"), plural(r.packs, "pack"));
+  if (r.log_objects > 0) text += ", " + plural(r.log_objects, "file") + " of logs";
   if (job.read_percent > 0) {
     text += fmt::format("; {} read ({}){}", plural(r.packs_read, "pack"), format_size(r.bytes_read),
                         r.content_checked ? "" : ", by hash only: this key cannot open content");
@@ -157,13 +168,41 @@ void print_damage(Output& output, const ValidateResult& r) {
   }
 }
 
-int finish(Context& context, const ValidateJob& job, const ValidateResult& r) {
+// What is said of archives when one of them is damaged.
+Error archive_error(const std::vector<ValidatedArchive>& archives) {
+  const auto damaged = std::count_if(archives.begin(), archives.end(),
+                                     [](const auto& one) { return !one.problem.empty(); });
+  return {Code::kCorrupt,
+          plural(static_cast<std::uint64_t>(damaged), "archive") + " cannot be read to the end",
+          "copy it from a copy of the vault if that has it whole; else make a new backup now, and "
+          "forget this one"};
+}
+
+int finish_archives(Context& context, const std::vector<ValidatedArchive>& archives,
+                    Json document) {
+  print_validated(context.output, archives);
+  document["archives"] = validated_json(archives);
+  const int code = code_of(archives);
+  if (code == exit_code(Code::kCorrupt)) {
+    const Error error = archive_error(archives);
+    context.output.error(error);
+    document["sound"] = false;
+    document["error"] = error_json(error);
+  }
+  context.output.document(document);
+  return code;
+}
+
+int finish(Context& context, const ValidateJob& job, const ValidateResult& r,
+           const std::vector<ValidatedArchive>& archives) {
   Json document = result_json(job, r);
+  for (const std::string& note : r.notes) context.output.note(printable(note) + "\n");
   if (r.sound()) {
     context.output.note("sound: " + summary_text(job, r) + "\n");
-    context.output.document(document);
-    return kExitSuccess;
+    return finish_archives(context, archives, std::move(document));
   }
+  print_validated(context.output, archives);
+  document["archives"] = validated_json(archives);
   print_damage(context.output, r);
   const Error error(Code::kCorrupt,
                     fmt::format("the vault is damaged: {}",
@@ -177,9 +216,42 @@ int finish(Context& context, const ValidateJob& job, const ValidateResult& r) {
   return exit_code(error.code());
 }
 
+// Archives alone; needs no key of a vault.
+int run_on_archives(Context& context, const ValidateOptions& options, ObjectStore& store,
+                    const std::vector<StoredArchive>& archives) {
+  RunLog log(context, "restore", "validation");
+  log.info("validation of " + options.backup);
+  const Duration begin = context.clock.monotonic();
+  // Who names one wants it read.
+  if (options.backup != "all") identities_for(context, archives.front().name, options.identity);
+  const auto validated =
+      validate_archives(context, store, archives, options.identity, !options.no_record, log);
+  log.duration(context.clock.monotonic() - begin);
+  if (options.backup != "all" && !validated.front().read) {
+    throw Error(Code::kDenied, archives.front().name.file() + " is sealed for somebody else",
+                "give --identity the file of one of its recipients");
+  }
+  return finish_archives(context, validated, Json{{"sound", true}});
+}
+
+std::vector<ValidatedArchive> read_all_archives(Context& context, const ValidateOptions& options,
+                                                const ValidateJob& job, ObjectStore& store,
+                                                RunLog& log) {
+  if (!job.whole_vault || job.read_percent < 100) return {};
+  return validate_archives(context, store, list_archives(store), options.identity, job.record, log);
+}
+
 int run(Context& context, const ValidateOptions& options) {
-  const OpenedVault opened =
-      open_vault(context, options.no_record ? Access::kRead : Access::kWriteIfPossible);
+  const Access access = options.no_record ? Access::kRead : Access::kWriteIfPossible;
+  const auto store = open_any_store(context, access);
+  if (options.backup != "all") {
+    if (const auto archive = wanted_archive(*store, options.backup)) {
+      return run_on_archives(context, options, *store, {*archive});
+    }
+  } else if (!vault_id_of(*store)) {
+    return run_on_archives(context, options, *store, list_archives(*store));
+  }
+  const OpenedVault opened = open_vault(context, access);
   ValidateJob job = make_job(context, options, *opened.store);
   RunLog log(context, "restore", "validation");
   const std::string what = "validation of " + options.backup;
@@ -193,8 +265,9 @@ int run(Context& context, const ValidateOptions& options) {
       log.failure(what, fmt::format("{}, {}", plural(result.findings.size(), "finding"),
                                     plural(result.damaged.size(), "damaged backup")));
     }
+    const auto archives = read_all_archives(context, options, job, *opened.store, log);
     log.duration(context.clock.monotonic() - begin);
-    return finish(context, job, result);
+    return finish(context, job, result, archives);
   } catch (Error& error) {
     log.failure(what, error.message());
     log.duration(context.clock.monotonic() - begin);
@@ -211,6 +284,7 @@ void add_validate_command(Command& root) {
   command.argument("BACKUP", o->backup, false, "A backup, or all (the default)")
       .text("--read-data", o->read_data,
             "Read and check every byte, or --read-data=PCT percent of the packs")
+      .text("--identity", o->identity, "File of age identities that open sealed archives")
       .flag("--no-record", o->no_record, "Do not note the result in the vault")
       .number("--threads", o->threads, 1, 256,
               "Threads that read (default: one per processor, up to 8 for a remote store)");

@@ -3,9 +3,12 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/archive_access.h"
+#include "cli/archive_restore_test.h"
 #include "cli/backup_json.h"
 #include "cli/commands.h"
 #include "cli/context.h"
@@ -22,6 +25,7 @@ namespace {
 struct RestoreTestOptions {
   std::string backup;
   std::string scratch;
+  std::string identity;
   bool no_record = false;
   std::optional<unsigned> threads;
 };
@@ -80,7 +84,28 @@ RestoreTestResult run_test(Context& context, const Vault& vault, const RestoreTe
   return run_restore_test(vault, job, restoring, heard, warnings, context.stop);
 }
 
+// Where the sandbox is made, without what killed runs have left there.
+std::string scratch_parent(Context& context, const RestoreTestOptions& options) {
+  const std::string parent = options.scratch.empty() ? own_scratch() : options.scratch;
+  for (const std::string& path : remove_abandoned_scratch(parent)) {
+    context.output.message("removed what a killed run had left: " + printable(path));
+  }
+  return parent;
+}
+
+// Nothing when it is no archive that is to be tested.
+std::optional<int> run_on_archive(Context& context, const RestoreTestOptions& options) {
+  const auto store =
+      open_any_store(context, options.no_record ? Access::kRead : Access::kWriteIfPossible);
+  const auto archive = wanted_archive(*store, options.backup);
+  if (!archive) return std::nullopt;
+  const ScratchDirectory scratch(scratch_parent(context, options));
+  return test_archive(context, *store, *archive, scratch.path(), options.identity,
+                      !options.no_record);
+}
+
 int run(Context& context, const RestoreTestOptions& options) {
+  if (const auto code = run_on_archive(context, options)) return *code;
   const OpenedVault opened =
       open_vault(context, options.no_record ? Access::kRead : Access::kWriteIfPossible);
   RestoreTestJob job;
@@ -88,11 +113,7 @@ int run(Context& context, const RestoreTestOptions& options) {
   job.source = source_of(context.settings(), job.backup);
   job.threads = options.threads.value_or(context.settings().threads);
   job.record = !options.no_record;
-  const std::string parent = options.scratch.empty() ? own_scratch() : options.scratch;
-  for (const std::string& path : remove_abandoned_scratch(parent)) {
-    context.output.message("removed what a killed run had left: " + printable(path));
-  }
-  const ScratchDirectory scratch(parent);
+  const ScratchDirectory scratch(scratch_parent(context, options));
   job.scratch = scratch.path();
   RunLog log(context, "restore", "restore-test");
   Warnings warnings([&log](const std::string& text) { log.warning(text); });
@@ -133,6 +154,7 @@ void add_validate_restore_command(Command& validate) {
   validate.subcommand("restore", "Restore into a sandbox, start it, question it")
       .argument("BACKUP", o->backup, true, "An id, the beginning of one, latest, latest:SOURCE")
       .text("--scratch", o->scratch, "Directory for the sandbox (default: /var/tmp/holdfast)")
+      .text("--identity", o->identity, "File of age identities that open sealed archives")
       .flag("--no-record", o->no_record, "Do not note the result in the vault")
       .number("--threads", o->threads, 1, 256,
               "Threads (default: one per processor, up to 8 for a remote store)")

@@ -33,8 +33,13 @@ void ArchiveWriter::write(ByteView plain) {
   bytes_in_ += plain.size();
 }
 
-void ArchiveWriter::commit() {
+void ArchiveWriter::finish() {
   encoder_->finish();
+  encoder_.reset();
+}
+
+void ArchiveWriter::commit() {
+  if (encoder_) finish();
   if (object_->commit(name_.key())) return;
   throw Error(Code::kConflict, name_.key() + " exists already",
               "two backups of a source cannot have the same second; run it again");

@@ -28,8 +28,11 @@ class ArchiveWriter {
 
   const ArchiveName& name() const { return name_; }
   void write(ByteView plain);
-  // To be called when the producer ended well. Throws Error(kConflict) when an object of that key
-  // exists, which stays as it is.
+  // To be called once, when the producer ended well: all of the archive is with the store, though
+  // not visible yet, and what compressing needed is freed.
+  void finish();
+  // Makes it visible; finishes it if that has not been done. Throws Error(kConflict) when an object
+  // of that key exists, which stays as it is.
   void commit();
 
   std::uint64_t bytes_in() const { return bytes_in_; }

@@ -302,6 +302,7 @@ void Backup::process(FileReader& reader, Item& item) {
   }
   if (!object) return;
   fill(item, *object);
+  if (item.type == EntryType::kFile) progress_.bytes += item.size;
   if (!is_file) return;
   const FileStamp stamp = stamp_of(object->status);
   if (object->stable && item.streamed == nullptr && stamp_is_settled(stamp, now))
@@ -314,9 +315,7 @@ void Backup::fill(Item& item, ReadObject& object) {
   item.size = object.entry.size;
   item.chunks = std::move(object.chunks);
   item.present = true;
-  if (item.type != EntryType::kFile) return;
-  progress_.bytes += item.size;
-  ++progress_.files;
+  if (item.type == EntryType::kFile) ++progress_.files;
 }
 
 void Backup::process_tree(FileReader& reader, Batch& batch) {

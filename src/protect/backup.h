@@ -40,9 +40,18 @@ struct StreamedFile {
   std::function<ContentReader()> open;  // called once, by the thread that reads
 };
 
+struct FileOwner {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::string user{};
+  std::string group{};
+};
+
 struct FileStyle {
   std::uint32_t mode = 0600;
   std::uint32_t fixed_chunk = 0;  // as in ReadRules
+  FileOwner owner{};
+  std::optional<Timestamp> modified{};  // nothing: when it was stored
 };
 
 // Takes the files of a StreamedTree; several may be open at once. Paths are in stored form.
@@ -53,6 +62,10 @@ class FileSink {
   // Content that follows what the file has so far.
   virtual void write(const std::string& stored_path, ByteView content) = 0;
   virtual void close(const std::string& stored_path) = 0;
+  // A directory whose style matters; "" is the root. Before or after what lies in it.
+  virtual void directory(const std::string& stored_path, const FileStyle& style) = 0;
+  // About how much there will be, for the progress.
+  virtual void expect(std::uint64_t bytes) = 0;
 };
 
 // Many files out of one producer, in any order and side by side. The directories that they lie in
@@ -81,8 +94,9 @@ struct BackupJob {
   // Called by one thread once everything above has been read. May be unset.
   std::function<BackupEnding()> end;
   // Sees the content of placed files as it is read, in order for each file; `content` starts at
-  // `offset`. Called by several threads. May be unset.
-  std::function<void(const PlacedFile& file, std::uint64_t offset, ByteView content)> inspect;
+  // `offset`. False: something is wrong, so that the next backup shall read the file again even if
+  // it is unchanged then. Called by several threads. May be unset.
+  std::function<bool(const PlacedFile& file, std::uint64_t offset, ByteView content)> inspect;
   unsigned threads = 0;          // 0: one per processor
   int level = 0;                 // zstd; 0: the default
   bool read_everything = false;  // do not trust the cache of unchanged files

@@ -75,12 +75,12 @@ class Planner {
     std::optional<BinlogName> last;
     for (const StoredBinlog& file : log.files) {
       if (!last && file.file != plan_.begin.file) continue;
-      if (last && file.name.number != last->number + 1) {
-        plan_.gap = fmt::format("{}.{:06}", last->base, last->number + 1);
-        return;
-      }
       if (last && !plan_.chunks.back().chunk.whole()) {
         plan_.gap = "the end of " + plan_.chunks.back().facts.file;
+        return;
+      }
+      if (last && file.name.number != last->number + 1) {
+        plan_.gap = fmt::format("{}.{:06}", last->base, last->number + 1);
         return;
       }
       for (std::size_t i = first; i < file.chunks.size(); ++i) {

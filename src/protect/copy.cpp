@@ -12,6 +12,7 @@
 #include "os/clock.h"
 #include "os/mutex.h"
 #include "protect/archive_name.h"
+#include "protect/log_copy.h"
 #include "vault/lease.h"
 #include "vault/log_name.h"
 #include "vault/vault.h"
@@ -53,12 +54,14 @@ class Copy {
   void check_destination();
   std::vector<Stage> plan();
   Stage plan_archives();
+  bool has_log(const std::string& key, bool other_size);
   bool needs_copy(const std::string& key, std::uint64_t size, const Sizes& present);
   bool run_stage(const Stage& stage);
   bool is_there(const std::string& key, std::uint64_t size, const Digest& digest);
   void copy_one(const std::string& key, std::uint64_t size);
   void copy_or_replace(const std::string& key);
   bool copy_whole_of(const std::string& piece);
+  void remove_pieces();
   std::unique_ptr<StagedObject> fetch(const std::string& key, std::uint64_t size, Digest& digest);
   Digest stream(ObjectStore& store, const std::string& key, std::uint64_t size, StagedObject* into);
 
@@ -152,7 +155,9 @@ std::vector<Copy::Stage> Copy::plan() {
 
 bool Copy::needs_copy(const std::string& key, std::uint64_t size, const Sizes& present) {
   const auto there = present.find(key);
-  if (there == present.end() || there->second != size) return true;
+  if (there == present.end()) return true;
+  if (has_log(key, there->second != size)) return false;
+  if (there->second != size) return true;
   {
     MutexLock lock(mutex_);
     ++result_.present;
@@ -165,6 +170,18 @@ bool Copy::needs_copy(const std::string& key, std::uint64_t size, const Sizes& p
   ++result_.verified_objects;
   if (!good) ++result_.healed;
   return !good;
+}
+
+// Whether the destination has an object of a log that is to stay as it is although its bytes
+// differ: `stream --also` has written it there itself.
+bool Copy::has_log(const std::string& key, bool other_size) {
+  if (!other_size && !job_.verify) return false;
+  const SameLog same = compare_logs(from_, to_, key);
+  if (same != SameLog::kAnother && same != SameLog::kCutOff) return false;
+  MutexLock lock(mutex_);
+  ++result_.present;
+  if (same == SameLog::kAnother) ++result_.other_writings;
+  return true;
 }
 
 Digest Copy::stream(ObjectStore& store, const std::string& key, std::uint64_t size,
@@ -209,7 +226,9 @@ std::unique_ptr<StagedObject> Copy::fetch(const std::string& key, std::uint64_t 
 void Copy::copy_one(const std::string& key, std::uint64_t size) {
   Digest digest{};
   const auto object = fetch(key, size, digest);
-  if (!object->commit(key) && !is_there(key, size, digest)) {
+  const bool created = object->commit(key);
+  if (!created && has_log(key, true)) return;  // came there by itself meanwhile
+  if (!created && !is_there(key, size, digest)) {
     // Something of another size or content is in the way: a torn copy, or a damaged one. A good
     // one, of another copy at work, stays.
     to_.remove(key);
@@ -285,18 +304,28 @@ bool Copy::run_stage(const Stage& stage) {
   return !std::exchange(vanished_, false);
 }
 
+void Copy::remove_pieces() {
+  const std::size_t removed = remove_replaced_pieces(from_, to_, stop_);
+  MutexLock lock(mutex_);
+  result_.removed_pieces += removed;
+}
+
 CopyResult Copy::run() {
   const Duration begin = system_clock().monotonic();
   check_destination();
   // Two at once would do no harm, but the same work twice.
   std::optional<Lease> lease;
-  if (!job_.dry_run) lease.emplace(to_, system_clock(), "copy", true);
+  if (!job_.dry_run) {
+    lease.emplace(to_, system_clock(), "copy", true);
+    refuse_log_removal(to_);
+  }
   for (int round = 1;; ++round) {
     bool complete = true;
     const std::vector<Stage> stages = plan();
     for (const Stage& stage : stages) {
       if (job_.dry_run) break;
       complete = complete && run_stage(stage);
+      if (complete && stage.name == "logs") remove_pieces();
     }
     if (complete) break;
     if (round == kRounds) {

@@ -30,14 +30,20 @@ struct CopyResult {
   std::uint64_t backups = 0;  // backup objects copied
   std::uint64_t verified_objects = 0;
   std::uint64_t healed = 0;  // damaged at the destination, copied again
+  // Objects of a log that somebody else has written there under the same name, which only a key
+  // could compare: they are present, and were not verified.
+  std::uint64_t other_writings = 0;
+  std::uint64_t removed_pieces = 0;  // of log files that are there as a whole now
   Duration duration{};
 };
 
 // Copies holdfast.json and keys, then packs, index segments, doom, logs and at last backup objects,
 // each only when all that it needs is there; then the ordinary archives that lie beside them. Needs
 // no key. An interrupted copy goes on where it was. Holds the exclusive lease "copy" at the
-// destination. Throws kConflict when another copy is at work there or it holds another vault or
-// something else, kCorrupt when the source gives an object whose bytes do not match its name.
+// destination. Pieces of a log that whole files have replaced at the source go at the destination
+// once the whole is there. Throws kConflict when another copy is at work there, or log is being
+// removed, or it holds another vault or something else, kCorrupt when the source gives an object
+// whose bytes do not match its name.
 CopyResult copy_vault(ObjectStore& from, ObjectStore& to, const CopyJob& job,
                       CopyProgress& progress, std::stop_token stop);
 

@@ -5,40 +5,13 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "base/path.h"
 #include "os/process_stream.h"
 #include "protect/mariadb_job.h"
+#include "protect/postgres_job.h"
 #include "source/postgres/dump.h"
-#include "source/postgres/page_checksum.h"
-#include "source/postgres/page_watch.h"
-#include "source/postgres/physical.h"
 
 namespace holdfast {
 namespace {
-
-DatabaseFacts facts_of(const PgCluster& cluster, const char* method) {
-  DatabaseFacts facts;
-  facts.engine = "postgresql";
-  facts.version = cluster.version;
-  facts.method = method;
-  facts.system = cluster.system_identifier;
-  facts.timeline = cluster.timeline;
-  return facts;
-}
-
-PlacedFile placed(const PgFile& file) {
-  return {file.file, file.stored_path, {true, file.pages ? kPageChunk : 0}};
-}
-
-std::vector<PlacedFile> placed_in_order(const std::vector<PgFile>& files) {
-  std::vector<PlacedFile> all;
-  all.reserve(files.size());
-  for (const PgFile& file : files) all.push_back(placed(file));
-  std::sort(all.begin(), all.end(), [](const PlacedFile& a, const PlacedFile& b) {
-    return compare_paths(a.stored_path, b.stored_path) < 0;
-  });
-  return all;
-}
 
 // Somebody restored or made another server and gave it the name of the first: its backups would
 // push out those of the first one.
@@ -61,34 +34,9 @@ void refuse_other_cluster(const Vault& vault, const SourceSettings& source,
       "an upgrade, say): --new-cluster");
 }
 
-void add_physical_postgres(const Vault& vault, const PostgresSettings& settings,
-                           const StagingDirectory& staging, BackupJob& job, Warnings& warnings,
-                           std::stop_token stop) {
-  const auto backup = std::make_shared<PgPhysicalBackup>(settings, stop);
-  std::shared_ptr<PgPageWatch> watch;
-  if (backup->cluster().checksums && backup->cluster().block_size == kDataPage) {
-    watch = std::make_shared<PgPageWatch>(parse_lsn(backup->start_lsn()));
-    job.inspect = [watch](const PlacedFile& file, std::uint64_t offset, ByteView content) {
-      if (file.rules.fixed_chunk > 0) watch->look(file.file, offset, content);
-    };
-  }
-  job.placed = placed_in_order(backup->files());
-  job.end = [backup, watch, &vault, &warnings, directory = staging.path()] {
-    const PgBackupEnd end = backup->finish(directory);
-    // Damaged pages are kept, as they may be all that is left; but nobody shall rely on them.
-    if (watch) {
-      for (const std::string& finding : watch->findings(parse_lsn(end.stop_lsn))) {
-        warnings.add("damaged page: " + finding);
-      }
-    }
-    BackupEnding ending;
-    ending.placed = placed_in_order(end.files);
-    ending.consistent = vault.clock().now();
-    ending.database = facts_of(backup->cluster(), "physical");
-    ending.database->start = end.start_lsn;
-    ending.database->stop = end.stop_lsn;
-    return ending;
-  };
+bool reads_directly(const PostgresSettings& settings, const PgWalHold& hold) {
+  if (settings.read == PgRead::kAuto) return hold.files_are_here();
+  return settings.read == PgRead::kDirect;
 }
 
 // The output of a command, whose failure is the stream's.
@@ -114,7 +62,7 @@ void add_logical_postgres(const Vault& vault, const PostgresSettings& settings, 
                           std::stop_token stop) {
   PgConnection connection(settings, "", stop);
   BackupEnding ending;
-  ending.database = facts_of(read_cluster(connection), "logical");
+  ending.database = postgres_facts(read_cluster(connection), "logical");
   ending.database->start = ending.database->stop = connection.value(
       "select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() "
       "else pg_current_wal_lsn() end");
@@ -141,11 +89,13 @@ BackupJob database_job(const Vault& vault, const SourceSettings& source, bool ne
   }
   const PostgresSettings& settings = *source.postgresql;
   if (settings.method == DatabaseMethod::kPhysical) {
-    if (!new_cluster) {
-      PgConnection connection(settings, "", stop);
-      refuse_other_cluster(vault, source, read_cluster(connection));
+    auto hold = std::make_unique<PgWalHold>(settings, stop);
+    if (!new_cluster) refuse_other_cluster(vault, source, hold->cluster());
+    if (reads_directly(settings, *hold)) {
+      add_postgres_files(vault, std::move(hold), staging, job, warnings, std::move(stop));
+    } else {
+      add_postgres_stream(vault, settings, std::move(hold), job, warnings, std::move(stop));
     }
-    add_physical_postgres(vault, settings, staging, job, warnings, std::move(stop));
   } else {
     add_logical_postgres(vault, settings, job, std::move(stop));
   }

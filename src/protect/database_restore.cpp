@@ -161,6 +161,8 @@ RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std
     scope.log = plan_log(vault, job.files.backup.source, *summary.database, job.timeline, stop);
   }
   if (scope.log && scope.log->segments.empty()) scope.log.reset();
+  // A log that lags behind the backup must not take the place of what the backup itself has.
+  if (scope.log && scope.log->end < scope.end) scope.log.reset();
   if (!scope.log) {
     if (!job.target) return scope;
     throw Error(

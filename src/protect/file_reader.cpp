@@ -129,9 +129,14 @@ ReadObject FileReader::read(const StreamedFile& stream, Timestamp now) {
 }
 
 std::vector<ReadObject> FileReader::read(const StreamedTree& tree, Timestamp now) {
-  TreeCollector collector(session_, writer_, now, [this](std::size_t bytes) {
+  const auto meter = [this](std::size_t bytes) {
     progress_.bytes_read += bytes;
+    progress_.bytes += bytes;
     if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  };
+  TreeCollector collector(session_, writer_, now, meter, [this](std::uint64_t bytes) {
+    progress_.found_bytes += bytes;
+    progress_.walked = true;
   });
   tree.produce(collector);
   return collector.take();
@@ -160,7 +165,8 @@ bool FileReader::read_content(const PlacedFile& placed, ReadObject& object) {
         object.entry.sparse = true;
       }
     }
-    const std::uint64_t length = store_file(fd.get(), placed, extents, object.chunks);
+    bool sound = true;
+    const std::uint64_t length = store_file(fd.get(), placed, extents, object.chunks, sound);
     const struct stat after = status_of(fd.get(), file);
     const bool stable = stamp_of(before) == stamp_of(after);
     if (!stable && !placed.rules.live && attempt < kAttempts) continue;
@@ -170,7 +176,7 @@ bool FileReader::read_content(const PlacedFile& placed, ReadObject& object) {
     } else {
       object.entry.size = length;
     }
-    object.stable = stable;
+    object.stable = stable && sound;
     if (!stable && !placed.rules.live) {
       object.entry.unstable = true;
       warnings_.add(printable(file) + ": kept changing while it was read");
@@ -180,12 +186,12 @@ bool FileReader::read_content(const PlacedFile& placed, ReadObject& object) {
 }
 
 std::uint64_t FileReader::store_file(int fd, const PlacedFile& placed, std::vector<Extent> extents,
-                                     std::vector<Ref>& chunks) {
+                                     std::vector<Ref>& chunks, bool& sound) {
   std::size_t next = 0;
   std::uint64_t offset = 0;
   const Source source = [&](MutableBytes out) {
     const std::size_t got = fill(fd, placed.file, extents, next, out);
-    if (job_.inspect) job_.inspect(placed, offset, out.first(got));
+    if (job_.inspect && !job_.inspect(placed, offset, out.first(got))) sound = false;
     offset += got;
     return got;
   };

@@ -19,7 +19,7 @@ struct ReadObject {
   Entry entry;
   std::vector<Ref> chunks;
   struct stat status {};  // of the file as it was read
-  bool stable = true;     // it did not change meanwhile
+  bool stable = true;     // it did not change meanwhile, and nothing was wrong with it
 };
 
 // Reads objects and stores their content. One per thread.
@@ -48,7 +48,7 @@ class FileReader {
 
   bool read_content(const PlacedFile& placed, ReadObject& object);
   std::uint64_t store_file(int fd, const PlacedFile& placed, std::vector<Extent> extents,
-                           std::vector<Ref>& chunks);
+                           std::vector<Ref>& chunks, bool& sound);
   std::uint64_t store(const Source& source, std::uint32_t fixed_chunk, std::vector<Ref>& chunks);
   std::size_t next_cut(ByteView content, std::uint32_t fixed_chunk) const;
 

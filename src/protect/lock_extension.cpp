@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "os/mutex.h"
+#include "protect/log_use.h"
 #include "protect/pack_locks.h"
 #include "protect/prune_plan.h"
 #include "protect/reachability.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxErrors = 20;
 
+using LogPolicies = std::function<LogPolicy(const std::string& source)>;
 using Sizes = std::map<std::string, std::uint64_t>;
 
 Sizes stored_sizes(ObjectStore& store) {
@@ -83,8 +85,12 @@ std::vector<SegmentUse> choose_segments(const Index& index, std::set<PackName> n
 
 class Finder {
  public:
-  Finder(const Vault& vault, const std::vector<BackupName>& backups, std::stop_token stop)
-      : vault_(vault), backups_(backups), stop_(std::move(stop)) {}
+  Finder(const Vault& vault, const std::vector<BackupName>& backups, LogPolicies log_policy,
+         std::stop_token stop)
+      : vault_(vault),
+        backups_(backups),
+        log_policy_(std::move(log_policy)),
+        stop_(std::move(stop)) {}
 
   Retained run();
 
@@ -92,10 +98,12 @@ class Finder {
   void add(const std::string& key, RetainedKind kind);
   void add_segments(const Index& index, const std::set<PackName>& needed);
   void find_unneeded(const Index& index, const PrunePlan& plan);
+  void add_logs();
   void ask_locks();
 
   const Vault& vault_;
   const std::vector<BackupName>& backups_;
+  const LogPolicies log_policy_;
   const std::stop_token stop_;
   Sizes sizes_;
   std::map<PackName, SegmentPack> stored_;
@@ -132,6 +140,27 @@ void Finder::find_unneeded(const Index& index, const PrunePlan& plan) {
   }
 }
 
+void Finder::add_logs() {
+  const LogUsers all = read_log_users(vault_, backups_, stop_);
+  if (all.empty()) return;
+  for (const LogFiles& log : list_log_files(vault_.store())) {
+    auto users = users_of(all, log);
+    if (users.empty()) continue;
+    const LogPolicy policy = log_policy_ ? log_policy_(log.source) : LogPolicy{};
+    const auto backups = within_depth(vault_, log, std::move(users), policy);
+    const FileUses use = log_use(vault_, log, backups);
+    std::set<std::string> whole;
+    for (const LogObject& object : log.objects) {
+      if (!object.name.piece) whole.insert(object.name.file);
+    }
+    for (const LogObject& object : log.objects) {
+      if (object.name.piece && whole.contains(object.name.file)) continue;
+      if (use(object.name.file) != FileUse::kNeeded) continue;
+      retained_.objects.push_back({object.name.key(), RetainedKind::kLog, object.size, {}});
+    }
+  }
+}
+
 void Finder::ask_locks() {
   const auto ask = [&](std::size_t i) {
     RetainedObject& object = retained_.objects[i];
@@ -159,6 +188,7 @@ Retained Finder::run() {
     if (key.starts_with("keys/")) add(key, RetainedKind::kKeys);
   }
   add("holdfast.json", RetainedKind::kConfig);
+  add_logs();
   find_unneeded(live.index(), plan_prune(use, stored_, 100));
   ask_locks();
   retained_.packs.assign(needed.begin(), needed.end());
@@ -203,13 +233,16 @@ std::string_view kind_name(RetainedKind kind) {
       return "meta";
     case RetainedKind::kData:
       return "data";
+    case RetainedKind::kLog:
+      return "log";
   }
   return "?";
 }
 
 Retained find_retained(const Vault& vault, const std::vector<BackupName>& backups,
-                       std::stop_token stop) {
-  return Finder(vault, backups, std::move(stop)).run();
+                       std::stop_token stop,
+                       const std::function<LogPolicy(const std::string&)>& log_policy) {
+  return Finder(vault, backups, log_policy, std::move(stop)).run();
 }
 
 LockPlan plan_lock_extension(const Retained& retained, Timestamp now, Duration period, bool all) {

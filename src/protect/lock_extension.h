@@ -2,21 +2,23 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "settings/settings.h"
 #include "vault/live_set.h"
 #include "vault/vault.h"
 
 namespace holdfast {
 
-enum class RetainedKind { kConfig, kKeys, kBackups, kIndex, kMeta, kData };
-inline constexpr RetainedKind kRetainedKinds[] = {RetainedKind::kBackups, RetainedKind::kData,
-                                                  RetainedKind::kMeta,    RetainedKind::kIndex,
-                                                  RetainedKind::kKeys,    RetainedKind::kConfig};
+enum class RetainedKind { kConfig, kKeys, kBackups, kIndex, kMeta, kData, kLog };
+inline constexpr RetainedKind kRetainedKinds[] = {
+    RetainedKind::kBackups, RetainedKind::kData, RetainedKind::kMeta,  RetainedKind::kIndex,
+    RetainedKind::kLog,     RetainedKind::kKeys, RetainedKind::kConfig};
 std::string_view kind_name(RetainedKind kind);  // "data"
 
 // An object that some retained backup cannot do without, and until when it is locked.
@@ -44,11 +46,14 @@ struct Retained {
   std::vector<PackName> packs;  // that are needed
 };
 
-// What `backups` need: their objects, all packs and enough index segments to find everything, keys
-// and holdfast.json. Asks the store for the lock of each: many requests, several at once. Needs a
-// ring that reads reach lists, as every role's does. Throws as reachable_from does.
+// What `backups` need: their objects, all packs and enough index segments to find everything, the
+// log that recoveries from them may read, keys and holdfast.json. Asks the store for the lock of
+// each: many requests, several at once. Needs a ring that reads reach lists, as every role's does.
+// Throws as reachable_from does. `log_policy`: how much of the log they lead on into; unset: all
+// behind them.
 Retained find_retained(const Vault& vault, const std::vector<BackupName>& backups,
-                       std::stop_token stop);
+                       std::stop_token stop,
+                       const std::function<LogPolicy(const std::string& source)>& log_policy = {});
 
 struct LockPlan {
   Timestamp wanted{};                    // the new end of the locks

@@ -103,7 +103,18 @@ void LogReceiver::State::check_system(const PgIdentity& identity) {
         "give the new cluster a source of its own");
   }
   system = identity.system;
-  check_log_stream(vault.store(), options.source, system);
+  if (options.new_cluster) return;
+  try {
+    check_log_stream(vault.store(), options.source, system);
+    for (const Vault* other : options.others) {
+      check_log_stream(other->store(), options.source, system);
+    }
+  } catch (const Error& error) {
+    if (error.code() != Code::kConflict) throw;
+    throw Error(Code::kConflict, error.message(),
+                "give this server a source of its own; if it takes the place of the old one (after "
+                "an upgrade, say), start once with --new-cluster");
+  }
 }
 
 // The end of what the vault has of the newest timeline.

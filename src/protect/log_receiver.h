@@ -17,7 +17,8 @@ struct LogReceiverOptions {
   std::string slot;               // made if it is not there
   std::string name = "holdfast";  // for synchronous_standby_names
   Duration interval = std::chrono::milliseconds{200};
-  bool skip_gap = false;  // go on although the server lost what comes next
+  bool new_cluster = false;  // take a server with another system identifier than the log's, too
+  bool skip_gap = false;     // go on although the server lost what comes next
   std::vector<const Vault*> others;
 };
 

@@ -1,8 +1,11 @@
 #include "protect/log_span.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/error.h"
+#include "protect/binlog_recovery.h"
+#include "protect/log_recovery.h"
 
 namespace holdfast {
 namespace {
@@ -10,45 +13,93 @@ namespace {
 // Of a source with many backups behind gaps, not every one is tried.
 constexpr std::size_t kMostTries = 16;
 
-std::optional<LogPlan> plan_quickly(const Vault& vault, const BackupSummary& backup,
+// How far the log behind one backup leads.
+struct Reach {
+  std::optional<Timestamp> to;
+  std::string end;
+  std::string gap;
+};
+
+std::optional<Reach> postgres_reach(const Vault& vault, const BackupSummary& backup,
                                     std::stop_token stop) {
+  const auto plan = plan_log(vault, backup.name.source, *backup.database, "latest", std::move(stop),
+                             FactsWanted::kLast);
+  if (!plan || plan->segments.empty()) return std::nullopt;
+  Reach reach{std::nullopt, format_lsn(plan->end), ""};
+  if (plan->last_commit) reach.to = plan->last_commit->time;
+  if (plan->gap) reach.gap = format_lsn(*plan->gap);
+  return reach;
+}
+
+std::optional<Reach> mariadb_reach(const Vault& vault, const BackupSummary& backup,
+                                   std::stop_token stop) {
+  const auto plan = plan_binlog(vault, backup.name.source, *backup.database, std::move(stop),
+                                BinlogFactsWanted::kEnds);
+  if (!plan) return std::nullopt;
+  Reach reach{std::nullopt, plan->end.text(), plan->gap};
+  if (plan->last) reach.to = Timestamp(std::chrono::seconds{plan->last->time});
+  return reach;
+}
+
+std::optional<Reach> reach_of(const Vault& vault, const BackupSummary& backup,
+                              std::stop_token stop) {
   try {
-    return plan_log(vault, backup.name.source, *backup.database, "latest", std::move(stop),
-                    FactsWanted::kLast);
+    return backup.database->engine == "postgresql" ? postgres_reach(vault, backup, std::move(stop))
+                                                   : mariadb_reach(vault, backup, std::move(stop));
   } catch (const Error& error) {
     if (error.code() == Code::kNotFound) return std::nullopt;
     throw;
   }
 }
 
+// A cluster of PostgreSQL has an identity of its own; a MariaDB log is known by its positions.
+bool same_server(const BackupSummary& a, const BackupSummary& b) {
+  return a.database->engine == b.database->engine &&
+         (a.database->engine == "mariadb" || a.database->system == b.database->system);
+}
+
+// Few are tried one by one. Of many, halving finds the oldest: where the log leads from one backup
+// it leads from every newer one, too, but for those of a timeline that was left.
+const BackupSummary& oldest_that_leads_to(const Vault& vault,
+                                          const std::vector<BackupSummary>& backups,
+                                          const BackupSummary& newest, const std::string& end,
+                                          const std::stop_token& stop) {
+  std::vector<const BackupSummary*> candidates;
+  for (const BackupSummary& backup : backups) {
+    if (same_server(backup, newest)) candidates.push_back(&backup);
+    if (&backup == &newest) break;
+  }
+  const auto leads = [&](const BackupSummary* backup) {
+    const auto reach = reach_of(vault, *backup, stop);
+    return reach && reach->end == end;
+  };
+  const auto last = std::prev(candidates.end());
+  if (candidates.size() <= kMostTries) return **std::find_if(candidates.begin(), last, leads);
+  return **std::partition_point(candidates.begin(), last,
+                                [&](const auto* backup) { return !leads(backup); });
+}
+
 std::optional<LogSpan> span_of(const Vault& vault, const std::vector<BackupSummary>& backups,
                                std::stop_token stop) {
   const BackupSummary& newest = backups.back();
-  std::optional<LogPlan> plan;
+  std::optional<Reach> reach;
   auto followed = backups.rbegin();
   for (std::size_t tries = 0; followed != backups.rend() && tries < kMostTries;
        ++followed, ++tries) {
-    if (followed->database->system != newest.database->system) continue;
-    plan = plan_quickly(vault, *followed, stop);
-    if (plan && !plan->segments.empty()) break;
+    if (!same_server(*followed, newest)) continue;
+    reach = reach_of(vault, *followed, stop);
+    if (reach) break;
   }
-  if (!plan || plan->segments.empty()) return std::nullopt;
+  if (!reach) return std::nullopt;
   LogSpan span;
   span.source = newest.name.source;
+  span.engine = newest.database->engine;
   span.from = span.newest_backup = followed->consistent;
   span.stopped = followed != backups.rbegin();
-  span.to = plan->last_commit;
-  span.end = plan->end;
-  span.gap = plan->gap;
-  std::size_t tries = 0;
-  for (const BackupSummary& older : backups) {
-    if (older.database->system != newest.database->system) continue;
-    if (++tries > kMostTries) break;
-    const auto whole = plan_quickly(vault, older, stop);
-    if (!whole || whole->end != plan->end) continue;
-    span.from = older.consistent;
-    break;
-  }
+  span.to = reach->to;
+  span.end = reach->end;
+  span.gap = reach->gap;
+  span.from = oldest_that_leads_to(vault, backups, *followed, reach->end, stop).consistent;
   return span;
 }
 
@@ -58,8 +109,10 @@ std::vector<LogSpan> log_spans(const Vault& vault, const std::vector<BackupSumma
                                std::stop_token stop) {
   std::map<std::string, std::vector<BackupSummary>> by_source;
   for (const BackupSummary& backup : backups) {
-    if (!backup.database || backup.database->engine != "postgresql") continue;
-    if (backup.database->method == "physical") by_source[backup.name.source].push_back(backup);
+    if (!backup.database || backup.database->method != "physical") continue;
+    const std::string& engine = backup.database->engine;
+    if (engine != "postgresql" && engine != "mariadb") continue;
+    by_source[backup.name.source].push_back(backup);
   }
   std::vector<LogSpan> spans;
   for (const auto& [source, of_source] : by_source) {

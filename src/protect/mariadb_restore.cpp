@@ -33,7 +33,11 @@ class Directory {
   std::string aside(const std::string& name) const {
     return at(kUnfinished) + "/" + name.substr(name.rfind('/') + 1);
   }
-  bool unfinished() const { return path_exists(at(kUnfinished)); }
+  // Before the files are complete there is no mark yet, and no ibdata1 either.
+  bool unfinished() const {
+    return path_exists(at(kUnfinished)) ||
+           (path_exists(at("backup-my.cnf")) && !path_exists(at(kSystemSpace)));
+  }
 
   void begin() const { make_directories(at(kUnfinished), 0755); }
   void put_aside(const std::string& name) const { move(at(name), aside(name)); }

@@ -7,9 +7,12 @@
 #include <set>
 
 #include "base/error.h"
+#include "protect/log_copy.h"
+#include "protect/log_repair.h"
 #include "protect/pack_check.h"
 #include "protect/reachability.h"
 #include "vault/doom.h"
+#include "vault/lease.h"
 
 namespace holdfast {
 namespace {
@@ -34,6 +37,7 @@ class Repair {
   void check_small_objects();
   void check_backups();
   void check_packs();
+  void check_logs();
   void check_segments();
   void index_unknown_packs();
   void drop_lost_packs();
@@ -94,6 +98,9 @@ bool Repair::fetch(const std::string& key) {
   if ((pack && pack->second != digest) || (segment && *segment != digest)) return false;
   if (const auto backup = parse_backup_key(key)) {
     decode_backup(job_.other->get(key), vault_.ring(), *backup);  // throws when it is no better
+  }
+  if (const auto log = parse_log_key(key)) {
+    require_sound_log(vault_, job_.other->get(key), *log);
   }
   if (!job_.dry_run && !take_away(key)) return false;
   ++result_.restored_objects;
@@ -306,6 +313,21 @@ void Repair::check_backups() {
   }
 }
 
+void Repair::check_logs() {
+  const auto trouble = [&](const std::string& text) { left(text); };
+  for (const LogFault& fault :
+       find_log_faults(vault_, job_.other, job_.log_policy, trouble, stop_)) {
+    stop_if_asked();
+    bool fetched = false;
+    try {
+      fetched = fetch(fault.key);
+    } catch (const Error& error) {
+      if (!is_damage(error)) throw;
+    }
+    if (!fetched) left(fault.key + ": " + fault.problem);
+  }
+}
+
 // Damage that is no more.
 void Repair::lift_doom() {
   for (const StoredDoom& stored : read_dooms(store_, vault_.ring())) {
@@ -324,7 +346,15 @@ void Repair::lift_doom() {
 
 RepairResult Repair::run() {
   const Duration begin = vault_.clock().monotonic();
-  if (!job_.dry_run) vault_.require_writable();
+  // Backups that come back may need log that nobody else here does.
+  std::optional<Lease> lease;
+  if (!job_.dry_run) {
+    vault_.require_writable();
+    if (job_.other != nullptr) {
+      lease.emplace(store_, vault_.clock(), "repair");
+      refuse_log_removal(store_);
+    }
+  }
   check_segments();
   check_small_objects();
   check_backups();
@@ -336,6 +366,7 @@ RepairResult Repair::run() {
     for (const std::string& problem : index_->problems()) left(problem);
   }
   drop_lost_packs();
+  check_logs();
   lift_doom();
   result_.duration = vault_.clock().monotonic() - begin;
   return result_;

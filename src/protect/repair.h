@@ -1,16 +1,20 @@
 // Making a damaged vault whole again as far as there are bytes to do it with.
 #pragma once
 
+#include <functional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "settings/settings.h"
 #include "vault/vault.h"
 
 namespace holdfast {
 
 struct RepairJob {
   ObjectStore* other = nullptr;  // another copy of the same vault to take good objects from
+  // What of the log was given up on purpose, and is not brought back; unset: nothing.
+  std::function<LogPolicy(const std::string& source)> log_policy = {};
   bool dry_run = false;
 };
 
@@ -25,7 +29,8 @@ struct RepairResult {
 
 // Finds damaged and missing objects by reading everything; replaces them from `other`, and brings
 // back the backups that `other` has and this vault lacks; writes index
-// entries for packs that no good segment knows; lifts the quarantine of chunks that are good again.
+// entries for packs that no good segment knows; brings back log that recoveries from the backups
+// need; lifts the quarantine of chunks that are good again.
 // Never removes a pack that could hold something.
 RepairResult repair(const Vault& vault, const RepairJob& job, std::stop_token stop);
 

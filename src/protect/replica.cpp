@@ -1,8 +1,11 @@
 #include "protect/replica.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "base/error.h"
+#include "vault/log_name.h"
 #include "vault/vault.h"
 
 namespace holdfast {
@@ -37,6 +40,8 @@ class Comparison {
     Timestamp time{};
   };
   void miss(const ListedObject& object);
+  void miss_log(const LogName& name, const ListedObject& object);
+  void see_log(const LogName& name);
   void note_late(Timestamp committed);
 
   const std::vector<ListedObject>& objects_;
@@ -45,6 +50,9 @@ class Comparison {
   std::vector<Committed> present_;  // their objects are there
   Timestamp first_missing_ = Timestamp::max();
   std::optional<Timestamp> first_late_;
+  // By the key of their whole file, which comes right behind its pieces.
+  std::multimap<std::string, ListedObject> missed_pieces_;
+  std::multiset<Timestamp> late_log_;
   ReplicaStatus status_;
 };
 
@@ -54,12 +62,19 @@ void Comparison::see(const ObjectInfo& info) {
   ++status_.content.objects;
   status_.content.bytes += info.size;
   if (name) ++status_.content.backups;
+  const auto log = parse_log_key(info.key);
+  if (log) {
+    ++status_.content.log_objects;
+    status_.content.log_bytes += info.size;
+  }
   while (at_ < objects_.size() && objects_[at_].key < info.key) miss(objects_[at_++]);
+  if (log && !log->piece) see_log(*log);
   if (at_ == objects_.size() || objects_[at_].key != info.key) {
     if (name) ++status_.extra_backups;
     return;
   }
   const ListedObject& wanted = objects_[at_++];
+  if (log) return;  // whoever wrote it there may have sealed it by himself
   if (wanted.size != info.size) {
     miss(wanted);
   } else if (name) {
@@ -72,6 +87,23 @@ void Comparison::miss(const ListedObject& object) {
   status_.missing_bytes += object.size;
   if (is_needed(object.key)) first_missing_ = std::min(first_missing_, object.modified);
   if (parse_backup_key(object.key)) note_late(object.modified);
+  if (const auto log = parse_log_key(object.key)) miss_log(*log, object);
+}
+
+void Comparison::miss_log(const LogName& name, const ListedObject& object) {
+  late_log_.insert(object.modified);
+  if (name.piece) missed_pieces_.emplace(name.whole().key(), object);
+}
+
+// With the whole file there its pieces are not late.
+void Comparison::see_log(const LogName& name) {
+  const auto [first, last] = missed_pieces_.equal_range(name.key());
+  for (auto piece = first; piece != last; ++piece) {
+    late_log_.erase(late_log_.find(piece->second.modified));
+    --status_.missing_objects;
+    status_.missing_bytes -= piece->second.size;
+  }
+  missed_pieces_.erase(first, last);
 }
 
 void Comparison::note_late(Timestamp committed) {
@@ -88,6 +120,8 @@ ReplicaStatus Comparison::finish() {
       keep_newest(status_.content.recovery_points, backup.name);
     }
   }
+  status_.late_log_objects = late_log_.size();
+  if (!late_log_.empty()) status_.log_lag = std::max(Duration{}, now_ - *late_log_.begin());
   if (first_late_) status_.lag = std::max(Duration{}, now_ - *first_late_);
   return std::move(status_);
 }
@@ -118,6 +152,10 @@ RegionContent content_of(const VaultListing& listing) {
   for (const ListedObject& object : listing.objects) {
     ++content.objects;
     content.bytes += object.size;
+    if (parse_log_key(object.key)) {
+      ++content.log_objects;
+      content.log_bytes += object.size;
+    }
     const auto name = parse_backup_key(object.key);
     if (!name) continue;
     ++content.backups;

@@ -35,6 +35,8 @@ using RecoveryPoints = std::map<std::string, BackupName>;
 struct RegionContent {
   std::uint64_t objects = 0;
   std::uint64_t bytes = 0;
+  std::uint64_t log_objects = 0;  // of the databases' logs
+  std::uint64_t log_bytes = 0;
   std::uint64_t backups = 0;  // backup objects, whether all that they need is there or not
   RecoveryPoints recovery_points;
 };
@@ -51,6 +53,9 @@ struct ReplicaStatus {
   std::uint64_t late_backups = 0;   // committed at the primary and not yet arrived
   std::uint64_t extra_backups = 0;  // here, and at the primary no longer
   Duration lag{};                   // the age of the oldest late backup; 0: none is late
+  // Of the databases' logs. One that came there by itself may have another size.
+  std::uint64_t late_log_objects = 0;
+  Duration log_lag{};  // how long ago the oldest of them was stored at the primary; 0: none is late
 };
 
 // A backup has arrived when its object is there and every pack and index segment that the primary

@@ -8,17 +8,32 @@
 
 namespace holdfast {
 
+namespace {
+
+constexpr std::size_t kChunksAtOnce = 8;  // whose ids are computed together
+const FileStyle kPlainDirectory{0700};
+
+}  // namespace
+
 TreeCollector::TreeCollector(const WriteSession& session, ChunkWriter& writer, Timestamp now,
-                             Meter meter)
-    : session_(session), writer_(writer), now_(now), meter_(std::move(meter)) {}
+                             Meter meter, Expectation expectation)
+    : session_(session),
+      writer_(writer),
+      now_(now),
+      meter_(std::move(meter)),
+      expectation_(std::move(expectation)) {}
 
 ReadObject TreeCollector::object_of(const std::string& stored_path, EntryType type,
-                                    std::uint32_t mode) const {
+                                    const FileStyle& style) const {
   ReadObject object;
   object.entry.path = stored_path;
   object.entry.type = type;
-  object.entry.mode = mode;
-  object.entry.mtime_ns = now_.time_since_epoch().count();
+  object.entry.mode = style.mode;
+  object.entry.uid = style.owner.uid;
+  object.entry.gid = style.owner.gid;
+  object.entry.user = style.owner.user;
+  object.entry.group = style.owner.group;
+  object.entry.mtime_ns = style.modified.value_or(now_).time_since_epoch().count();
   return object;
 }
 
@@ -26,7 +41,7 @@ void TreeCollector::open(const std::string& stored_path, const FileStyle& style)
   if (stored_path.empty() || done_.contains(stored_path) || open_.contains(stored_path)) {
     throw Error(Code::kInvalid, "'" + printable(stored_path) + "' came twice");
   }
-  Open file{object_of(stored_path, EntryType::kFile, style.mode), style.fixed_chunk, {}};
+  Open file{object_of(stored_path, EntryType::kFile, style), style.fixed_chunk, {}};
   open_.emplace(stored_path, std::move(file));
 }
 
@@ -52,6 +67,8 @@ void TreeCollector::store(Open& file, bool at_end) {
   const std::size_t maximum = file.fixed_chunk > 0 ? file.fixed_chunk : chunker.sizes().maximum;
   std::vector<ByteView> cut;
   ByteView left(file.waiting);
+  const std::size_t enough = file.fixed_chunk > 0 ? kChunksAtOnce * maximum : maximum;
+  if (!at_end && left.size() < enough) return;
   while (!left.empty() && (at_end || left.size() >= maximum)) {
     const std::size_t size = file.fixed_chunk > 0
                                  ? std::min<std::size_t>(file.fixed_chunk, left.size())
@@ -75,8 +92,19 @@ void TreeCollector::close(const std::string& stored_path) {
 
 void TreeCollector::add_directories(const std::string& stored_path) {
   for (std::string path(parent_path(stored_path)); !path.empty(); path = parent_path(path)) {
-    if (!done_.try_emplace(path, object_of(path, EntryType::kDirectory, 0700)).second) return;
+    if (!done_.try_emplace(path, object_of(path, EntryType::kDirectory, kPlainDirectory)).second) {
+      return;
+    }
   }
+}
+
+void TreeCollector::directory(const std::string& stored_path, const FileStyle& style) {
+  add_directories(stored_path);
+  ReadObject& object = done_[stored_path];
+  if (!object.entry.path.empty() && object.entry.type != EntryType::kDirectory) {
+    throw Error(Code::kInvalid, "'" + printable(stored_path) + "' is a file and a directory");
+  }
+  object = object_of(stored_path, EntryType::kDirectory, style);
 }
 
 std::vector<ReadObject> TreeCollector::take() {

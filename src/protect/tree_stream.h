@@ -17,12 +17,17 @@ class TreeCollector final : public FileSink {
  public:
   // Called with the bytes of each piece, before it is stored; may throw.
   using Meter = std::function<void(std::size_t bytes)>;
+  // Told about how much there will be.
+  using Expectation = std::function<void(std::uint64_t bytes)>;
 
-  TreeCollector(const WriteSession& session, ChunkWriter& writer, Timestamp now, Meter meter);
+  TreeCollector(const WriteSession& session, ChunkWriter& writer, Timestamp now, Meter meter,
+                Expectation expectation);
 
   void open(const std::string& stored_path, const FileStyle& style) override;
   void write(const std::string& stored_path, ByteView content) override;
   void close(const std::string& stored_path) override;
+  void directory(const std::string& stored_path, const FileStyle& style) override;
+  void expect(std::uint64_t bytes) override { expectation_(bytes); }
 
   // All files, and the directories that they need, in the order of the tree. Throws Error(kInvalid)
   // when a file is open still.
@@ -38,12 +43,14 @@ class TreeCollector final : public FileSink {
   Open& find(const std::string& stored_path);
   void store(Open& file, bool at_end);
   void add_directories(const std::string& stored_path);
-  ReadObject object_of(const std::string& stored_path, EntryType type, std::uint32_t mode) const;
+  ReadObject object_of(const std::string& stored_path, EntryType type,
+                       const FileStyle& style) const;
 
   const WriteSession& session_;
   ChunkWriter& writer_;
   const Timestamp now_;
   const Meter meter_;
+  const Expectation expectation_;
   std::map<std::string, Open> open_;
   std::map<std::string, ReadObject> done_;
 };

@@ -56,6 +56,7 @@ class Validation {
   bool has_good_copy(const ChunkId& id) const;
   void assess(const BackupName& name);
   void name_files(const Ref& tree, DamagedBackup& damaged);
+  void check_logs();
   void record();
 
   const Vault& vault_;
@@ -261,6 +262,19 @@ void Validation::name_files(const Ref& tree, DamagedBackup& damaged) {
   });
 }
 
+void Validation::check_logs() {
+  const LogCheckJob job{job_.backups, job_.whole_vault, job_.read_percent, job_.log_policy};
+  LogCheckResult logs = check_log(vault_, job, stop_);
+  MutexLock lock(mutex_);
+  for (const LogFinding& finding : logs.findings) {
+    result_.findings.push_back({finding.object, finding.problem});
+  }
+  result_.notes = std::move(logs.notes);
+  result_.log_objects = logs.objects;
+  result_.log_objects_read = logs.objects_read;
+  result_.bytes_read += logs.bytes_read;
+}
+
 // Notes the results, so that lists can show them and the next backup heals what it can.
 void Validation::record() {
   MutexLock lock(mutex_);
@@ -302,6 +316,7 @@ ValidateResult Validation::run() {
     find("", "the index does not know chunk " + to_hex(missing[i].id.bytes));
   }
   read_packs(packs_to_read());
+  if (job_.logs) check_logs();
   bool suspicious = !live_.missing().empty() || !lost_packs_.empty() || !bad_copies_.empty();
   for (const BackupName& name : job_.backups) {
     if (suspicious || unreadable_.contains(name)) assess(name);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "protect/log_check.h"
 #include "protect/needed_pack.h"
 #include "protect/warnings.h"
 #include "vault/vault.h"
@@ -17,7 +18,10 @@ struct ValidateJob {
   std::vector<BackupName> backups;  // to be validated
   bool whole_vault = false;         // also what belongs to no backup: packs, index, keys
   unsigned read_percent = 0;        // of the packs to read and open, 0..100; 100: every byte
-  bool record = true;               // note the result in the vault: "verified when", quarantine
+  bool logs = true;                 // look at the databases' logs, too
+  // What of the log was given up on purpose; unset: nothing.
+  std::function<LogPolicy(const std::string& source)> log_policy = {};
+  bool record = true;  // note the result in the vault: "verified when", quarantine
   unsigned threads = 0;
   // Called once with the packs that are to be read; may take some away, and may wait until the
   // others can be read. May be unset.
@@ -50,9 +54,12 @@ struct ValidateResult {
   std::uint64_t packs = 0;
   std::uint64_t packs_read = 0;
   std::uint64_t bytes_read = 0;
-  std::uint64_t chunks = 0;      // reachable, each counted once
-  std::uint64_t bad_chunks = 0;  // no good copy left
-  bool content_checked = false;  // frames were opened, not only hashed (needs a restorer key)
+  std::uint64_t chunks = 0;       // reachable, each counted once
+  std::uint64_t bad_chunks = 0;   // no good copy left
+  std::uint64_t log_objects = 0;  // of databases' logs
+  std::uint64_t log_objects_read = 0;
+  std::vector<std::string> notes;  // no damage, but to be known, a line each
+  bool content_checked = false;    // frames were opened, not only hashed (needs a restorer key)
   Duration duration{};
   bool sound() const { return findings.empty() && damaged.empty(); }
 };
@@ -60,7 +67,8 @@ struct ValidateResult {
 // Checks that every chunk that the backups reach has a place in a pack that exists with the right
 // size; with read_percent also that the bytes are what was written. A ring that cannot read content
 // checks packs by their hash. Damage is noted as doom (reason damaged), so that the next backup
-// that has the bytes heals it.
+// that has the bytes heals it. Of the log of databases the same is asked, and whether it leads on
+// from the backups without a gap.
 ValidateResult validate(const Vault& vault, const ValidateJob& job, ValidateProgress& progress,
                         std::stop_token stop);
 

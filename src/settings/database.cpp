@@ -11,6 +11,8 @@ namespace {
 
 constexpr auto kMethods = std::to_array<Choice<DatabaseMethod>>(
     {{"physical", DatabaseMethod::kPhysical}, {"logical", DatabaseMethod::kLogical}});
+constexpr auto kReads = std::to_array<Choice<PgRead>>(
+    {{"auto", PgRead::kAuto}, {"direct", PgRead::kDirect}, {"stream", PgRead::kStream}});
 constexpr auto kFormats =
     std::to_array<Choice<const char*>>({{"plain", "plain"}, {"custom", "custom"}});
 constexpr unsigned kMostPort = 65535;
@@ -46,6 +48,12 @@ PostgresSettings read_postgresql(const Field& field, const std::string& where) {
   settings.method = read_method(fields);
   read_text(fields, "connection", settings.connection);
   settings.databases = read_databases(fields, settings.method);
+  if (const auto read = fields.find("read")) {
+    settings.read = read_choice(*read, kReads);
+    if (settings.method == DatabaseMethod::kLogical) {
+      read->fail("only for physical backups", "write 'method: physical', or leave 'read' out");
+    }
+  }
   if (const auto format = fields.find("format")) {
     settings.format = read_choice(*format, kFormats);
     if (settings.method == DatabaseMethod::kPhysical) {

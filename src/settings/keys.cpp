@@ -7,9 +7,9 @@ namespace {
 
 using Name = std::string_view;
 
-constexpr std::array<Name, 12> kTop = {"vault",       "copies",    "stores",    "lifecycle",
-                                       "key_file",    "state_dir", "cache_dir", "log_dir",
-                                       "compression", "threads",   "retention", "sources"};
+constexpr std::array<Name, 13> kTop = {
+    "vault",   "copies",      "stores",  "lifecycle", "key_file", "state_dir", "cache_dir",
+    "log_dir", "compression", "threads", "retention", "log",      "sources"};
 constexpr std::array<Name, 6> kCopy = {"name",   "url",      "replicated_by",
                                        "region", "endpoint", "profile"};
 constexpr std::array<Name, 18> kStore = {"url",
@@ -40,8 +40,9 @@ constexpr std::array<Name, 3> kLifecyclePolicy = {"infrequent_access_after", "ar
 constexpr std::array<Name, 4> kRetention = {"default", "database", "files", "config"};
 constexpr std::array<Name, 7> kPolicy = {"keep_last",    "keep_hourly", "keep_daily", "keep_weekly",
                                          "keep_monthly", "keep_yearly", "keep_within"};
+constexpr std::array<Name, 2> kLog = {"keep", "keep_without_backup"};
 // The keys of class database come last, those of class config before them: each a span of its own.
-constexpr std::array<Name, 19> kSource = {"name",
+constexpr std::array<Name, 23> kSource = {"name",
                                           "class",
                                           "paths",
                                           "exclude",
@@ -51,6 +52,9 @@ constexpr std::array<Name, 19> kSource = {"name",
                                           "rpo",
                                           "retention",
                                           "hooks",
+                                          "format",
+                                          "archive",
+                                          "restore",
                                           "etc",
                                           "applications",
                                           "environment",
@@ -59,19 +63,22 @@ constexpr std::array<Name, 19> kSource = {"name",
                                           "repositories",
                                           "postgresql",
                                           "mariadb",
+                                          "log",
                                           "assertions"};
 constexpr std::size_t kConfigKeys = 6;
-constexpr std::size_t kDatabaseKeys = 3;
-constexpr std::array<Name, 6> kPostgresql = {"connection", "method",      "databases",
-                                             "format",     "system_user", "bin_directory"};
+constexpr std::size_t kDatabaseKeys = 4;
+constexpr std::array<Name, 7> kPostgresql = {
+    "connection", "method", "read", "databases", "format", "system_user", "bin_directory"};
 constexpr std::array<Name, 9> kMariadb = {"defaults_file", "socket",      "host",
                                           "port",          "user",        "method",
                                           "databases",     "system_user", "bin_directory"};
 constexpr std::array<Name, 3> kAssertion = {"query", "database", "expect"};
 constexpr std::array<Name, 3> kHooks = {"before", "after", "on_failure"};
 constexpr std::array<Name, 2> kHook = {"command", "timeout"};
+constexpr std::array<Name, 5> kArchive = {"compress", "level", "recipients", "identity_file",
+                                          "retention"};
 
-constexpr std::array<KeyTable, 14> kTables = {{{"", kTop},
+constexpr std::array<KeyTable, 16> kTables = {{{"", kTop},
                                                {"copy", kCopy},
                                                {"store", kStore},
                                                {"object_lock", kObjectLock},
@@ -79,12 +86,14 @@ constexpr std::array<KeyTable, 14> kTables = {{{"", kTop},
                                                {"lifecycle_policy", kLifecyclePolicy},
                                                {"retention", kRetention},
                                                {"policy", kPolicy},
+                                               {"log", kLog},
                                                {"source", kSource},
                                                {"postgresql", kPostgresql},
                                                {"mariadb", kMariadb},
                                                {"assertion", kAssertion},
                                                {"hooks", kHooks},
-                                               {"hook", kHook}}};
+                                               {"hook", kHook},
+                                               {"archive", kArchive}}};
 
 }  // namespace
 
@@ -97,6 +106,7 @@ Keys lifecycle_classes() { return lifecycle_keys().first(kLifecycleClasses); }
 Keys lifecycle_policy_keys() { return kLifecyclePolicy; }
 Keys retention_keys() { return kRetention; }
 Keys policy_keys() { return kPolicy; }
+Keys log_keys() { return kLog; }
 Keys source_keys() { return kSource; }
 Keys config_keys() { return source_keys().last(kConfigKeys + kDatabaseKeys).first(kConfigKeys); }
 Keys database_keys() { return source_keys().last(kDatabaseKeys); }
@@ -105,6 +115,7 @@ Keys mariadb_keys() { return kMariadb; }
 Keys assertion_keys() { return kAssertion; }
 Keys hooks_keys() { return kHooks; }
 Keys hook_keys() { return kHook; }
+Keys archive_keys() { return kArchive; }
 
 std::span<const KeyTable> key_tables() { return kTables; }
 

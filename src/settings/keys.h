@@ -24,6 +24,7 @@ Keys lifecycle_classes();  // those of lifecycle_keys that hold a policy
 Keys lifecycle_policy_keys();
 Keys retention_keys();  // "default" and the classes
 Keys policy_keys();
+Keys log_keys();
 Keys source_keys();
 Keys config_keys();    // those of a source that only the class config has
 Keys database_keys();  // those of a source that are for class database
@@ -32,6 +33,7 @@ Keys mariadb_keys();
 Keys assertion_keys();
 Keys hooks_keys();
 Keys hook_keys();
+Keys archive_keys();
 
 std::span<const KeyTable> key_tables();
 

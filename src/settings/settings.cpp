@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "settings/archive.h"
 #include "settings/database.h"
 #include "settings/defaults.h"
 #include "settings/fields.h"
@@ -38,6 +39,8 @@ std::vector<std::string> read_paths(const Fields& fields, std::string_view key) 
   return paths;
 }
 
+}  // namespace
+
 RetentionPolicy read_policy(const Field& field, const std::string& where) {
   const Fields fields(field, where, policy_keys());
   RetentionPolicy policy;
@@ -51,6 +54,18 @@ RetentionPolicy read_policy(const Field& field, const std::string& where) {
   count("keep_monthly", policy.keep_monthly);
   count("keep_yearly", policy.keep_yearly);
   if (const auto within = fields.find("keep_within")) policy.keep_within = within->duration();
+  return policy;
+}
+
+namespace {
+
+LogPolicy read_log_policy(const Field& field, const std::string& where) {
+  const Fields fields(field, where, log_keys());
+  LogPolicy policy;
+  if (const auto keep = fields.find("keep")) policy.keep = keep->duration();
+  if (const auto without = fields.find("keep_without_backup")) {
+    policy.keep_without_backup = without->duration();
+  }
   return policy;
 }
 
@@ -200,10 +215,17 @@ SourceSettings read_source(const Field& item, std::size_t number) {
   if (const auto policy = fields.find("retention")) {
     source.retention = read_policy(*policy, " in 'retention'" + where);
   }
+  if (const auto log = fields.find("log")) {
+    source.log = read_log_policy(*log, " in 'log'" + where);
+  }
   if (const auto hooks = fields.find("hooks")) {
     source.hooks = read_hooks(*hooks, " in 'hooks'" + where);
   }
+  if (const auto hooks = fields.find("restore")) {
+    source.restore_hooks = read_hooks(*hooks, " in 'restore'" + where);
+  }
   read_class_settings(fields, where, source);
+  read_archive(fields, where, source);
   return source;
 }
 
@@ -271,6 +293,7 @@ Settings read_all(const Fields& fields) {
     settings.threads = threads->number(0, kMostThreads);
   }
   if (const auto retention = fields.find("retention")) read_retention(*retention, settings);
+  if (const auto log = fields.find("log")) settings.log = read_log_policy(*log, " in 'log'");
   if (const auto sources = fields.find("sources")) read_sources(*sources, settings);
   return settings;
 }
@@ -313,6 +336,13 @@ RetentionPolicy retention_for(const Settings& settings, const std::string& backu
   }
   const auto of_class = settings.class_retention.find(backup_class);
   return of_class == settings.class_retention.end() ? settings.retention : of_class->second;
+}
+
+LogPolicy log_policy_for(const Settings& settings, const std::string& source) {
+  for (const SourceSettings& known : settings.sources) {
+    if (known.name == source && known.log) return *known.log;
+  }
+  return settings.log;
 }
 
 Duration rpo_of(const SourceSettings& source) {

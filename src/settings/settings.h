@@ -26,6 +26,16 @@ struct RetentionPolicy {
   bool operator==(const RetentionPolicy&) const = default;
 };
 
+// How much of a database's log is kept besides what backups need to come back at all.
+struct LogPolicy {
+  // Every moment since then can be recovered, older backups only as they are. Unset: from the
+  // oldest backup on.
+  std::optional<Duration> keep;
+  // Log of a server, or of a timeline, that no backup leads to.
+  Duration keep_without_backup = std::chrono::days{30};
+  bool operator==(const LogPolicy&) const = default;
+};
+
 // A command run by /bin/sh around a backup, killed with its children after `timeout`.
 struct Hook {
   std::string command;
@@ -59,9 +69,17 @@ struct Assertion {
 
 enum class DatabaseMethod { kPhysical, kLogical };
 
+// How a physical backup of PostgreSQL reads.
+enum class PgRead {
+  kAuto,    // directly where the data directory is readable on this host, else as a stream
+  kDirect,  // the files themselves
+  kStream,  // BASE_BACKUP over the replication protocol
+};
+
 struct PostgresSettings {
   std::string connection;  // libpq: keywords and values, or a URL; empty: libpq's environment
   DatabaseMethod method = DatabaseMethod::kPhysical;
+  PgRead read = PgRead::kAuto;           // physical
   std::vector<std::string> databases;    // logical; empty: all
   std::string format = "plain";          // of logical backups: "plain", "custom"
   std::string system_user = "postgres";  // whom a local server sees when we are root; may be empty
@@ -80,6 +98,21 @@ struct MariadbSettings {
   std::string bin_directory;           // of mariadb-dump and its like; empty: PATH
 };
 
+// Where the backups of a source go.
+enum class BackupFormat {
+  kVault,
+  kArchive,  // ordinary archives: one object for each dump, or one for all files
+  kBoth,
+};
+
+struct ArchiveSettings {
+  bool zstd = false;                    // else gzip
+  std::optional<unsigned> level;        // of the compressor: 1..19, gzip to 9; none: its default
+  std::vector<std::string> recipients;  // "age1..."; empty: not sealed
+  std::string identity_file;  // of age: opens them again, for proofs and restores; may be empty
+  std::optional<RetentionPolicy> retention;  // unset: that of the source
+};
+
 struct SourceSettings {
   std::string name;          // [a-z0-9][a-z0-9-]{0,62}
   std::string backup_class;  // "database", "files", "config"
@@ -94,7 +127,11 @@ struct SourceSettings {
   std::string schedule;               // five-field cron, or "every 4h"; empty: by hand only
   Duration rpo{};                     // zero: the class default (database 1h, files 4h, config 24h)
   std::optional<RetentionPolicy> retention;  // unset: that of the class, else the global one
+  std::optional<LogPolicy> log;              // class database; unset: the global one
   Hooks hooks;
+  BackupFormat format = BackupFormat::kVault;
+  ArchiveSettings archive;
+  Hooks restore_hooks;  // around a restore over what is in use: stop and start the application
 };
 
 struct CopySettings {
@@ -146,6 +183,7 @@ struct Settings {
   unsigned threads = 0;         // 0: one per processor
   RetentionPolicy retention;    // the global default
   std::map<std::string, RetentionPolicy> class_retention;
+  LogPolicy log;  // the global default
   std::vector<SourceSettings> sources;
 };
 
@@ -168,6 +206,9 @@ const SourceSettings& find_source(const Settings& settings, const std::string& n
 // The policy that applies to a source (or to a class and name that the settings do not know).
 RetentionPolicy retention_for(const Settings& settings, const std::string& backup_class,
                               const std::string& source);
+
+// The same for the log of a source.
+LogPolicy log_policy_for(const Settings& settings, const std::string& source);
 
 // What is set for `url`: the entry with the longest url that it equals or lies below, by whole
 // parts of the path. Without one: the defaults.

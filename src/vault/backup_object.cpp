@@ -45,9 +45,11 @@ Ref ref_from(const Json& json) {
 }
 
 Json database_json(const DatabaseFacts& d) {
-  return {{"engine", d.engine}, {"version", d.version},   {"method", d.method},
-          {"system", d.system}, {"timeline", d.timeline}, {"start", d.start},
-          {"stop", d.stop}};
+  Json json{{"engine", d.engine}, {"version", d.version},   {"method", d.method},
+            {"system", d.system}, {"timeline", d.timeline}, {"start", d.start},
+            {"stop", d.stop}};
+  if (d.damaged_pages > 0) json["damaged_pages"] = d.damaged_pages;
+  return json;
 }
 
 DatabaseFacts parse_database(const Json& json) {
@@ -59,6 +61,7 @@ DatabaseFacts parse_database(const Json& json) {
   d.timeline = json.at("timeline").get<std::uint32_t>();
   d.start = json.at("start").get<std::string>();
   d.stop = json.at("stop").get<std::string>();
+  d.damaged_pages = json.value("damaged_pages", std::uint64_t{0});
   return d;
 }
 

@@ -38,6 +38,7 @@ struct DatabaseFacts {
   std::uint32_t timeline = 0;  // PostgreSQL
   std::string start;  // from here on the log is needed: an LSN, a binlog position; may be empty
   std::string stop;   // up to here, to be consistent: an LSN, a GTID set; may be empty
+  std::uint64_t damaged_pages = 0;  // that were found while it was read, and are in it as they were
   bool operator==(const DatabaseFacts&) const = default;
 };
 

@@ -12,7 +12,7 @@ using Json = nlohmann::json;
 
 constexpr std::string_view kMagic{"HFLOG1\n\0", 8};
 constexpr std::size_t kSaltSize = 32;
-constexpr std::size_t kFixedSize = 8 + kSessionBlockSize + kSaltSize + 4;
+constexpr std::size_t kFixedSize = kLogStartSize;
 // Of a usual header nothing is left out, of a large object little is read in vain.
 constexpr std::uint64_t kFirstRead = 4096;
 // More only as it comes: a header may lie.
@@ -99,9 +99,13 @@ LogHeader open_header(const Parts& parts, ByteView object, const KeyRing& ring,
   if (parts.header_length > object.size() - kFixedSize) {
     throw Error(Code::kCorrupt, "its header is cut off");
   }
-  return parse_header(open(hkdf(ring.shared, parts.salt, "holdfast log 1"), counter_nonce(0),
-                           associated(ring, parts.session, name),
-                           object.subspan(kFixedSize, parts.header_length), "the header"));
+  LogHeader header =
+      parse_header(open(hkdf(ring.shared, parts.salt, "holdfast log 1"), counter_nonce(0),
+                        associated(ring, parts.session, name),
+                        object.subspan(kFixedSize, parts.header_length), "the header"));
+  header.object_size = parts.header_end();
+  for (const LogFrame& frame : header.frames) header.object_size += frame.sealed_length;
+  return header;
 }
 
 // Whatever is wrong with the bytes of an object names it, and is damage.
@@ -155,7 +159,7 @@ Bytes encode_log(const KeyRing& ring, const LogName& name, ByteView content,
                  const std::string& facts, Timestamp created, int level) {
   check_log_name(name);
   const Session session = new_session(ring);  // its frame numbers start at 0, for this object alone
-  LogHeader header{content.size(), log_mac(ring, content), created, facts, {}};
+  LogHeader header{content.size(), log_mac(ring, content), created, facts, {}, 0};
   Bytes frames;
   Bytes sealed;
   FrameHeader frame;
@@ -199,6 +203,15 @@ LogHeader read_log_header(ObjectStore& store, const KeyRing& ring, const LogName
     store.read(key, have, MutableBytes(start).subspan(have));
   }
   return decode_log_header(start, ring, name);
+}
+
+std::optional<LogSealing> log_sealing(ByteView start) {
+  try {
+    const Parts parts = split(start);
+    return LogSealing{parts.session, to_array<kSaltSize>(parts.salt)};
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 LogContent decode_log(MutableBytes object, const KeyRing& ring, const LogName& name) {

@@ -1,7 +1,9 @@
 // A file of a database's log as one sealed, immutable object: docs/FORMAT.md, "Log objects".
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,7 @@ struct LogHeader {
   Timestamp created{};
   std::string facts = "{}";  // a JSON object that this room does not look into
   std::vector<LogFrame> frames;
+  std::uint64_t object_size = 0;  // of the whole object, as the parts add up
 };
 
 // HMAC(K_id, content): tells same bytes from other ones. Throws Error(kDenied) for an operator.
@@ -41,6 +44,16 @@ Bytes encode_log(const KeyRing& ring, const LogName& name, ByteView content,
 LogHeader decode_log_header(ByteView object, const KeyRing& ring, const LogName& name);
 // The same with the fewest bytes read. Throws also what the store throws.
 LogHeader read_log_header(ObjectStore& store, const KeyRing& ring, const LogName& name);
+
+// What tells two writings of one log object apart without a key: the same content sealed twice has
+// nothing but its name in common.
+struct LogSealing {
+  SessionBlock session{};
+  std::array<std::uint8_t, 32> salt{};
+};
+inline constexpr std::size_t kLogStartSize = 8 + kSessionBlockSize + 32 + 4;
+// From the first kLogStartSize bytes at least; nothing when it is no log object.
+std::optional<LogSealing> log_sealing(ByteView start);
 
 struct LogContent {
   LogHeader header;

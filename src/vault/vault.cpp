@@ -153,10 +153,11 @@ KeyRing unlock(ObjectStore& store, const VaultId& vault, const Credential& crede
               fmt::format("none of the {} of the vault opens with it", plural(tried, "key")));
 }
 
-void refuse_foreign_objects(ObjectStore& store) {
+void refuse_foreign_objects(ObjectStore& store,
+                            const std::function<bool(std::string_view)>& may_stay) {
   std::string foreign;
   store.list("", [&](const ObjectInfo& info) {
-    if (foreign.empty()) foreign = info.key;
+    if (foreign.empty() && !(may_stay && may_stay(info.key))) foreign = info.key;
   });
   if (!foreign.empty()) {
     throw Error(Code::kConflict,
@@ -212,12 +213,13 @@ Vault::Vault(ObjectStore& store, Clock& clock, KeyRing ring, VaultParameters par
 
 std::unique_ptr<Vault> Vault::create(ObjectStore& store, Clock& clock, const KeyRing& ring,
                                      const VaultParameters& parameters,
-                                     const std::string& cache_directory) {
+                                     const std::string& cache_directory,
+                                     const std::function<bool(std::string_view)>& may_stay) {
   if (vault_id_of(store)) {
     throw Error(Code::kConflict, store.traits().url + " holds a vault already",
                 "use it as it is, or choose another place");
   }
-  refuse_foreign_objects(store);
+  refuse_foreign_objects(store, may_stay);
   VaultParameters filled = parameters;
   filled.id = ring.vault;
   filled.created = format_rfc3339(clock.now());

@@ -32,10 +32,11 @@ struct VaultParameters {
 class Vault {
  public:
   // Writes holdfast.json. Throws Error(kConflict) when the store holds a vault already, or
-  // anything else that is not ours.
+  // anything else that is not ours: no key that `may_stay` (nothing: none) accepts.
   static std::unique_ptr<Vault> create(ObjectStore& store, Clock& clock, const KeyRing& ring,
                                        const VaultParameters& parameters,
-                                       const std::string& cache_directory);
+                                       const std::string& cache_directory,
+                                       const std::function<bool(std::string_view)>& may_stay = {});
   // Throws kNotFound (no vault there), kUnsupported (a newer format or feature), kDenied (wrong
   // key), kCorrupt. `cache_directory` may be empty: nothing is cached.
   static std::unique_ptr<Vault> open(ObjectStore& store, Clock& clock, const Credential& credential,

@@ -4,10 +4,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <regex>
 
 #include "os/file.h"
+#include "postgres/load.h"
 #include "postgres/shop.h"
 #include "postgres/writer.h"
 #include "source/postgres/connection.h"
@@ -17,53 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Small segments and few buffers: pages are written all the time.
-PostgresOptions busy() {
-  return {{"--data-checksums", "--wal-segsize=1"},
-          {"shared_buffers = 1MB", "max_wal_size = 8MB", "min_wal_size = 2MB",
-           "bgwriter_delay = 10ms", "checkpoint_timeout = 30s"}};
-}
-
-// Creates, fills and drops tables until it is stopped.
-class Churn {
- public:
-  explicit Churn(const PostgresServer& server)
-      : thread_([&server](std::stop_token stop) {
-          for (int i = 0; !stop.stop_requested(); ++i) {
-            const std::string table = "churn_" + std::to_string(i);
-            server.query("CREATE TABLE " + table +
-                         " AS SELECT g FROM generate_series(1, 5000) g; " + "DROP TABLE " + table);
-          }
-        }) {}
-
- private:
-  std::jthread thread_;
-};
-
-// Also the end of the server.
-void expect_sound(PostgresServer& server) {
-  const ProcessResult check = server.run("pg_amcheck", {"--all", "--install-missing"});
-  EXPECT_EQ(check.exit_code, 0) << check.output << check.error_output;
-  server.stop();
-  const ProcessResult sums = server.run("pg_checksums", {"--check", "-D", server.data()});
-  EXPECT_EQ(sums.exit_code, 0) << sums.output << sums.error_output;
-}
-
-// Where the backup ended, as the restored server says.
-std::string end_of_backup(const PostgresServer& restored) {
-  std::smatch found;
-  const std::string log = restored.log();
-  const std::regex line("consistent recovery state reached at ([0-9A-F/]+)");
-  if (!std::regex_search(log, found, line)) throw std::runtime_error("no recovery:\n" + log);
-  return found[1];
-}
-
 std::ptrdiff_t count(const std::vector<std::string>& paths, const std::string& path) {
   return std::count(paths.begin(), paths.end(), path);
-}
-
-std::string path_of(const PostgresServer& server, const std::string& table) {
-  return server.query("SELECT pg_relation_filepath('" + table + "')");
 }
 
 TEST(PhysicalBackup, WhatWasAcknowledgedUnderLoadComesBack) {

@@ -1,50 +1,17 @@
 // A server that is protected: one source of class database, a vault, and the program under test.
 #pragma once
 
-#include <sys/types.h>
-
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "support/background.h"
 #include "support/postgres_server.h"
 
 namespace holdfast {
 
 using nlohmann::json;
-
-// How a run of the program ended.
-struct Outcome {
-  int code = 0;
-  std::string out;
-  std::string err;
-};
-
-// The program, running in the background. Ends with this object, by SIGKILL.
-class Background {
- public:
-  Background(const std::vector<std::string>& argv, const std::string& directory,
-             const std::string& output);
-  Background(const Background&) = delete;
-  Background& operator=(const Background&) = delete;
-  ~Background();
-
-  // Its exit code, 128 + signal when one ended it; throws std::runtime_error after a minute.
-  int wait();
-  // The same after `signal`.
-  int end(int signal);
-  bool running();
-  // What it printed so far.
-  std::string said() const;
-  // Returns once it has printed `text`; throws std::runtime_error when it ends before.
-  void wait_for(const std::string& text);
-
- private:
-  std::string output_;
-  pid_t pid_ = -1;
-  int code_ = 0;
-};
 
 // The program runs as the user of the tests; a server that root starts is the user postgres's.
 class Shop {

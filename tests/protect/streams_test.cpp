@@ -224,6 +224,7 @@ TEST_F(Streams, WhatIsReadIsSeenOnceAndInOrder) {
     const std::lock_guard lock(mutex);
     EXPECT_EQ(offset, seen[file.stored_path].size()) << file.stored_path;
     seen[file.stored_path] += as_text(content);
+    return true;
   };
   run(job_);
   for (const auto& [name, text] : wanted) EXPECT_TRUE(seen[name] == text) << name;

@@ -388,6 +388,18 @@ TEST_F(SettingsTest, RetentionFallsBackFromSourceToClassToDefault) {
   EXPECT_EQ(retention_for(settings, "other", "unknown").keep_last, 7U);
 }
 
+TEST_F(SettingsTest, TheLogOfASourceFallsBackToTheDefault) {
+  EXPECT_EQ(log_policy_for(Settings{}, "any"), LogPolicy{});
+  EXPECT_EQ(LogPolicy{}.keep_without_backup, Duration{days{30}});
+  const Settings settings = parse(
+      "log: {keep: 14d}\n"
+      "sources:\n"
+      "  - {name: a, class: database, postgresql: {}, log: {keep_without_backup: 2d}}\n"
+      "  - {name: b, class: database, postgresql: {}}\n");
+  EXPECT_EQ(log_policy_for(settings, "a"), (LogPolicy{{}, days{2}}));
+  EXPECT_EQ(log_policy_for(settings, "b"), (LogPolicy{Duration{days{14}}, days{30}}));
+}
+
 TEST_F(SettingsTest, ARetentionWithoutRulesIsARetention) {
   const Settings settings = parse(
       "retention: {default: {keep_last: 1}}\n"

@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include "os/clock.h"
+#include "support/loopback.h"
 
 namespace holdfast {
 namespace {
@@ -100,6 +101,7 @@ ProcessResult PostgresServer::run(const std::string& name,
   options.argv = as_postgres(std::move(arguments));
   options.working_directory = directory_.path();
   options.environment = {{"PGHOST", socket_directory()},
+                         {"PGPORT", port()},
                          {"PGUSER", "postgres"},
                          {"PGDATABASE", "postgres"},
                          {"HOME", directory_.path()}};
@@ -129,7 +131,8 @@ void PostgresServer::spawn() {
   if (running()) throw std::runtime_error("the server runs already");
   std::vector<std::string> arguments =
       as_postgres({program("postgres"), "-D", data(), "-k", socket_directory(), "-c",
-                   "listen_addresses=", "-c", "unix_socket_permissions=0777"});
+                   port_ == 0 ? "listen_addresses=" : "listen_addresses=127.0.0.1", "-c",
+                   "port=" + port(), "-c", "unix_socket_permissions=0777"});
   std::vector<char*> argv;
   for (std::string& one : arguments) argv.push_back(one.data());
   argv.push_back(nullptr);
@@ -146,6 +149,13 @@ void PostgresServer::spawn() {
   }
   ::close(log);
   if (pid_ < 0) throw std::runtime_error("cannot fork");
+}
+
+std::string PostgresServer::port() const { return port_ == 0 ? "5432" : std::to_string(port_); }
+
+int PostgresServer::listen() {
+  port_ = listen_on_loopback().port;
+  return port_;
 }
 
 void PostgresServer::start() {

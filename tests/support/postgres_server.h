@@ -21,8 +21,8 @@ struct PostgresOptions {
 
 // The server refuses to run as root: then it, and all that is run for it, is the user postgres, and
 // what it is to read or write has to be that user's (see give_to_postgres). Listens on a socket in
-// a directory of its own and on no port. fsync stays on. Ends with the test, also when that is
-// killed. One thread; to be started by the main thread.
+// a directory of its own and on no port unless it is told to. fsync stays on. Ends with the test,
+// also when that is killed. One thread; to be started by the main thread.
 class PostgresServer {
  public:
   // A fresh cluster; not started.
@@ -41,6 +41,9 @@ class PostgresServer {
 
   // More lines for postgresql.conf; later ones win.
   void configure(const std::vector<std::string>& settings) const;
+
+  // From the next start on it listens on 127.0.0.1 too, on a port that was free: this one.
+  int listen();
 
   // Returns once it accepts queries; throws std::runtime_error with its log when it ends before.
   void start();
@@ -61,10 +64,12 @@ class PostgresServer {
 
  private:
   void spawn();
+  std::string port() const;
   void end(int signal);
 
   TempDir directory_;
   std::string data_name_ = "data";
+  int port_ = 0;  // 0: none
   pid_t pid_ = -1;
 };
 

@@ -23,6 +23,18 @@ std::vector<std::string> dump_command(const MariadbSettings& settings) {
   return command;
 }
 
+// `named`: the dump makes the databases and goes into each.
+void add_databases(const MariadbServer& server, const std::vector<std::string>& databases,
+                   bool named, std::vector<std::string>& command) {
+  command.insert(command.end(), {"--single-transaction", "--quick", "--routines", "--triggers",
+                                 "--events", "--hex-blob"});
+  if (server.log_bin) command.insert(command.end(), {"--master-data=2", "--gtid"});
+  if (named) command.emplace_back("--databases");
+  // A name may begin with a dash.
+  command.emplace_back("--");
+  command.insert(command.end(), databases.begin(), databases.end());
+}
+
 // What follows `mark` up to `end`; empty when it is not there.
 std::string_view between(std::string_view text, std::string_view mark, std::size_t at,
                          std::string_view end) {
@@ -61,19 +73,20 @@ std::vector<std::string> chosen_databases(const MariadbSettings& settings,
   return settings.databases;
 }
 
+MariadbDumpPlan plan_mariadb_archive(const MariadbSettings& settings, const MariadbServer& server,
+                                     const std::vector<std::string>& databases) {
+  MariadbDumpPlan plan{"all.sql", dump_command(settings), server.log_bin};
+  add_databases(server, databases, settings.databases.size() != 1, plan.command);
+  return plan;
+}
+
 std::vector<MariadbDumpPlan> plan_mariadb_dumps(const MariadbSettings& settings,
                                                 const MariadbServer& server,
                                                 const std::vector<std::string>& databases) {
   std::vector<MariadbDumpPlan> plans;
   if (!databases.empty()) {
     MariadbDumpPlan all{"all.sql", dump_command(settings), server.log_bin};
-    std::vector<std::string>& command = all.command;
-    command.insert(command.end(), {"--single-transaction", "--quick", "--routines", "--triggers",
-                                   "--events", "--hex-blob"});
-    if (server.log_bin) command.insert(command.end(), {"--master-data=2", "--gtid"});
-    // A name may begin with a dash.
-    command.insert(command.end(), {"--databases", "--"});
-    command.insert(command.end(), databases.begin(), databases.end());
+    add_databases(server, databases, true, all.command);
     plans.push_back(std::move(all));
   }
   MariadbDumpPlan users{"users.sql", dump_command(settings), false};

@@ -27,6 +27,9 @@ std::vector<MariadbDumpPlan> plan_mariadb_dumps(const MariadbSettings& settings,
 // EXISTS behind the name, where it is a syntax error; and plugins that judge passwords, which would
 // refuse accounts that are older than they, come last.
 std::string mended_users_dump(const std::string& dump);
+// The dump for an archive: of one database it does not name it, so that it can be loaded into any.
+MariadbDumpPlan plan_mariadb_archive(const MariadbSettings& settings, const MariadbServer& server,
+                                     const std::vector<std::string>& databases);
 
 // The databases of the settings; without any: all. Throws kNotFound for one that does not exist.
 std::vector<std::string> chosen_databases(const MariadbSettings& settings,

@@ -7,13 +7,13 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/process_stream.h"
-#include "source/mariadb/restore.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::size_t kReadSize = std::size_t{256} << 10;
 constexpr std::size_t kSaid = 1500;
+constexpr std::string_view kReached = "holdfast reached ";
 constexpr const char* kStays =
     "the directory is not complete, and no server starts on it: run the restore again, to a moment "
     "before this statement, or with --to-immediate";
@@ -47,6 +47,22 @@ std::vector<std::string> client_command(const MariadbSettings& settings) {
   return command;
 }
 
+// In the session of the replay: when that ends, a temporary table that is left over is dropped,
+// which the server counts as one more transaction.
+std::string last_words(const MariadbConnection& connection, const BinlogReplay& replay) {
+  return fmt::format(
+      "\nDELIMITER ;\nSELECT concat('{}', @@GLOBAL.gtid_binlog_pos) AS '';\n"
+      "SET GLOBAL gtid_slave_pos = {};\n",
+      kReached, connection.quoted(replay.after.text()));
+}
+
+GtidPosition reached_of(std::string_view output) {
+  const std::size_t at = output.rfind(kReached);
+  if (at == std::string_view::npos) return {};
+  output.remove_prefix(at + kReached.size());
+  return GtidPosition(output.substr(0, output.find('\n')));
+}
+
 void check(const ProcessResult& reader, const ProcessResult& client) {
   if (reader.stopped || client.stopped) throw Error(Code::kCancelled, "interrupted");
   // The client first: the reader dies of its end.
@@ -62,22 +78,29 @@ void check(const ProcessResult& reader, const ProcessResult& client) {
   }
 }
 
-void pipe_events(const MariadbSettings& settings, const BinlogReplay& replay,
-                 const std::stop_token& stop) {
+// Returns what the client printed.
+std::string pipe_events(const MariadbSettings& settings, const BinlogReplay& replay,
+                        const std::string& last, const std::stop_token& stop) {
   ProcessStream client(in_utc(client_command(settings)), ProcessStream::Direction::kInput, stop);
   ProcessStream reader(in_utc(reader_command(settings, replay)), ProcessStream::Direction::kOutput,
                        stop);
-  Bytes buffer(kReadSize);
-  while (const std::size_t n = reader.read(buffer)) {
-    if (client.write(ByteView(buffer).first(n))) continue;
+  const auto give_up = [&client] {
     const ProcessResult said = client.finish();
     ProcessResult cut;
     cut.stopped = said.stopped;
     check(cut, said);
     throw Error(Code::kInvalid, "the server's client stopped reading the binary log", kStays);
+  };
+  Bytes buffer(kReadSize);
+  while (const std::size_t n = reader.read(buffer)) {
+    if (!client.write(ByteView(buffer).first(n))) give_up();
   }
   const ProcessResult read = reader.finish();
-  check(read, client.finish());
+  // What was cut off must not be taken for the end.
+  if (read.exit_code == 0 && !client.write(as_bytes(last))) give_up();
+  const ProcessResult said = client.finish();
+  check(read, said);
+  return said.output + said.error_output;
 }
 
 // Only domains in which something was replayed: the log of the server has no others.
@@ -109,9 +132,9 @@ void replay_binlogs(const MariadbSandbox& server, const BinlogReplay& replay,
                     std::stop_token stop) {
   MariadbConnection connection = server.connect();
   connection.query("SET GLOBAL gtid_binlog_state = " + connection.quoted(replay.before.text()));
-  pipe_events(server.settings(), replay, stop);
-  check_reached(GtidPosition(connection.value("SELECT @@gtid_binlog_pos")), replay);
-  set_mariadb_gtid(connection, replay.after.text());
+  const std::string printed =
+      pipe_events(server.settings(), replay, last_words(connection, replay), stop);
+  check_reached(reached_of(printed), replay);
 }
 
 }  // namespace holdfast

@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/file.h"
-#include "source/postgres/cluster.h"
+#include "source/postgres/replication.h"
+#include "source/postgres/wal_hold.h"
 
 namespace holdfast {
 namespace {
@@ -23,8 +24,13 @@ class Check {
       good("PostgreSQL " + cluster.version + ", system " + cluster.system_identifier +
            (cluster.in_recovery ? ", a standby" : ""));
       if (settings_.method == DatabaseMethod::kPhysical) {
-        check_rights(connection);
-        check_files(cluster);
+        check_replication(connection);
+        if (reads_files(cluster)) {
+          check_backup_functions(connection);
+        } else {
+          check_stream(connection);
+        }
+        check_pages(cluster);
         check_log(connection, cluster);
       } else {
         check_tools(cluster);
@@ -45,37 +51,79 @@ class Check {
     findings_.push_back({Verdict::kBad, std::move(what), std::move(hint)});
   }
 
-  void check_rights(PgConnection& connection) {
+  void check_replication(PgConnection& connection) {
     const PgRow role = connection
                            .query(
                                "select rolsuper, rolreplication, rolname "
                                "from pg_roles where rolname = current_user")
                            .at(0);
-    const std::string name = role[2].value_or("");
-    if (role[0] != "t" && role[1] != "t") {
-      bad("the role " + name + " has no right to replicate",
-          "ALTER ROLE " + name + " REPLICATION;");
-    }
+    role_ = role[2].value_or("");
+    may_replicate_ = role[0] == "t" || role[1] == "t";
+    if (may_replicate_) return;
+    bad("the role " + role_ + " has no right to replicate",
+        "ALTER ROLE " + role_ + " REPLICATION;");
+  }
+
+  void check_backup_functions(PgConnection& connection) {
     const bool starts = connection.value(
                             "select bool_and(has_function_privilege(oid, 'execute')) from pg_proc "
                             "where proname in ('pg_backup_start', 'pg_backup_stop', "
                             "'pg_start_backup', 'pg_stop_backup')") == "t";
     if (!starts) {
-      bad("the role " + name + " may not start a backup",
-          "GRANT EXECUTE ON FUNCTION pg_backup_start, pg_backup_stop TO " + name + ";");
+      bad("the role " + role_ + " may not start a backup",
+          "GRANT EXECUTE ON FUNCTION pg_backup_start, pg_backup_stop TO " + role_ + ";");
+    } else if (may_replicate_) {
+      good("the role " + role_ + " may back up");
     }
-    if (starts && (role[0] == "t" || role[1] == "t")) good("the role " + name + " may back up");
   }
 
-  void check_files(const PgCluster& cluster) {
-    const std::string file = cluster.data_directory + "/PG_VERSION";
-    if (::access(file.c_str(), R_OK) == 0) {
-      good("the data directory " + printable(cluster.data_directory) + " is readable");
-    } else {
-      bad("the data directory " + printable(cluster.data_directory) +
-              " is not readable on this host",
-          "run Holdfast on the database host, as root or as the server's user");
+  // As a backup decides it; what keeps the slot for that from being made is found elsewhere.
+  bool files_are_here(const PgCluster& cluster) {
+    try {
+      return PgWalHold(settings_, stop_).files_are_here();
+    } catch (const Error& error) {
+      if (error.code() == Code::kCancelled) throw;
     }
+    return !cluster.data_directory.empty() &&
+           ::access((cluster.data_directory + "/PG_VERSION").c_str(), R_OK) == 0;
+  }
+
+  // True when a backup would read the files themselves.
+  bool reads_files(const PgCluster& cluster) {
+    if (settings_.read == PgRead::kStream) return false;
+    const std::string directory = cluster.data_directory.empty()
+                                      ? "the data directory (this role may not see where)"
+                                      : "the data directory " + printable(cluster.data_directory);
+    if (files_are_here(cluster)) {
+      good(directory + " is readable");
+      return true;
+    }
+    if (settings_.read == PgRead::kAuto) {
+      good(directory + " is not readable on this host: backups come as a stream from the server");
+      return false;
+    }
+    bad(directory + " is not readable on this host",
+        "run Holdfast on the database host, as root or as the server's user, or leave 'read: "
+        "direct' out");
+    return true;
+  }
+
+  // A real connection in replication mode says more than settings: pg_hba.conf has lines of its own
+  // for these.
+  void check_stream(PgConnection& connection) {
+    const std::string free = connection.value(
+        "select current_setting('max_wal_senders')::int - count(*) from pg_stat_replication");
+    if (!may_replicate_) return;
+    try {
+      PgReplication(settings_, "holdfast_check").identify();
+      good("the role " + role_ + " may back up over the network, " + free +
+           " WAL senders are free");
+    } catch (const Error& error) {
+      bad("no connection for replication: " + error.message(), error.hint());
+    }
+  }
+
+  void check_pages(const PgCluster& cluster) {
     if (cluster.checksums) {
       good("data pages have checksums");
     } else {
@@ -104,12 +152,14 @@ class Check {
              "set it to what the disk can spare, 20GB say");
     }
     const std::string mode = connection.value("select current_setting('archive_mode')");
-    const std::string command = connection.value("select current_setting('archive_command', true)");
+    // A role without pg_read_all_settings does not see it.
+    const std::string command =
+        connection.value("select setting from pg_settings where name = 'archive_command'");
     if (mode == "off") {
       advise("archive_mode is off: restores reach the backups, and no moment between them",
              "set archive_mode = on and archive_command = 'holdfast wal-push %p', or run "
              "holdfast stream SOURCE");
-    } else if (command.find("wal-push") == std::string::npos) {
+    } else if (!command.empty() && command.find("wal-push") == std::string::npos) {
       advise("archive_command is not Holdfast's: " + printable(command),
              "archive_command = 'holdfast wal-push %p'");
     } else {
@@ -144,6 +194,8 @@ class Check {
 
   const PostgresSettings& settings_;
   std::stop_token stop_;
+  std::string role_;
+  bool may_replicate_ = false;
   std::vector<SetupFinding> findings_;
 };
 

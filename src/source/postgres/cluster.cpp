@@ -15,7 +15,8 @@ std::uint64_t number(const std::optional<std::string>& text) {
 constexpr const char* kFacts = R"(
 select current_setting('server_version'),
        (select system_identifier::text from pg_control_system()),
-       current_setting('data_directory', true),
+       case when pg_has_role(current_user, 'pg_read_all_settings', 'usage')
+            then current_setting('data_directory') end,
        (select setting from pg_settings where name = 'wal_segment_size'),
        current_setting('block_size'),
        (select timeline_id from pg_control_checkpoint()),
@@ -36,15 +37,7 @@ PgCluster read_cluster(PgConnection& connection) {
     throw Error(Code::kUnsupported, "PostgreSQL before 13 is not supported",
                 "upgrade the server; until then dump it in a hook of a source of class files");
   }
-  PgRow row;
-  try {
-    row = connection.query(kFacts).at(0);
-  } catch (Error& error) {
-    if (error.code() == Code::kDenied) {
-      error.suggest("grant the role what backups need: GRANT pg_read_all_settings TO the role");
-    }
-    throw;
-  }
+  const PgRow row = connection.query(kFacts).at(0);
   const std::string version = row[0].value_or("");
   cluster.version = version.substr(0, version.find(' '));
   cluster.system_identifier = row[1].value_or("");
@@ -62,7 +55,8 @@ PgCluster read_cluster(PgConnection& connection) {
        connection.query("select current_setting(name, true) from pg_settings "
                         "where name in ('config_file', 'hba_file', 'ident_file')")) {
     const std::string file = found[0].value_or("");
-    if (!file.empty() && !is_within(file, cluster.data_directory)) {
+    if (!file.empty() && !cluster.data_directory.empty() &&
+        !is_within(file, cluster.data_directory)) {
       cluster.outside_files.push_back(file);
     }
   }

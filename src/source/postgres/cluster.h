@@ -15,10 +15,10 @@ struct PgTablespace {
 };
 
 struct PgCluster {
-  int version_number = 0;         // 150018
-  std::string version;            // "15.18"
-  std::string system_identifier;  // decimal
-  std::string data_directory;
+  int version_number = 0;          // 150018
+  std::string version;             // "15.18"
+  std::string system_identifier;   // decimal
+  std::string data_directory;      // empty when the role may not see it
   std::uint64_t segment_size = 0;  // of WAL, bytes
   std::uint32_t block_size = 0;
   std::uint32_t timeline = 0;
@@ -29,7 +29,7 @@ struct PgCluster {
   std::vector<std::string> outside_files;  // configuration that is not in the data directory
 };
 
-// Throws kDenied when the role may not see all of it, kUnsupported for a server before 13.
+// Throws kUnsupported for a server before 13.
 PgCluster read_cluster(PgConnection& connection);
 
 }  // namespace holdfast

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/identity.h"
+#include "source/postgres/load.h"
 
 namespace holdfast {
 namespace {
@@ -75,9 +76,42 @@ bool says(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
+// A socket in the file system, by libpq's rules; several hosts are taken by their first.
+bool is_local(const Keywords& keywords) {
+  const char* in_environment = std::getenv("PGHOST");
+  std::string host = in_environment == nullptr ? "" : in_environment;
+  for (std::size_t i = 0; i < keywords.names.size(); ++i) {
+    if (keywords.names[i] == "hostaddr") return false;
+    if (keywords.names[i] == "host") host = keywords.values[i];
+  }
+  return host.empty() || host.front() == '/' || host.front() == '@';
+}
+
+// What a connection in replication mode needs beyond one to a database.
+std::optional<Error> replication_error(const std::string& text) {
+  if (says(text, "max_wal_senders")) {
+    return Error(
+        Code::kExhausted, text,
+        "a backup from elsewhere needs one free WAL sender: raise max_wal_senders (needs a "
+        "restart), or end a receiver that nobody needs (select * from "
+        "pg_stat_replication)");
+  }
+  if (says(text, "to start walsender")) {
+    return Error(Code::kDenied, text,
+                 "a backup needs a role with REPLICATION: ALTER ROLE ... REPLICATION");
+  }
+  if (says(text, "no pg_hba.conf entry for replication")) {
+    return Error(Code::kDenied, text,
+                 "add a line for the database 'replication' to the server's pg_hba.conf and reload "
+                 "it: hostssl replication ROLE ADDRESS/32 scram-sha-256");
+  }
+  return std::nullopt;
+}
+
 // libpq gives no SQLSTATE for a failed connection, so the text has to do.
 Error connection_error(pg_conn* connection) {
   const std::string text = trimmed(::PQerrorMessage(connection));
+  if (auto error = replication_error(text)) return *error;
   if (::PQconnectionNeedsPassword(connection) != 0 || ::PQconnectionUsedPassword(connection) != 0 ||
       says(text, "authentication failed") || says(text, "no pg_hba.conf entry")) {
     return {Code::kDenied, text,
@@ -93,11 +127,23 @@ Error connection_error(pg_conn* connection) {
 
 }  // namespace
 
+std::string pg_database_of(const std::string& connection) {
+  const Options options = parse(connection);
+  for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {
+    if (std::string_view(o->keyword) == "dbname" && o->val != nullptr) return o->val;
+  }
+  return {};
+}
+
 void PgCloser::operator()(pg_conn* connection) const { ::PQfinish(connection); }
 
 PgHandle connect(const PostgresSettings& settings, const ConnectionKeywords& fixed) {
   Keywords keywords = keywords_of(settings, "");
   if (!keywords.has("connect_timeout")) keywords.set("connect_timeout", "15");
+  // A host that vanished is noticed within two minutes, not within two hours.
+  if (!keywords.has("keepalives_idle")) keywords.set("keepalives_idle", "60");
+  if (!keywords.has("keepalives_interval")) keywords.set("keepalives_interval", "10");
+  if (!keywords.has("keepalives_count")) keywords.set("keepalives_count", "6");
   for (const auto& [name, value] : fixed) keywords.set(name, value);
   std::vector<const char*> names;
   std::vector<const char*> values;
@@ -108,7 +154,10 @@ PgHandle connect(const PostgresSettings& settings, const ConnectionKeywords& fix
   names.push_back(nullptr);
   values.push_back(nullptr);
   std::optional<ActAs> as;
-  if (!settings.system_user.empty()) as.emplace(system_user(settings.system_user));
+  // Over the network nobody sees who we are, and ~/.pgpass is the caller's own.
+  if (!settings.system_user.empty() && is_local(keywords)) {
+    as.emplace(system_user(settings.system_user));
+  }
   PgHandle connection(::PQconnectdbParams(names.data(), values.data(), 0));
   if (!connection) throw Error(Code::kExhausted, "out of memory");
   if (::PQstatus(connection.get()) != CONNECTION_OK) throw connection_error(connection.get());

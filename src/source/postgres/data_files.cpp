@@ -65,6 +65,18 @@ std::optional<RelationName> parse_relation(std::string_view name) {
   return parsed;
 }
 
+bool left_out(std::string_view stored_directory, std::string_view name) {
+  if (name.starts_with("pgsql_tmp") || name.starts_with("pg_internal.init")) return true;
+  if (stored_directory.empty()) return contains(kLeftOut, name);
+  return stored_directory == "global" && name == "pg_control";
+}
+
+// Where relations lie.
+bool has_relations(std::string_view stored_directory) {
+  return stored_directory == "global" || is_within(stored_directory, "base") ||
+         is_within(stored_directory, "pg_tblspc");
+}
+
 class Collector {
  public:
   Collector(const PgCluster& cluster, std::stop_token stop)
@@ -103,12 +115,6 @@ class Collector {
     return names;
   }
 
-  static bool left_out(std::string_view stored_directory, std::string_view name) {
-    if (name.starts_with("pgsql_tmp") || name.starts_with("pg_internal.init")) return true;
-    if (stored_directory.empty()) return contains(kLeftOut, name);
-    return stored_directory == "global" && name == "pg_control";
-  }
-
   // Numbers of relations that are emptied after a crash, and so after a restore.
   static std::set<std::string> unlogged_in(const std::vector<std::string>& names) {
     std::set<std::string> unlogged;
@@ -121,8 +127,7 @@ class Collector {
 
   void directory(const std::string& path, const std::string& stored) {
     const std::vector<std::string> names = names_in(path);
-    const bool relations =
-        stored == "global" || is_within(stored, "base") || is_within(stored, "pg_tblspc");
+    const bool relations = has_relations(stored);
     const std::set<std::string> unlogged = relations ? unlogged_in(names) : std::set<std::string>();
     for (const std::string& name : names) {
       if (left_out(stored, name)) continue;
@@ -175,6 +180,14 @@ class Collector {
 }  // namespace
 
 bool is_relation_file(std::string_view name) { return parse_relation(name).has_value(); }
+
+bool is_page_file(std::string_view stored_path) {
+  return has_relations(parent_path(stored_path)) && is_relation_file(base_name(stored_path));
+}
+
+bool is_left_out(std::string_view stored_path) {
+  return left_out(parent_path(stored_path), base_name(stored_path));
+}
 
 std::uint32_t relation_segment(std::string_view name) {
   const auto relation = parse_relation(name);

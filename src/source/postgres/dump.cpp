@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/error.h"
 #include "base/human.h"
@@ -38,6 +39,29 @@ std::vector<std::string> chosen(const PostgresSettings& settings, PgConnection& 
 
 }  // namespace
 
+std::string database_of_dump(const std::string& stored_path) {
+  std::string_view name = stored_path;
+  if (name.starts_with('~')) return {};
+  for (const std::string_view suffix : {".sql", ".dump"}) {
+    if (!name.ends_with(suffix)) continue;
+    name.remove_suffix(suffix.size());
+    break;
+  }
+  std::string database;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    unsigned value = 0;
+    const char* const digits = name.data() + i + 1;
+    if (name[i] == '%' && i + 2 < name.size() &&
+        std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
+      database += static_cast<char>(value);
+      i += 2;
+    } else {
+      database += name[i];
+    }
+  }
+  return database;
+}
+
 std::vector<std::string> pg_databases(PgConnection& connection) {
   std::vector<std::string> names;
   for (const PgRow& row : connection.query("select datname from pg_database "
@@ -60,6 +84,7 @@ std::vector<PgDumpPlan> plan_pg_dumps(const PostgresSettings& settings, PgConnec
   const bool custom = settings.format == "custom";
   for (const std::string& database : chosen(settings, connection)) {
     PgDumpPlan plan;
+    plan.database = database;
     plan.stored_path = file_name(database) + (custom ? ".dump" : ".sql");
     plan.command = pg_command(settings, "pg_dump", version);
     // Not compressed: equal parts of two dumps must be equal bytes to be stored once.
@@ -71,6 +96,33 @@ std::vector<PgDumpPlan> plan_pg_dumps(const PostgresSettings& settings, PgConnec
     plan.environment = pg_environment(settings, database);
     plans.push_back(std::move(plan));
   }
+  return plans;
+}
+
+std::vector<PgDumpPlan> plan_pg_archives(const PostgresSettings& settings, PgConnection& connection,
+                                         bool passwords) {
+  const int version = connection.server_version();
+  std::vector<PgDumpPlan> plans;
+  for (const std::string& database : chosen(settings, connection)) {
+    PgDumpPlan plan;
+    plan.database = database;
+    plan.stored_path = file_name(database) + ".sql";
+    plan.command = pg_command(settings, "pg_dump", version);
+    // Without --create: a dump that connects to the database it came from would write into that one
+    // when somebody meant to load it into another.
+    plan.command.insert(plan.command.end(), {"--format=plain", "--clean", "--if-exists",
+                                             "--no-password", "--lock-wait-timeout=600000"});
+    plan.environment = pg_environment(settings, database);
+    plans.push_back(std::move(plan));
+  }
+  if (settings.databases.size() == 1) return plans;
+  PgDumpPlan globals;
+  globals.stored_path = "~globals.sql";
+  globals.command = pg_command(settings, "pg_dumpall", version);
+  globals.command.insert(globals.command.end(), {"--globals-only", "--no-password"});
+  if (!passwords) globals.command.emplace_back("--no-role-passwords");
+  globals.environment = pg_environment(settings, "");
+  plans.push_back(std::move(globals));
   return plans;
 }
 

@@ -17,12 +17,24 @@ std::vector<std::string> pg_databases(PgConnection& connection);
 // One dump.
 struct PgDumpPlan {
   std::string stored_path;  // "app.sql", "app.dump", "~globals.sql"
+  std::string database;     // empty: roles and tablespaces
   std::vector<std::string> command;
   std::vector<std::pair<std::string, std::string>> environment;
 };
 
+// The database that a dump of a logical backup is of, by its path: "app.sql", "app.dump". Empty for
+// what is no database's: "~globals.sql".
+std::string database_of_dump(const std::string& stored_path);
+
 // One plan for each database of the settings (without any: all), and one for roles and tablespaces.
 // Throws kNotFound for a database that the server does not have.
 std::vector<PgDumpPlan> plan_pg_dumps(const PostgresSettings& settings, PgConnection& connection);
+
+// The same for archives that psql loads into any database: plain SQL that neither names the
+// database nor fails on what is there (it is dropped first). The databases first; one for roles
+// comes only when the settings do not name exactly one database, without their passwords unless
+// `passwords`.
+std::vector<PgDumpPlan> plan_pg_archives(const PostgresSettings& settings, PgConnection& connection,
+                                         bool passwords);
 
 }  // namespace holdfast

@@ -99,6 +99,8 @@ std::uint16_t page_checksum(ByteView page, std::uint32_t block) {
   return static_cast<std::uint16_t>((page_sum(page.data()) ^ block) % 65535 + 1);
 }
 
+Lsn page_lsn(ByteView page) { return parse_header(page.data()).lsn; }
+
 PageVerdict check_page(ByteView page, std::uint32_t block, Lsn since, Lsn until) {
   const PageHeader header = parse_header(page.data());
   if (header.upper == 0 && all_zero(page)) return PageVerdict::kNew;

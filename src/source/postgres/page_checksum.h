@@ -15,6 +15,9 @@ inline constexpr std::uint32_t kBlocksPerFile = 131072;  // files beyond 1 GiB g
 // beginning: number of its file * kBlocksPerFile + block in the file.
 std::uint16_t page_checksum(ByteView page, std::uint32_t block);
 
+// Where the page was last changed, as its header says; `page` has kDataPage bytes.
+Lsn page_lsn(ByteView page);
+
 enum class PageVerdict {
   kNew,  // all zeros: not yet written
   kOk,

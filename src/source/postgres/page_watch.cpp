@@ -46,41 +46,53 @@ std::optional<Bytes> read_page(const std::string& file, std::uint64_t offset) {
 
 }  // namespace
 
-void PgPageWatch::look(const std::string& file, std::uint64_t offset, ByteView content) {
+bool PgPageWatch::look(const std::string& file, std::uint64_t offset, ByteView content) {
   std::uint64_t pages = 0;
+  bool sound = true;
   for (std::size_t at = 0; at + kDataPage <= content.size(); at += kDataPage, ++pages) {
-    const PageVerdict verdict = check_page(content.subspan(at, kDataPage),
-                                           block_of(file, offset + at), since_, kNoLsnLimit);
+    const ByteView page = content.subspan(at, kDataPage);
+    const PageVerdict verdict = check_page(page, block_of(file, offset + at), since_, kNoLsnLimit);
     if (verdict == PageVerdict::kNew || verdict == PageVerdict::kOk) continue;
+    sound = false;
     MutexLock lock(mutex_);
     if (suspects_.size() < kMostSuspects) {
-      suspects_.push_back({file, offset + at});
+      suspects_.push_back({file, offset + at, verdict, page_lsn(page)});
     } else {
       ++more_suspects_;
     }
   }
   MutexLock lock(mutex_);
   pages_ += pages;
+  return sound;
 }
 
-std::vector<std::string> PgPageWatch::findings(Lsn end) const {
-  MutexLock lock(mutex_);
-  std::vector<std::string> findings;
-  std::uint64_t more = more_suspects_;
-  for (const Suspect& suspect : suspects_) {
+PageVerdict PgPageWatch::judge(const Suspect& suspect, Lsn end) const {
+  if (files_are_here_) {
     const auto page = read_page(suspect.file, suspect.offset);
-    if (!page) continue;
-    const std::uint32_t block = block_of(suspect.file, suspect.offset);
-    const PageVerdict verdict = check_page(*page, block, since_, end);
-    if (!is_wrong(verdict)) continue;
-    if (findings.size() == kMostFindings) {
-      ++more;
-      continue;
-    }
-    findings.push_back(
-        fmt::format("{} block {}: {}", printable(suspect.file), block, text_of(verdict)));
+    if (!page) return PageVerdict::kNew;
+    return check_page(*page, block_of(suspect.file, suspect.offset), since_, end);
   }
-  if (more > 0) findings.push_back(fmt::format("and {} more pages", more));
+  // No page was changed beyond the end of the log: its header is damaged as well.
+  const bool impossible = suspect.verdict == PageVerdict::kNewer && suspect.changed >= end;
+  return impossible ? PageVerdict::kBadChecksum : suspect.verdict;
+}
+
+PgPageFindings PgPageWatch::findings(Lsn end) const {
+  MutexLock lock(mutex_);
+  PgPageFindings findings;
+  findings.count = more_suspects_;
+  for (const Suspect& suspect : suspects_) {
+    const PageVerdict verdict = judge(suspect, end);
+    if (!is_wrong(verdict)) continue;
+    ++findings.count;
+    if (findings.texts.size() == kMostFindings) continue;
+    findings.texts.push_back(fmt::format("{} block {}: {}", printable(suspect.file),
+                                         block_of(suspect.file, suspect.offset), text_of(verdict)));
+  }
+  if (findings.count > findings.texts.size()) {
+    findings.texts.push_back(
+        fmt::format("and {} more pages", findings.count - findings.texts.size()));
+  }
   return findings;
 }
 

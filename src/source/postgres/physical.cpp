@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "codec/kdf.h"
 #include "os/file.h"
 #include "source/postgres/lsn.h"
 #include "source/postgres/wal_file.h"
@@ -49,38 +48,23 @@ void write_text(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-PgPhysicalBackup::PgPhysicalBackup(const PostgresSettings& settings, std::stop_token stop)
-    : stop_(stop), connection_(settings, "", stop), cluster_(read_cluster(connection_)) {
-  if (!std::filesystem::exists(cluster_.data_directory + "/PG_VERSION")) {
+PgPhysicalBackup::PgPhysicalBackup(std::unique_ptr<PgWalHold> hold, std::stop_token stop)
+    : stop_(std::move(stop)),
+      hold_(std::move(hold)),
+      connection_(hold_->connection()),
+      cluster_(hold_->cluster()) {
+  if (cluster_.data_directory.empty()) {
+    throw Error(Code::kDenied, "the role may not see where the data directory is",
+                "GRANT pg_read_all_settings TO the role, or write 'read: stream' in the source");
+  }
+  if (!hold_->files_are_here()) {
     throw Error(Code::kNotFound,
                 "the data directory " + printable(cluster_.data_directory) +
                     " of the server is not readable on this host",
-                "run Holdfast on the database host, as root or as the server's user");
+                "run Holdfast on the database host, as root or as the server's user, or let "
+                "'read: stream' in the source fetch the files from the server");
   }
-  keep_wal();
   start();
-}
-
-void PgPhysicalBackup::keep_wal() {
-  if (cluster_.wal_level == "minimal") {
-    throw Error(Code::kConflict,
-                "wal_level is minimal: no backup of the running server is possible",
-                "set wal_level = replica and restart the server");
-  }
-  const std::string name = "holdfast_backup_" + to_hex(random_array<6>());
-  try {
-    connection_.query("select pg_create_physical_replication_slot($1, true, true)", {name});
-  } catch (Error& error) {
-    if (error.code() == Code::kExhausted) {
-      error.suggest(
-          "a backup needs one free replication slot: raise max_replication_slots, or drop one that "
-          "nobody uses (select * from pg_replication_slots where not active)");
-    }
-    if (error.code() == Code::kDenied) {
-      error.suggest("a backup needs a role with REPLICATION: ALTER ROLE ... REPLICATION");
-    }
-    throw;
-  }
 }
 
 void PgPhysicalBackup::start() {
@@ -100,6 +84,9 @@ void PgPhysicalBackup::start() {
 
 PgBackupEnd PgPhysicalBackup::finish(const std::string& directory) {
   const bool before_15 = cluster_.version_number < 150000;
+  // Before the stop: on a standby, recovery has to reach what the control file says, and may only
+  // find the log up to the stop.
+  const Bytes control = settled_content(cluster_.data_directory + "/global/pg_control");
   PgRow row;
   try {
     // The slot keeps the WAL for us, so an archive need not be waited for.
@@ -109,6 +96,9 @@ PgBackupEnd PgPhysicalBackup::finish(const std::string& directory) {
                              : "select lsn, labelfile, spcmapfile from pg_backup_stop(false)")
             .at(0);
   } catch (Error& error) {
+    if (error.code() == Code::kUnavailable) {
+      error.suggest("nothing was stored as a backup; run it again when the server answers");
+    }
     if (error.code() != Code::kInvalid) throw;
     throw Error(Code::kConflict, "the backup cannot be used: " + error.message(),
                 "a standby was promoted, or the server changed its WAL level: run it again");
@@ -125,12 +115,12 @@ PgBackupEnd PgPhysicalBackup::finish(const std::string& directory) {
   };
   end.files.push_back({directory, extras, false});
   add_text("backup_label", label);
+  add_text(std::string(kPgOrigin), cluster_.data_directory);
   for (const std::string& file : cluster_.outside_files) {
     const std::string name = std::filesystem::path(file).filename().string();
     end.files.push_back({file, extras + "/config-" + name, false});
   }
-  write_file_atomic(directory + "/pg_control",
-                    settled_content(cluster_.data_directory + "/global/pg_control"), 0600);
+  write_file_atomic(directory + "/pg_control", control, 0600);
   end.files.push_back({directory + "/pg_control", extras + "/pg_control", false});
   if (const std::string map = row[2].value_or(""); !map.empty()) add_text("tablespace_map", map);
   for (PgFile& file : wal_files(first_wal_file(label), end.stop_lsn)) {

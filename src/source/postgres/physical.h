@@ -2,12 +2,13 @@
 // pg_backup_stop.
 #pragma once
 
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <vector>
 
-#include "source/postgres/cluster.h"
 #include "source/postgres/data_files.h"
+#include "source/postgres/wal_hold.h"
 
 namespace holdfast {
 
@@ -19,12 +20,11 @@ struct PgBackupEnd {
 };
 
 // From the moment that it is made the server is in backup mode, until finish() or the end of this
-// object. A replication slot of the connection's own keeps the WAL of the backup meanwhile, and
-// until the end of this object. One thread at a time.
+// object. `hold` keeps the WAL of the backup meanwhile. One thread at a time.
 class PgPhysicalBackup {
  public:
-  // Throws kDenied, kExhausted (no free slot), kConflict (wal_level too low), each with what to do.
-  PgPhysicalBackup(const PostgresSettings& settings, std::stop_token stop);
+  // Throws kDenied with what to do, kNotFound when the files are not on this host.
+  PgPhysicalBackup(std::unique_ptr<PgWalHold> hold, std::stop_token stop);
 
   const PgCluster& cluster() const { return cluster_; }
   const std::string& start_lsn() const { return start_lsn_; }
@@ -35,13 +35,13 @@ class PgPhysicalBackup {
   PgBackupEnd finish(const std::string& directory);
 
  private:
-  void keep_wal();
   void start();
   std::vector<PgFile> wal_files(const std::string& first, const std::string& stop_lsn) const;
 
   std::stop_token stop_;
-  PgConnection connection_;
-  PgCluster cluster_;
+  std::unique_ptr<PgWalHold> hold_;
+  PgConnection& connection_;
+  const PgCluster& cluster_;
   std::string start_lsn_;
 };
 

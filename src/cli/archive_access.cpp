@@ -1,0 +1,68 @@
+#include "cli/archive_access.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "os/file.h"
+
+namespace holdfast {
+namespace {
+
+bool is_latest(const std::string& wanted) {
+  return wanted == "latest" || wanted.starts_with("latest:");
+}
+
+bool fits_backup(const std::vector<BackupName>& backups, const std::string& wanted) {
+  if (wanted == "latest") return !backups.empty();
+  return std::any_of(backups.begin(), backups.end(), [&](const BackupName& name) {
+    return is_latest(wanted) ? "latest:" + name.source == wanted : name.id().starts_with(wanted);
+  });
+}
+
+}  // namespace
+
+std::unique_ptr<ObjectStore> open_archive_store(Context& context, Access access) {
+  const std::string url = vault_url(context);
+  if (access != Access::kWrite) return open_store_for(context, url, access);
+  OpenStoreOptions options = store_options(context, url);
+  options.create = true;
+  return open_store(url, options);
+}
+
+std::unique_ptr<ObjectStore> open_any_store(Context& context, Access access) {
+  const std::string url = vault_url(context);
+  auto store = open_store_for(context, url, access);
+  if (vault_id_of(*store) || !list_archives(*store).empty()) return store;
+  throw Error(Code::kNotFound, "there is no vault in " + store->traits().url,
+              "check the address, or make a vault there with: holdfast init --vault " + url);
+}
+
+std::optional<StoredArchive> wanted_archive(ObjectStore& store, const std::string& wanted) {
+  if (names_archive(wanted)) return find_archive(list_archives(store), wanted);
+  // A backup in the vault comes first: it has more to it.
+  if (vault_id_of(store) && fits_backup(list_backups(store), wanted)) return std::nullopt;
+  const std::vector<StoredArchive> archives = list_archives(store);
+  if (archives.empty()) return std::nullopt;
+  return find_archive(archives, wanted);
+}
+
+std::vector<Key> archive_identities(const SourceSettings* source, const std::string& given) {
+  const std::string file = !given.empty()      ? given
+                           : source != nullptr ? source->archive.identity_file
+                                               : "";
+  if (file.empty()) return {};
+  return parse_age_identities(as_text(read_file(file)));
+}
+
+std::vector<Key> identities_for(Context& context, const ArchiveName& name,
+                                const std::string& given) {
+  if (!name.sealed) return {};
+  std::vector<Key> identities =
+      archive_identities(source_of_archive(context.settings(), name), given);
+  if (!identities.empty()) return identities;
+  throw Error(Code::kDenied, name.file() + " is sealed, and there is no identity to open it",
+              "give --identity FILE (what age-keygen made), or 'identity_file' under 'archive' of "
+              "the source");
+}
+
+}  // namespace holdfast

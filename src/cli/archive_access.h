@@ -1,0 +1,35 @@
+// Reaching the archives of a store, with or without a vault around them.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/context.h"
+#include "cli/session.h"
+#include "protect/archive_check.h"
+#include "protect/archive_find.h"
+
+namespace holdfast {
+
+// The store of the vault's address, to put archives into. With kWrite a directory or bucket that
+// does not exist is made.
+std::unique_ptr<ObjectStore> open_archive_store(Context& context, Access access);
+
+// The same, where a vault or archives have to be. Needs no key. Throws kNotFound.
+std::unique_ptr<ObjectStore> open_any_store(Context& context, Access access);
+
+// The archive that `wanted` means when it means one: by its file's name or key, or, where the store
+// has no vault or no backup of that name, in any way that find_archive knows.
+std::optional<StoredArchive> wanted_archive(ObjectStore& store, const std::string& wanted);
+
+// What opens sealed archives: the file `given` or, when that is empty, the one of the source (which
+// may be null). Empty when there is none.
+std::vector<Key> archive_identities(const SourceSettings* source, const std::string& given);
+
+// The same, but an archive that is sealed needs one: Error(kDenied) says where it can come from.
+std::vector<Key> identities_for(Context& context, const ArchiveName& name,
+                                const std::string& given);
+
+}  // namespace holdfast

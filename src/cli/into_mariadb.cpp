@@ -1,0 +1,137 @@
+#include "base/human.h"
+#include "cli/into_server.h"
+#include "os/file.h"
+#include "source/mariadb/connection.h"
+#include "source/mariadb/dump_filter.h"
+#include "source/mariadb/restore.h"
+#include "source/mariadb/server.h"
+#include "vault/lease.h"
+
+namespace holdfast {
+namespace {
+
+std::string quoted_name(const std::string& name) {
+  std::string text = "`";
+  for (const char c : name) {
+    if (c == '`') text += '`';
+    text += c;
+  }
+  return text + "`";
+}
+
+// MariaDB cannot rename a database: what is there is dropped and made anew.
+class IntoMariadb final : public IntoServer {
+ public:
+  IntoMariadb(const MariadbSettings& settings, const std::string& database, std::stop_token stop)
+      : settings_(settings),
+        database_(database),
+        stop_(stop),
+        connection_(settings, std::move(stop)) {}
+
+  std::string name() const override { return connection_.name(); }
+  void check(const ChosenDump&, const std::set<std::string>&) override {}
+
+  std::string local_data_directory() override {
+    const std::string directory = read_mariadb_server(connection_).data_directory;
+    const bool here = connection_.value("select @@hostname") == host_name();
+    return here && path_exists(directory) ? directory : "";
+  }
+
+  bool has_database() override {
+    return connection_.value(
+               "select count(*) from information_schema.schemata where "
+               "schema_name = " +
+               connection_.quoted(database_)) != "0";
+  }
+  std::uint64_t size() override {
+    const std::string size = connection_.value(
+        "select cast(coalesce(sum(data_length + index_length), 0) as unsigned) from "
+        "information_schema.tables where table_schema = " +
+        connection_.quoted(database_));
+    return size.empty() ? 0 : std::stoull(size);
+  }
+
+  std::vector<std::string> sessions() override {
+    std::vector<std::string> found;
+    for (const MariadbRow& row : connection_.query(
+             "select concat(user, '@', host) from information_schema.processlist where db = " +
+             connection_.quoted(database_) + " and id <> connection_id()")) {
+      found.push_back(printable(row[0].value_or("")));
+    }
+    return found;
+  }
+  void end_sessions() override {
+    for (const MariadbRow& row :
+         connection_.query("select id from information_schema.processlist where db = " +
+                           connection_.quoted(database_) + " and id <> connection_id()")) {
+      connection_.query("kill connection " + row[0].value_or("0"));
+    }
+  }
+
+  SourceSettings safety_source() const override {
+    SourceSettings source;
+    source.backup_class = "database";
+    source.mariadb = settings_;
+    source.mariadb->method = DatabaseMethod::kLogical;
+    source.mariadb->databases = {database_};
+    return source;
+  }
+
+  bool loads_beside() const override { return false; }
+
+  void load(const ChosenDump& dump, const ByteSink& also) override {
+    exists_ = has_database();
+    const std::string collation =
+        exists_ ? connection_.value(
+                      "select concat(' character set ', "
+                      "default_character_set_name, ' collate ', "
+                      "default_collation_name) from information_schema.schemata "
+                      "where schema_name = " +
+                      connection_.quoted(database_))
+                : "";
+    if (exists_) connection_.query("drop database " + quoted_name(database_));
+    connection_.query("create database " + quoted_name(database_) + collation);
+    created_ = true;
+    MariadbImport import(settings_, stop_);
+    import.write(as_bytes("USE " + quoted_name(database_) + ";\n"));
+    MariadbDatabaseFilter filter(dump.database,
+                                 [&import](ByteView content) { import.write(content); });
+    dump.read([&](ByteView content) {
+      filter.write(content);
+      also(content);
+    });
+    filter.finish();
+    import.finish();
+  }
+
+  std::string ask(const std::string& query) override {
+    connection_.query("use " + quoted_name(database_));
+    return connection_.value(query);
+  }
+
+  void take_place() override { taken_ = true; }
+  void drop_loaded() override {
+    if (!created_ || taken_ || exists_) return;
+    MariadbConnection(settings_, {}).query("drop database " + quoted_name(database_));
+  }
+  void drop_old() override {}
+  std::string old_name() const override { return {}; }
+
+ private:
+  MariadbSettings settings_;
+  std::string database_;
+  std::stop_token stop_;
+  MariadbConnection connection_;
+  bool exists_ = false;
+  bool created_ = false;
+  bool taken_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<IntoServer> into_mariadb(const MariadbSettings& settings,
+                                         const std::string& database, std::stop_token stop) {
+  return std::make_unique<IntoMariadb>(settings, database, std::move(stop));
+}
+
+}  // namespace holdfast

@@ -1,0 +1,32 @@
+// Restoring an archive of files into a directory, with the system's tar.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/context.h"
+#include "cli/session.h"
+#include "protect/archive_name.h"
+
+namespace holdfast {
+
+struct TarRestore {
+  StoredArchive archive;
+  std::string target;
+  std::vector<std::string> includes;  // paths or globs; empty: everything
+  std::vector<std::string> excludes;
+  unsigned strip_components = 0;
+  bool overwrite = false;  // else what exists stays
+  bool numeric_ids = false;
+  bool no_owner = false;
+  bool no_xattrs = false;
+  bool ignore_free_space = false;
+  bool dry_run = false;
+  std::string identity;  // file of age identities
+};
+
+// Reads the archive once to its end, compares the space that its content needs with what is free,
+// and then unpacks it as a stream. Returns the exit code; prints what it did and the document.
+int restore_tar(Context& context, ObjectStore& store, const TarRestore& restore);
+
+}  // namespace holdfast

@@ -1,0 +1,70 @@
+#include "protect/database_place.h"
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/file.h"
+#include "protect/backup_content.h"
+#include "source/postgres/data_files.h"
+#include "source/postgres/restore.h"
+#include "source/postgres/wal_file.h"
+
+namespace holdfast {
+namespace {
+
+// What lies in the directory, in words.
+std::string occupant(const std::string& directory, const DatabaseFacts& backup) {
+  std::uint64_t system = 0;
+  try {
+    system = read_system_identifier(directory);
+  } catch (const Error& error) {
+    if (error.code() == Code::kNotFound) return "files that are no cluster";
+    if (error.code() == Code::kCorrupt) return "a cluster whose control file is damaged";
+    throw;
+  }
+  if (std::to_string(system) == backup.system) return "this cluster, as it is now";
+  return "another cluster: its system identifier is " + std::to_string(system) +
+         ", the backup's is " + backup.system;
+}
+
+}  // namespace
+
+std::optional<std::string> original_directory(const Vault& vault, const BackupName& backup) {
+  std::string path;
+  try {
+    read_backup_file(vault, backup, std::string(kPgExtras) + "/" + std::string(kPgOrigin),
+                     [&](ByteView content) {
+                       path += as_text(content);
+                       return true;
+                     });
+  } catch (const Error& error) {
+    if (error.code() == Code::kNotFound) return std::nullopt;
+    throw;
+  }
+  return path.starts_with('/') ? std::optional(path) : std::nullopt;
+}
+
+void require_free_directory(const std::string& directory, const DatabaseFacts& backup,
+                            const BackupName& name) {
+  if (path_exists(directory + "/postmaster.pid")) {
+    throw Error(Code::kConflict,
+                "a server runs in " + printable(directory) + ", or was killed there",
+                "stop it (pg_ctl stop) and move its directory away; after a crash remove "
+                "postmaster.pid once you are sure");
+  }
+  std::error_code ignored;
+  const bool free = !std::filesystem::exists(directory, ignored) ||
+                    std::filesystem::is_empty(directory, ignored) ||
+                    is_unfinished_pg_restore(directory);
+  if (free) return;
+  throw Error(Code::kConflict,
+              printable(directory) + " is not empty: it holds " + occupant(directory, backup),
+              "move it away (mv " + printable(directory) + " " + printable(directory) +
+                  ".old) and run this again; or put the backup in place of all that is there: "
+                  "holdfast restore " +
+                  name.id() + " --target " + printable(directory) +
+                  " --overwrite if-changed --delete");
+}
+
+}  // namespace holdfast

@@ -1,0 +1,47 @@
+// The dump that is to be loaded: of a logical backup in the vault, or an archive.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "codec/byte_stream.h"
+#include "protect/archive_check.h"
+#include "settings/settings.h"
+#include "vault/vault.h"
+
+namespace holdfast {
+
+struct ChosenDump {
+  std::string what;      // for messages: the id or file, and the path in it
+  std::string id;        // of the backup
+  std::string database;  // that it is of; empty when nobody knows
+  bool mariadb = false;
+  bool custom = false;     // in pg_restore's format
+  int server_version = 0;  // of PostgreSQL that it came from: 150018; 0: unknown
+  // Gives all of it, in order. Throws kCorrupt, kCancelled and what the sink throws.
+  std::function<void(const ByteSink& sink)> read;
+};
+
+// What reading it through tells.
+struct CheckedDump {
+  std::uint64_t bytes = 0;
+  std::set<std::string> roles;
+};
+
+// The dump of `database` in a backup; without a name, of its only one. Throws kInvalid when the
+// backup has no dumps or several and none is named (the hint lists them), kNotFound.
+ChosenDump dump_of_backup(const Vault& vault, const BackupName& backup,
+                          const std::string& database);
+
+// An archive. `source` is what it is of, or null.
+ChosenDump dump_of_archive(ObjectStore& store, const StoredArchive& archive,
+                           const SourceSettings* source, const std::vector<Key>& identities,
+                           std::stop_token stop);
+
+// Reads it to its end. Throws kCorrupt when that is not the end of a whole dump.
+CheckedDump check_dump(ChosenDump& dump, std::atomic<std::uint64_t>& bytes);
+
+}  // namespace holdfast

@@ -1,0 +1,164 @@
+// Files and configuration as ordinary tar archives, and restores to their places with hooks.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "cli/support.h"
+#include "os/file.h"
+#include "support/mini_s3.h"
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+class FileArchive : public ::testing::Test {
+ protected:
+  FileArchive() {
+    shop_.write("data/a", "first\n");
+    shop_.write("data/sub/b.tmp", "left out\n");
+    shop_.write("data/sub/c", std::string(3 << 20, 'c') + "end");
+    fs::create_hard_link(shop_ / "data/a", shop_ / "data/sub/same");
+    fs::create_symlink("../a", shop_ / "data/sub/link");
+    shop_.write("data/hole", "x");
+    fs::resize_file(shop_ / "data/hole", 5 << 20);
+    fs::permissions(shop_ / "data/a", fs::perms(0640));
+  }
+  void configure(const std::string& more) const {
+    shop_.write_config("sources:\n  - name: web\n    class: files\n    paths: [" +
+                       (shop_ / "data") + "]\n    exclude: ['*.tmp']\n" + more);
+  }
+  std::string shell(const std::string& line) const {
+    ProcessOptions options;
+    options.argv = {"bash", "-o", "pipefail", "-c", line};
+    options.working_directory = shop_.path();
+    const ProcessResult result = run_process(options);
+    EXPECT_EQ(result.exit_code, 0) << line << "\n" << result.error_output;
+    return result.output;
+  }
+  // Where data/ is below `root`.
+  std::string restored(const std::string& root) const { return (shop_ / root) + (shop_ / "data"); }
+  void expect_same(const std::string& root) const {
+    const std::string there = restored(root);
+    shell("diff -r --exclude='*.tmp' data " + there);
+    EXPECT_FALSE(fs::exists(there + "/sub/b.tmp"));
+    EXPECT_TRUE(fs::equivalent(there + "/a", there + "/sub/same"));
+    EXPECT_EQ(fs::read_symlink(there + "/sub/link"), "../a");
+    struct stat status {};
+    EXPECT_EQ(::stat((there + "/a").c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777u, 0640u);
+    EXPECT_EQ(fs::last_write_time(there + "/a"), fs::last_write_time(shop_ / "data/a"));
+  }
+
+  Workshop shop_;
+};
+
+TEST_F(FileArchive, TarReadsThemAndSoDoesRestore) {
+  for (const std::string compress : {"gzip", "zstd"}) {
+    configure("    format: archive\n    archive: {compress: " + compress + "}\n");
+    fs::remove_all(shop_ / "vault");
+    const json made = shop_.expect_json(0, {"backup", "files", "--verify"});
+    const json& archive = made.at("archives").at(0);
+    const std::string suffix = compress == "gzip" ? "tar.gz" : "tar.zst";
+    EXPECT_EQ(archive.at("format"), suffix);
+    const std::string file = shop_ / ("vault/" + archive.at("key").get<std::string>());
+    fs::create_directory(shop_ / ("by-tar-" + compress));
+    shell(std::string("tar ") + (compress == "gzip" ? "-xzf " : "--zstd -xf ") + file +
+          " -C by-tar-" + compress);
+    expect_same("by-tar-" + compress);
+    shop_.expect(0, {"restore", "latest:web", "--target", shop_ / ("by-us-" + compress)});
+    expect_same("by-us-" + compress);
+  }
+}
+
+TEST_F(FileArchive, APartAndWhatIsThereAlready) {
+  configure("    format: archive\n");
+  shop_.expect(0, {"backup", "files"});
+  shop_.expect(
+      0, {"restore", "latest:web", "--target", shop_ / "part", "--include", shop_ / "data/a"});
+  EXPECT_TRUE(fs::exists(restored("part") + "/a"));
+  EXPECT_FALSE(fs::exists(restored("part") + "/sub"));
+  shop_.write("part" + (shop_ / "data") + "/a", "mine\n");
+  shop_.expect(0, {"restore", "latest:web", "--target", shop_ / "part"});
+  EXPECT_EQ(shell("cat " + restored("part") + "/a"), "mine\n");
+  shop_.expect(0, {"restore", "latest:web", "--target", shop_ / "part", "--overwrite", "always"});
+  expect_same("part");
+  shop_.expect(10, {"restore", "latest:web", "--into", "source"});
+}
+
+TEST_F(FileArchive, AnUnreadableFileIsAWarningAndTheRestIsThere) {
+  configure("    format: archive\n");
+  fs::create_directory(shop_ / "gone");
+  shop_.write_config("sources:\n  - name: web\n    class: files\n    paths: [" + (shop_ / "data") +
+                     ", " + (shop_ / "nowhere") + "]\n    format: archive\n");
+  const json made = shop_.expect_json(3, {"backup", "files"});
+  EXPECT_EQ(made.at("archives").size(), 1u);
+  EXPECT_EQ(made.at("warnings").size(), 1u);
+  shop_.expect(0, {"validate", "latest:web"});
+}
+
+TEST_F(FileArchive, AnArchiveInABucketIsUploadedInParts) {
+  MiniS3 server;
+  const std::map<std::string, std::string> environment = {
+      {"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"},
+      {"AWS_SECRET_ACCESS_KEY", "secret-example"},
+      {"AWS_SESSION_TOKEN", ""},
+      {"AWS_PROFILE", ""},
+      {"AWS_CA_BUNDLE", ""},
+      {"AWS_ENDPOINT_URL_S3", ""},
+      {"AWS_ENDPOINT_URL", server.url()},
+      {"AWS_REGION", "us-east-1"},
+      {"no_proxy", "127.0.0.1"}};
+  shell("head -c 18000000 /dev/urandom > data/random");
+  configure("    format: archive\n");
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--vault", "s3://backups"});
+    const Outcome outcome = shop_.run(std::move(words), environment);
+    EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+    return outcome;
+  };
+  const json made = run({"backup", "files", "--json"}).document();
+  EXPECT_GT(made.at("archives").at(0).at("size").get<std::uint64_t>(), 18'000'000u);
+  run({"validate"});
+  run({"restore", "latest:web", "--target", shop_ / "back"});
+  expect_same("back");
+}
+
+TEST_F(FileArchive, AFullStoreLeavesNoObject) {
+  configure("    format: archive\n");
+  shop_.write("data/random", "");
+  shell("head -c 20000000 /dev/urandom > data/random");
+  // Files may not become larger than 1 MiB here: the archive is cut off in its middle.
+  const std::string program = std::string("'") + HOLDFAST_BINARY + "' backup files --vault '" +
+                              (shop_ / "vault") + "' --config '" + (shop_ / "holdfast.yaml") + "'";
+  const std::string code =
+      shell("trap '' XFSZ; ulimit -f 1024; " + program + " >out 2>&1; echo $?");
+  EXPECT_EQ(code, "9\n") << shell("cat out");
+  EXPECT_EQ(shell("find vault -name '*.tar.gz'"), "");
+}
+
+TEST_F(FileArchive, ARestoreInPlaceStopsKeepsAndStarts) {
+  const std::string note = "echo $HOLDFAST_EVENT $HOLDFAST_STATUS >> " + (shop_ / "turns");
+  configure("    restore:\n      before: ['" + note + "']\n      after: ['" + note + "']\n");
+  shop_.init();
+  shop_.expect(0, {"backup", "files"});
+  shop_.write("data/a", "changed\n");
+  shop_.expect(0, {"restore", "latest:web", "--target", shop_ / "beside"});
+  EXPECT_FALSE(fs::exists(shop_ / "turns"));
+  const std::vector<std::string> words = {"restore", "latest:web",  "--target",
+                                          "/",       "--overwrite", "if-changed"};
+  std::vector<std::string> dry = words;
+  dry.emplace_back("--dry-run");
+  EXPECT_NE(shop_.expect(0, dry).out.find("3. safety backup"), std::string::npos);
+  EXPECT_FALSE(fs::exists(shop_ / "turns"));
+  const Outcome done = shop_.expect(0, words);
+  EXPECT_EQ(shell("cat turns"), "restore.before\nrestore.after success\n");
+  EXPECT_EQ(shop_.read("data/a"), "first\n");
+  EXPECT_NE(done.out.find("-web-before-restore"), std::string::npos) << done.out;
+  shop_.expect(0, {"restore", "latest:web-before-restore", "--target", shop_ / "before"});
+  EXPECT_EQ(shell("cat " + restored("before") + "/a"), "changed\n");
+}
+
+}  // namespace
+}  // namespace holdfast
