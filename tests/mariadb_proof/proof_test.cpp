@@ -7,7 +7,6 @@
 #include <filesystem>
 
 #include "mariadb_proof/shop.h"
-#include "os/clock.h"
 #include "os/file.h"
 
 namespace holdfast {
@@ -140,8 +139,7 @@ TEST_F(MariadbProofTest, ADumpIsLoadedAndQuestioned) {
 }
 
 TEST_F(MariadbProofTest, TheLogIsReplayedToItsEndAndAHoleFailsIt) {
-  Background stream = shop_.start("stream.log", {"stream", "shop", "--interval", "20ms"});
-  stream.wait_for("receiving from");
+  Background stream = shop_.stream();
   shop_.back_up();
   for (int i = 0; i < 3; ++i) {
     server_.run({"FLUSH BINARY LOGS",
@@ -149,15 +147,7 @@ TEST_F(MariadbProofTest, TheLogIsReplayedToItsEndAndAHoleFailsIt) {
                  "MD5(seq) FROM shop.seq_1_to_100"});
   }
   const std::string end = server_.sql("SELECT @@gtid_binlog_pos");
-  const auto durable = [&] {
-    const std::string file = shop_ / "state/stream/shop.json";
-    if (!path_exists(file)) return false;
-    return as_text(read_file(file)).find("\"" + end + "\"") != std::string_view::npos;
-  };
-  while (!durable()) {
-    ASSERT_TRUE(stream.running()) << stream.said();
-    system_clock().sleep_for(std::chrono::milliseconds{20}, {});
-  }
+  shop_.wait_until_durable(server_, stream);
   EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
   shop_.configure(server_.settings(),
                   std::string(kAssertions) +

@@ -41,6 +41,7 @@ class Replica : public ::testing::Test {
 };
 
 TEST_F(Replica, CatchesUpAndFollows) {
+  Background stream = shop_.stream();
   shop_.back_up();
   // Nothing is written before the primary has been asked.
   const Outcome refused = shop_.expect(7, restore(connection()));
@@ -55,8 +56,15 @@ TEST_F(Replica, CatchesUpAndFollows) {
   primary_.run({"INSERT INTO shop.orders (v) SELECT MD5(seq) FROM shop.seq_1_to_500",
                 "CREATE TABLE shop.later (i INT PRIMARY KEY)", "INSERT INTO shop.later VALUES (1)",
                 "DELETE FROM shop.orders WHERE id % 7 = 0"});
+  // Part of it is in the vault; the rest comes from the primary.
+  shop_.wait_until_durable(primary_, stream);
+  const std::string in_vault = primary_.sql("SELECT @@gtid_binlog_pos");
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  primary_.run({"INSERT INTO shop.later VALUES (3)"});
   const Outcome restored = shop_.expect(0, restore(connection()));
   EXPECT_EQ((restored.out + restored.err).find("secret"), std::string::npos);
+  EXPECT_THAT(restored.out, HasSubstr("can be recovered: "));
+  EXPECT_THAT(restored.out, HasSubstr("recovers to " + in_vault));
   const TestMariadb replica =
       TestMariadb::on(target_, {"server-id=8", "log-slave-updates", "gtid-strict-mode=ON"});
   const auto caught_up = [&] {

@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 
+#include "os/clock.h"
 #include "os/file.h"
 
 namespace holdfast {
@@ -66,6 +68,21 @@ json MariadbShop::expect_json(int code, std::vector<std::string> words) const {
 Background MariadbShop::start(const std::string& name,
                               const std::vector<std::string>& words) const {
   return {command(words), place_.path(), place_ / name};
+}
+
+Background MariadbShop::stream() const {
+  Background stream = start("stream.log", {"stream", "shop", "--interval", "20ms"});
+  stream.wait_for("receiving from");
+  return stream;
+}
+
+void MariadbShop::wait_until_durable(const TestMariadb& server, Background& stream) const {
+  const std::string end = "\"" + server.sql("SELECT @@gtid_binlog_pos") + "\"";
+  const std::string file = place_ / "state/stream/shop.json";
+  while (!path_exists(file) || as_text(read_file(file)).find(end) == std::string_view::npos) {
+    if (!stream.running()) throw std::runtime_error("the stream ended:\n" + stream.said());
+    system_clock().sleep_for(std::chrono::milliseconds{20}, {});
+  }
 }
 
 json MariadbShop::back_up() const {

@@ -27,6 +27,11 @@ class MariadbShop {
   Background start(const std::string& name, const std::vector<std::string>& words) const;
   std::vector<std::string> command(const std::vector<std::string>& words) const;
 
+  // holdfast stream, once it receives.
+  Background stream() const;
+  // Until the vault has everything that `server` has committed.
+  void wait_until_durable(const TestMariadb& server, Background& stream) const;
+
   json back_up() const;
   json backups() const;
   // validate restore latest:shop, below "scratch" here.
