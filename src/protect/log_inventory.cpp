@@ -71,7 +71,8 @@ LogUsers read_log_users(const Vault& vault, const std::vector<BackupName>& names
   LogUsers users;
   for (auto& summary : summaries) {
     if (!summary || !begins_recovery(*summary)) continue;
-    users[{summary->name.source, summary->database->system}].push_back(*std::move(summary));
+    auto& backups = users[{summary->name.source, summary->database->system}];
+    backups.push_back(*std::move(summary));
   }
   for (auto& [stream, backups] : users) sort_by_moment(backups);
   return users;

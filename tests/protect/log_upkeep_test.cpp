@@ -8,6 +8,7 @@
 #include "protect/copy.h"
 #include "protect/lock_extension.h"
 #include "protect/log_check.h"
+#include "protect/log_copy.h"
 #include "protect/log_recovery.h"
 #include "protect/log_world.h"
 #include "protect/repair.h"
@@ -292,6 +293,21 @@ TEST_F(LogUpkeep, ACopyRemovesPiecesOnceTheWholeIsThere) {
   EXPECT_EQ(result.removed_pieces, 2u);
   EXPECT_EQ(log_of(to), log_of(store_));
   EXPECT_EQ(copy(store_, to).removed_pieces, 0u);
+}
+
+// Never before the whole is there, and never when the source has neither.
+TEST_F(LogUpkeep, PiecesStayWhileTheyAreAllThereIs) {
+  make_log();
+  MemoryStore to(clock_);
+  copy(store_, to);
+  const Objects before = objects_of(to);
+  store_segment(*vault_, 8, 2);
+  remove_log_pieces(*vault_, log_segment(8, 2));
+  EXPECT_EQ(remove_replaced_pieces(store_, to, {}), 0u);
+  store_.remove(log_segment(8, 2).key());
+  EXPECT_EQ(remove_replaced_pieces(store_, to, {}), 0u);
+  EXPECT_EQ(copy(store_, to).removed_pieces, 0u);
+  EXPECT_EQ(objects_of(to), before);
 }
 
 TEST_F(LogUpkeep, ACopyLeavesLockedPieces) {
