@@ -171,7 +171,8 @@ TEST_F(BinlogChunks, WhatTheServerPurgedIsNamedAndNotPassedOver) {
   receive();
   server_.run({"FLUSH BINARY LOGS"});
   write(10, 1);
-  server_.run({"FLUSH BINARY LOGS", "PURGE BINARY LOGS TO 'binlog.000003'"});
+  server_.run({"FLUSH BINARY LOGS"});
+  server_.purge_to("binlog.000003");
   write(20, 1);
   try {
     receive();
@@ -197,7 +198,7 @@ TEST_F(BinlogChunks, APurgedFileThatTheVaultHasIsNoGap) {
   server_.run({"FLUSH BINARY LOGS"});
   write(15, 1);
   receive();
-  server_.run({"PURGE BINARY LOGS TO 'binlog.000003'"});
+  server_.purge_to("binlog.000003");
   write(20, 1);
   receive();
   const StoredBinlogs log = stored();

@@ -176,6 +176,15 @@ void TestMariadb::run(const std::vector<std::string>& statements) const {
   for (const std::string& statement : statements) connection.query(statement);
 }
 
+void TestMariadb::purge_to(const std::string& file) const {
+  const Duration end = system_clock().monotonic() + kPatience;
+  do {
+    if (system_clock().monotonic() > end) throw std::runtime_error("the server keeps its log");
+    run({"PURGE BINARY LOGS TO '" + file + "'"});
+    system_clock().sleep_for(milliseconds{5}, {});
+  } while (!sql("SHOW BINARY LOGS").starts_with(file));
+}
+
 std::string TestMariadb::contents() const {
   MariadbConnection connection(settings(), {});
   std::string text = connection.value("SELECT @@gtid_current_pos") + "\n";

@@ -40,6 +40,9 @@ class TestMariadb {
   // Runs statements on a connection of its own; the first value of the last one that has rows.
   std::string sql(const std::string& statement) const;
   void run(const std::vector<std::string>& statements) const;
+  // Removes all files of the binary log before `file`. The server keeps one until its checkpoint
+  // has come to a later one, which a thread of its own sees to: waits for that, up to a minute.
+  void purge_to(const std::string& file) const;
   // CHECKSUM TABLE of all tables of the databases that people make, and the GTID position.
   std::string contents() const;
 
