@@ -69,15 +69,6 @@ class WalPush {
   OpenedVault opened_;
 };
 
-std::string text_of(const std::string& path) {
-  try {
-    const Bytes data = read_file(path);
-    return std::string(as_text(data));
-  } catch (const Error&) {
-    return {};
-  }
-}
-
 // The header of a segment, which has to fit its name and its size.
 WalHeader checked_header(const std::string& path, const std::string& name, std::uint64_t size) {
   const WalHeader header = read_wal_header(path);
@@ -101,7 +92,7 @@ bool is_segment(const std::string& name) {
 void WalPush::check_identity(const std::string& stream) {
   const std::string file = spool_ + "/identity";
   const std::string text = to_hex(opened_.vault->ring().vault) + " " + stream + "\n";
-  if (!spool_.empty() && text_of(file) == text) return;
+  if (!spool_.empty() && text_if_there(file) == text) return;
   if (!options_.new_cluster) {
     try {
       check_log_stream(*opened_.store, source_, stream);

@@ -23,15 +23,6 @@ constexpr const char* kLock = "/worker.lock";
 // Between two looks whether the worker is still there; notes are heard of at once.
 constexpr int kLookMilliseconds = 200;
 
-std::string text_of(const std::string& path) {
-  try {
-    const Bytes data = read_file(path);
-    return std::string(as_text(data));
-  } catch (const Error&) {
-    return {};
-  }
-}
-
 }  // namespace
 
 WalQueue::WalQueue(std::string directory, std::string spool, std::string vault_url)
@@ -55,7 +46,7 @@ void WalQueue::note(const std::string& name, const std::string& stamp) const {
 }
 
 bool WalQueue::is_noted(const std::string& name) const {
-  const std::string noted = text_of(note_path(name));
+  const std::string noted = text_if_there(note_path(name));
   return !noted.empty() && noted == stamp(name);
 }
 

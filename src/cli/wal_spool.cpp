@@ -67,6 +67,15 @@ std::string file_stamp(const std::string& path) {
                      s.st_mtim.tv_sec, s.st_mtim.tv_nsec, s.st_ctim.tv_sec, s.st_ctim.tv_nsec);
 }
 
+std::string text_if_there(const std::string& path) {
+  try {
+    const Bytes data = read_file(path);
+    return std::string(as_text(data));
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 std::set<std::string> names_in(const std::string& directory) {
   std::set<std::string> names;
   std::error_code ignored;

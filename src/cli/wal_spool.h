@@ -27,6 +27,9 @@ std::string wal_spool(Context& context, const std::string& source, const std::st
 // Changes whenever another file has that path, or other content. Throws when there is none.
 std::string file_stamp(const std::string& path);
 
+// The content of a small file; empty when it cannot be read.
+std::string text_if_there(const std::string& path);
+
 // The names in a directory, sorted; none when it cannot be read.
 std::set<std::string> names_in(const std::string& directory);
 
