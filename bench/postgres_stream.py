@@ -63,14 +63,17 @@ class Sampler:
 
 @contextlib.contextmanager
 def streaming(server, tool):
-    """`holdfast stream` as a service beside what the `with` does."""
+    """`holdfast stream` as a service beside what the `with` does, once it has caught up: a new slot
+    begins at the last checkpoint."""
+    server.sql("checkpoint")
     with open(tool.folder / "stream.log", "w+", encoding="utf-8") as log:
         process = subprocess.Popen([str(w) for w in tool.command("stream", "pg")], stdout=log, stderr=log,
                                    env=tool.environment)
         try:
             for _ in range(300):
                 if server.sql("select count(*) from pg_stat_replication "
-                              "where application_name = 'holdfast' and flush_lsn is not null") == "1":
+                              "where application_name = 'holdfast' "
+                              "and flush_lsn >= pg_current_wal_flush_lsn()") == "1":
                     break
                 if process.poll() is not None:
                     break

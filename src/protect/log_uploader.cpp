@@ -9,6 +9,9 @@ namespace {
 
 // More than that waits in the server, which keeps it anyway.
 constexpr std::size_t kWaitingFiles = 6;
+// A complete file in so few pieces stays in them: to store it once more would cost a busy server as
+// much as the log itself.
+constexpr std::uint32_t kFewPieces = 4;
 constexpr Duration kFirstPause = std::chrono::milliseconds{500};
 constexpr Duration kLongestPause = std::chrono::seconds{30};
 
@@ -41,7 +44,8 @@ void LogUploader::begin(LogUploadFile file, std::stop_token stop) {
   if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
   added_ = file.position;
   durable_ = std::max(durable_, file.position + file.stored);
-  files_.push_back({std::move(file), {}, false, false, 0});
+  const bool from_start = file.stored == 0;
+  files_.push_back({std::move(file), {}, false, false, from_start, 0, 0});
   changed_.notify_all();
 }
 
@@ -126,9 +130,15 @@ void LogUploader::run(const std::stop_token& stop) {
         const Duration begin = vault_.clock().monotonic();
         upload_next();
         on_progress_();
+        // What is complete does not wait.
         const Duration left = options_.interval - (vault_.clock().monotonic() - begin);
-        if (left > Duration{}) vault_.clock().sleep_for(left, stop);
+        if (left > Duration{} && !has_complete()) vault_.clock().sleep_for(left, stop);
       });
+}
+
+bool LogUploader::has_complete() const {
+  MutexLock lock(mutex_);
+  return files_.size() > 1 || (!files_.empty() && files_.front().whole);
 }
 
 std::optional<LogUploader::Upload> LogUploader::next_upload() {
@@ -159,6 +169,13 @@ std::optional<LogUploader::Upload> LogUploader::next_upload() {
 }
 
 void LogUploader::hand_over(File& file, std::string facts) {
+  // Of one that was begun in an earlier run nobody knows how many there are.
+  if (file.from_start && file.pieces <= kFewPieces) {
+    ++stats_.files;
+    files_.pop_front();
+    changed_.notify_all();
+    return;
+  }
   complete_.push_back({file.file.name, 0, std::move(file.bytes), true, std::move(facts)});
   files_.pop_front();
   changed_.notify_all();
@@ -217,6 +234,7 @@ void LogUploader::uploaded(const Upload& upload, Duration took) {
   stats_.last_upload = took;
   ++(upload.whole ? stats_.files : stats_.pieces);
   File& first = files_.front();
+  ++first.pieces;
   first.file.stored = upload.begin + static_cast<std::uint32_t>(upload.content.size());
   durable_ = std::max(durable_, first.file.position + first.file.stored);
   first.file.facts->durable();

@@ -60,9 +60,9 @@ struct LogUploadFile {
 };
 
 // Takes the log in order; one thread adds, one of its own uploads. What is behind a piece that was
-// stored is durable. A file that is complete replaces its pieces; a second thread does that, so
-// that what comes behind does not wait. A failing store is tried again for ever, with growing
-// pauses, and `on_error` hears of it: the server keeps what is not durable here.
+// stored is durable. A file that is complete replaces its pieces, unless they are few; a second
+// thread does that, so that what comes behind does not wait. A failing store is tried again for
+// ever, with growing pauses, and `on_error` hears of it: the server keeps what is not durable here.
 class LogUploader {
  public:
   LogUploader(const Vault& vault, const LogUploadOptions& options,
@@ -90,8 +90,10 @@ class LogUploader {
     LogUploadFile file;
     Bytes bytes;
     bool whole = false;
-    bool last = false;      // no more will come, although it is not whole
-    std::size_t known = 0;  // to its facts
+    bool last = false;         // no more will come, although it is not whole
+    bool from_start = true;    // all of its pieces are of this run
+    std::uint32_t pieces = 0;  // that were stored
+    std::size_t known = 0;     // to its facts
   };
   // What one upload is about.
   struct Upload {
@@ -106,6 +108,7 @@ class LogUploader {
                    const std::function<void()>& step);
   void run(const std::stop_token& stop);
   bool has_work() const REQUIRES(mutex_);
+  bool has_complete() const;
   bool await_work(const std::stop_token& stop);
   std::optional<Upload> next_upload();
   void hand_over(File& file, std::string facts) REQUIRES(mutex_);
