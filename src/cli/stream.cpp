@@ -114,7 +114,8 @@ LogReceiverOptions wal_options(const StreamOptions& options, const SourceSetting
 BinlogReceiverOptions binlog_options(const StreamOptions& options, const SourceSettings& source) {
   if (!options.slot.empty() || !options.name.empty() || options.new_cluster) {
     throw Error(Code::kUsage,
-                "--slot, --name and --new-cluster are for PostgreSQL, " + source.name + " is a MariaDB server",
+                "--slot, --name and --new-cluster are for PostgreSQL, " + source.name +
+                    " is a MariaDB server",
                 "leave them out");
   }
   BinlogReceiverOptions receive;

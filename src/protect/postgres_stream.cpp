@@ -162,8 +162,8 @@ std::vector<StreamedBackup::OutsideFile> StreamedBackup::outside_files() {
   }
   const std::string& directory = hold_->cluster().data_directory;
   if (!directory.empty()) {
-    files.push_back({join_path(std::string(kPgExtras), std::string(kPgOrigin)),
-                     to_bytes(as_bytes(directory))});
+    files.push_back(
+        {join_path(std::string(kPgExtras), std::string(kPgOrigin)), to_bytes(as_bytes(directory))});
   }
   return files;
 }
