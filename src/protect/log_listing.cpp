@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "source/postgres/wal_file.h"
 #include "vault/log_object.h"
 
@@ -31,13 +33,26 @@ std::uint64_t reach_of(std::vector<LogPiece> pieces) {
   return reach;
 }
 
+// What the header of a whole segment, or of a piece, says.
+std::uint64_t size_in_header(const Vault& vault, const LogName& name) {
+  const LogHeader header = read_log_header(vault.store(), vault.ring(), name);
+  if (!name.piece) return header.size;
+  const auto facts = nlohmann::json::parse(header.facts, nullptr, false);
+  return facts.is_object() ? facts.value("segment_size", std::uint64_t{0}) : 0;
+}
+
 std::uint32_t segment_size_of(const Vault& vault, const std::string& source, const Listed& listed) {
   // The newest: it is the least likely to lie in an archive tier.
   for (auto file = listed.files.rbegin(); file != listed.files.rend(); ++file) {
-    if (!file->second.whole || wal_file_kind(file->first) != WalFileKind::kSegment) continue;
-    const LogName name{source, listed.stream.stream, file->first, {}};
-    const std::uint64_t size = read_log_header(vault.store(), vault.ring(), name).size;
-    if (is_wal_segment_size(size)) return static_cast<std::uint32_t>(size);
+    if (wal_file_kind(file->first) != WalFileKind::kSegment) continue;
+    LogName name{source, listed.stream.stream, file->first, {}};
+    if (!file->second.whole) name.piece = file->second.pieces.front();
+    try {
+      const std::uint64_t size = size_in_header(vault, name);
+      if (is_wal_segment_size(size)) return static_cast<std::uint32_t>(size);
+    } catch (const Error& error) {
+      if (error.code() != Code::kNotFound) throw;  // a piece that became whole meanwhile
+    }
   }
   return kWalSegmentSize;
 }

@@ -39,8 +39,8 @@ struct LogStream {
   std::vector<std::string> others;     // history, backup and other files
 };
 
-// From one listing, and the header of one segment of each stream, which tells the segment size
-// (16 MiB when there is no whole one). Any key will do. Throws what the store throws, and kCorrupt
+// From one listing, and the header of one segment of each stream, or of a piece of one, which tells
+// the segment size (16 MiB when none does). Any key will do. Throws what the store throws, and kCorrupt
 // for that header.
 std::vector<LogStream> list_log(const Vault& vault, const std::string& source);
 

@@ -112,19 +112,19 @@ class Planner {
       const std::string file = segment.name(plan_.segment_size);
       if (listing_.whole.contains(file)) {
         plan_.segments.push_back({name(file), {}});
-      } else if (listing_.pieces.contains(file)) {
-        add_pieces(file);
-        break;
-      } else {
+      } else if (!add_pieces(file)) {
         break;
       }
     }
     plan_.gap = first_gap();
   }
 
-  // The piece that reaches furthest without a hole tells of all before it.
-  void add_pieces(const std::string& file) {
-    auto& pieces = listing_.pieces[file];
+  // The piece that reaches furthest without a hole tells of all before it. True when there is no
+  // more to the segment.
+  bool add_pieces(const std::string& file) {
+    const auto found = listing_.pieces.find(file);
+    if (found == listing_.pieces.end()) return false;
+    std::vector<LogName>& pieces = found->second;
     std::sort(pieces.begin(), pieces.end(),
               [](const LogName& a, const LogName& b) { return a.piece->begin < b.piece->begin; });
     const LogName* furthest = nullptr;
@@ -133,20 +133,33 @@ class Planner {
       if (piece.piece->begin > reach) break;
       if (piece.piece->end > reach) furthest = &piece;
     }
-    if (furthest != nullptr) plan_.segments.push_back({*furthest, {}});
+    if (furthest == nullptr) return false;
+    plan_.segments.push_back({*furthest, {}});
+    return furthest->piece->end >= plan_.segment_size;
   }
 
-  // Segments of the same timelines behind the last that is in a row.
+  // How many bytes of the last segment in a row there are.
+  std::uint64_t reach() const {
+    const auto& piece = plan_.segments.back().name.piece;
+    return piece ? piece->end : plan_.segment_size;
+  }
+
+  // There is more of the same timeline behind what is in a row.
   std::optional<Lsn> first_gap() const {
-    const std::uint64_t next = plan_.segments.empty()
-                                   ? plan_.begin / plan_.segment_size
-                                   : number_of(plan_.segments.back().name.file) + 1;
-    const std::string missing = WalSegment{plan_.timeline, next}.name(plan_.segment_size);
-    const auto behind = listing_.whole.upper_bound(missing);
-    if (behind == listing_.whole.end() || behind->substr(0, 8) != missing.substr(0, 8)) {
-      return std::nullopt;
-    }
-    return next * plan_.segment_size;
+    const Lsn next =
+        plan_.segments.empty()
+            ? plan_.begin - plan_.begin % plan_.segment_size
+            : number_of(plan_.segments.back().name.file) * plan_.segment_size + reach();
+    const WalSegment missing{plan_.timeline, next / plan_.segment_size};
+    const std::string name = missing.name(plan_.segment_size);
+    const auto is_behind = [&](const std::string& file) {
+      return file > name && file.substr(0, 8) == name.substr(0, 8);
+    };
+    const auto whole = listing_.whole.upper_bound(name);
+    const auto pieces = listing_.pieces.upper_bound(name);
+    const bool more = (whole != listing_.whole.end() && is_behind(*whole)) ||
+                      (pieces != listing_.pieces.end() && is_behind(pieces->first));
+    return more ? std::optional(next) : std::nullopt;
   }
 
   std::uint64_t number_of(const std::string& file) const {

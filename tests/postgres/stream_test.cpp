@@ -149,7 +149,7 @@ TEST_F(Stream, AHoleInTheLogIsFilled) {
       server_.query("SELECT pg_walfile_name(pg_current_wal_lsn() - 2 * 1048576)");
   wait_until_durable(server_);
   EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
-  ASSERT_EQ(remove_log(lost), 1u);
+  ASSERT_GE(remove_log(lost), 1u);
 
   Background again = this->stream();
   again.wait_for("the log lacked " + lost + ": filled from the server");
@@ -177,7 +177,7 @@ TEST_F(Stream, AHoleThatTheServerCannotFillIsNamed) {
   server_.query("CHECKPOINT");
   server_.wait_for("SELECT count(*) FROM pg_ls_waldir() WHERE name = '" + lost + "'", "0");
   EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
-  ASSERT_EQ(remove_log(lost), 1u);
+  ASSERT_GE(remove_log(lost), 1u);
   Background again = this->stream();
   again.wait_for("the log lacks " + lost + ", and this server has it no longer");
   EXPECT_EQ(again.end(SIGTERM), 0) << again.said();
