@@ -37,14 +37,6 @@ class LogCare : public ::testing::Test {
     start_restored(restored);
     return restored.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t");
   }
-  std::vector<std::string> segments() const {
-    std::vector<std::string> found;
-    for (const auto& file : fs::recursive_directory_iterator(*shop_ / "vault/log/shop")) {
-      if (file.path().filename().string().size() == 28) found.push_back(file.path().string());
-    }
-    std::sort(found.begin(), found.end());
-    return found;
-  }
 
   PostgresServer server_{PostgresOptions{{"--data-checksums", "--wal-segsize=1"}, {}}};
   std::optional<Shop> shop_;
@@ -72,26 +64,26 @@ TEST_F(LogCare, PruneLeavesWhatKeptBackupsNeedAndACopyMendsTheRest) {
   const auto pruned = [&] {
     return shop_->expect_json(0, {"prune", "--grace", "0s"}).at("log").at("removed_objects");
   };
-  const std::size_t all = segments().size();
+  const std::size_t all = shop_->log_segments().size();
   pruned();
-  EXPECT_GE(segments().size() + 2, all);
+  EXPECT_GE(shop_->log_segments().size() + 2, all);
   shop_->expect(0, {"validate", "--read-data"});
   shop_->expect(0, {"forget", first, "--yes"});
-  const std::size_t before = segments().size();
+  const std::size_t before = shop_->log_segments().size();
   EXPECT_GT(pruned(), 0);
-  EXPECT_LT(segments().size(), before);
+  EXPECT_LT(shop_->log_segments().size(), before);
   shop_->expect(0, {"validate", "--read-data"});
   EXPECT_EQ(rows({}), "1 2 3");
 
-  const std::string lost = segments().at(1);
-  const std::string name = fs::path(lost).stem().string();
-  fs::remove(lost);
+  const std::string name = shop_->log_segments().at(1);
+  const std::vector<std::string> lost = shop_->log_objects(name);
+  for (const std::string& object : lost) fs::remove(object);
   const json damaged = shop_->expect_json(5, {"validate"});
   ASSERT_EQ(damaged.at("findings").size(), 1u) << damaged.dump(1);
   EXPECT_NE(damaged.at("findings")[0].at("problem").get<std::string>().find(name),
             std::string::npos);
   shop_->expect(0, {"repair", "--from", *shop_ / "copy"});
-  EXPECT_TRUE(path_exists(lost));
+  EXPECT_EQ(shop_->log_objects(name), lost);
   shop_->expect(0, {"validate", "--read-data"});
   EXPECT_EQ(rows({}), "1 2 3");
 }

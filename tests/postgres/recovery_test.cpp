@@ -69,16 +69,6 @@ class Recovery : public ::testing::Test {
     EXPECT_FALSE(path_exists(restored.data()));
     return refused.err;
   }
-  // The whole segments in the vault, oldest first.
-  std::vector<std::string> segments() const {
-    std::vector<std::string> found;
-    for (const auto& file : fs::recursive_directory_iterator(*shop_ / "vault/log/shop")) {
-      if (file.path().filename().string().size() == 28) found.push_back(file.path().string());
-    }
-    std::sort(found.begin(), found.end());
-    return found;
-  }
-
   PostgresServer server_{PostgresOptions{{"--data-checksums", "--wal-segsize=1"}, {}}};
   std::optional<Shop> shop_;
   std::string before_backup_;
@@ -135,10 +125,10 @@ TEST_F(Recovery, WhatCannotBeReachedIsRefusedBeforeAnythingIsWritten) {
 }
 
 TEST_F(Recovery, AMissingSegmentIsNamed) {
-  const std::vector<std::string> all = segments();
+  const std::vector<std::string> all = shop_->log_segments();
   ASSERT_GE(all.size(), 4u);
-  const std::string name = fs::path(all[all.size() - 2]).stem().string();
-  ASSERT_TRUE(fs::remove(all[all.size() - 2]));
+  const std::string name = all[all.size() - 2];
+  for (const std::string& object : shop_->log_objects(name)) ASSERT_TRUE(fs::remove(object));
   const std::string said = refusal(4, {"--to-time", end_});
   EXPECT_NE(said.find("the log is interrupted"), std::string::npos) << said;
   EXPECT_NE(said.find(name), std::string::npos) << said;

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "os/process.h"
+#include "source/postgres/wal_file.h"
 
 namespace holdfast {
 namespace {
@@ -103,6 +106,24 @@ std::vector<std::string> Shop::files(const std::string& backup) const {
     paths.push_back(path.starts_with('/') ? path.substr(1) : path);
   }
   return paths;
+}
+
+std::vector<std::string> Shop::log_segments() const {
+  std::set<std::string> found;
+  for (const auto& file : fs::recursive_directory_iterator(place_ / "vault/log/shop")) {
+    const std::string name = file.path().filename().string();
+    if (parse_wal_segment(name.substr(0, 24), 1u << 20)) found.insert(name.substr(0, 24));
+  }
+  return {found.begin(), found.end()};
+}
+
+std::vector<std::string> Shop::log_objects(const std::string& segment) const {
+  std::vector<std::string> found;
+  for (const auto& file : fs::recursive_directory_iterator(place_ / "vault/log/shop")) {
+    if (file.path().filename().string().starts_with(segment)) found.push_back(file.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
 void Shop::take_vault_away() const { fs::rename(place_ / "vault", place_ / "away"); }

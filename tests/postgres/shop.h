@@ -48,6 +48,10 @@ class Shop {
   // The stored paths of a backup, directories too.
   std::vector<std::string> files(const std::string& backup) const;
 
+  // The segments of the vault's log, whole or in pieces, oldest first; and the objects of one.
+  std::vector<std::string> log_segments() const;
+  std::vector<std::string> log_objects(const std::string& segment) const;
+
   void take_vault_away() const;
   void bring_vault_back() const;
 

@@ -43,16 +43,10 @@ class Stream : public ::testing::Test {
   Background stream(const std::string& interval = "20ms") const {
     return shop_->start("stream.log", {"stream", "shop", "--interval", interval});
   }
-  // Objects of the vault's log with that name.
-  std::size_t remove_log(const std::string& file) const {
-    std::size_t removed = 0;
-    const std::filesystem::path log = *shop_ / "vault/log";
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(log)) {
-      if (entry.path().filename().string().starts_with(file)) {
-        removed += std::filesystem::remove(entry.path()) ? 1 : 0;
-      }
-    }
-    return removed;
+  std::size_t remove_log(const std::string& segment) const {
+    const std::vector<std::string> objects = shop_->log_objects(segment);
+    for (const std::string& object : objects) std::filesystem::remove(object);
+    return objects.size();
   }
   // From the vault alone.
   void restore(const std::vector<std::string>& words = {}) {
