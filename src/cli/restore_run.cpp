@@ -69,17 +69,7 @@ void say_scope(Context& context, const MariadbScope& scope) {
                   format_rfc3339(Timestamp(std::chrono::seconds{scope.end.last->time}))));
 }
 
-void restore_mariadb(Context& context, const Vault& vault, const MariadbRestore& job,
-                     RestoreProgress& progress, Warnings& warnings, Restored& restored,
-                     bool replica) {
-  const MariadbScope scope = mariadb_scope(vault, job, context.stop);
-  say_scope(context, scope);
-  const MariadbRestored done =
-      run_mariadb_restore(vault, job, scope, progress, warnings, context.stop);
-  restored.result = done.result;
-  restored.gtid = done.gtid;
-  restored.replayed = done.replayed;
-  if (job.files.dry_run || done.gtid.empty() || replica) return;
+void say_gtid(Context& context, const MariadbRestored& done) {
   context.output.note(
       done.replayed
           ? "the state of GTID " + done.gtid + "; gtid_slave_pos is set to it\n"
@@ -97,10 +87,31 @@ void say_scope(Context& context, const RecoveryScope& scope) {
   }
 }
 
+struct MariadbWork {
+  MariadbRestore job;
+  MariadbScope scope;
+};
+
+// What is said comes before the progress, which has the last line to itself.
 Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
                  const ThawOptions& thaw, const DatabaseRestore& database, Warnings& warnings) {
   Restored restored;
   restored.thaw = prepare_archived(context, vault, job, thaw);
+  const std::string engine = whole_server(vault, job);
+  DatabaseRestore whole = database;
+  whole.files = job;
+  std::optional<RecoveryScope> scope;
+  if (engine == "postgresql") {
+    scope = recovery_scope(vault, whole, context.stop);
+    say_scope(context, *scope);
+  }
+  std::optional<MariadbWork> mariadb;
+  if (engine == "mariadb") {
+    MariadbRestore work = mariadb_job(context, job, database);
+    MariadbScope reach = mariadb_scope(vault, work, context.stop);
+    say_scope(context, reach);
+    mariadb = MariadbWork{std::move(work), std::move(reach)};
+  }
   RestoreProgress progress;
   ProgressDisplay display(context, "restore", "file", [&progress] {
     ProgressSample sample;
@@ -112,18 +123,19 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
     return sample;
   });
   try {
-    const std::string engine = whole_server(vault, job);
-    if (engine == "postgresql") {
-      DatabaseRestore whole = database;
-      whole.files = job;
-      const RecoveryScope scope = recovery_scope(vault, whole, context.stop);
-      say_scope(context, scope);
-      restored.result = run_postgres_restore(vault, whole, scope, progress, warnings, context.stop);
+    if (scope) {
+      restored.result =
+          run_postgres_restore(vault, whole, *scope, progress, warnings, context.stop);
       return restored;
     }
-    if (engine == "mariadb") {
-      restore_mariadb(context, vault, mariadb_job(context, job, database), progress, warnings,
-                      restored, database.standby);
+    if (mariadb) {
+      const MariadbRestored done = run_mariadb_restore(vault, mariadb->job, mariadb->scope,
+                                                       progress, warnings, context.stop);
+      restored.result = done.result;
+      restored.gtid = done.gtid;
+      restored.replayed = done.replayed;
+      display.stop();
+      if (!job.dry_run && !done.gtid.empty() && !database.standby) say_gtid(context, done);
       return restored;
     }
     restored.result = run_restore(vault, job, progress, warnings, context.stop);
