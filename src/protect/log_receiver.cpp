@@ -214,6 +214,7 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
     upload.source = options.source;
     upload.stream = system;
     upload.interval = options.interval;
+    upload.complete_by_size = true;
     upload.others = options.others;
     uploader = std::make_unique<WalUpload>(
         vault, upload, segment_size,

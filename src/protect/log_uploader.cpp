@@ -9,8 +9,6 @@ namespace {
 
 // More than that waits in the server, which keeps it anyway.
 constexpr std::size_t kWaitingFiles = 6;
-// A complete file in so few pieces stays in them: to store it once more would cost a busy server as
-// much as the log itself.
 constexpr std::uint32_t kFewPieces = 4;
 constexpr Duration kFirstPause = std::chrono::milliseconds{500};
 constexpr Duration kLongestPause = std::chrono::seconds{30};
@@ -154,14 +152,15 @@ std::optional<LogUploader::Upload> LogUploader::next_upload() {
   LogFileFacts& facts = *first.file.facts;
   facts.feed(ByteView(first.bytes).subspan(first.known));
   first.known = first.bytes.size();
-  if (first.whole && stored == first.bytes.size()) {
+  const bool by_size = options_.complete_by_size;
+  if (first.whole && by_size && stored == first.bytes.size()) {
     hand_over(first, facts.json());
     return std::nullopt;
   }
   Upload upload;
   upload.name = first.file.name;
   // One that has pieces is durable sooner with one more.
-  upload.whole = first.whole && (stored == 0 || stored > first.bytes.size());
+  upload.whole = first.whole && (!by_size || stored == 0 || stored > first.bytes.size());
   upload.begin = upload.whole ? 0 : stored;
   upload.content = to_bytes(ByteView(first.bytes).subspan(upload.begin));
   upload.facts = facts.json();
@@ -241,7 +240,7 @@ void LogUploader::uploaded(const Upload& upload, Duration took) {
   const bool all = first.file.stored == first.bytes.size();
   if (upload.whole || (first.last && !first.whole && all)) {
     files_.pop_front();
-  } else if (first.whole && all) {
+  } else if (first.whole && all && options_.complete_by_size) {
     hand_over(first, upload.facts);
   }
   changed_.notify_all();

@@ -21,6 +21,10 @@ struct LogUploadOptions {
   std::string source;
   std::string stream;
   Duration interval = std::chrono::milliseconds{200};  // between two pieces
+  // The size of a file says that it is complete: then what comes behind does not wait until it is
+  // whole, and one in few pieces stays in them, as to store it once more would cost a busy server
+  // as much as the log itself. Else each is made whole before anything behind it is stored.
+  bool complete_by_size = false;
   // Copies of the vault in other regions that get everything as well: a position is durable when
   // all have it.
   std::vector<const Vault*> others;
