@@ -40,8 +40,8 @@ struct LogStream {
 };
 
 // From one listing, and the header of one segment of each stream, or of a piece of one, which tells
-// the segment size (16 MiB when none does). Any key will do. Throws what the store throws, and kCorrupt
-// for that header.
+// the segment size (16 MiB when none does). Any key will do. Throws what the store throws, and
+// kCorrupt for that header.
 std::vector<LogStream> list_log(const Vault& vault, const std::string& source);
 
 }  // namespace holdfast
