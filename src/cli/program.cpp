@@ -18,8 +18,8 @@ namespace holdfast {
 namespace {
 
 constexpr const char* kDescription =
-    "Holdfast keeps encrypted, deduplicated backups of files and configuration and brings them\n"
-    "back. See holdfast(1), or: holdfast COMMAND --help";
+    "Holdfast keeps encrypted, deduplicated backups of databases, files and configuration and\n"
+    "brings them back. See holdfast(1), or: holdfast COMMAND --help";
 
 // With --json errors are a document too, even when the rest of the line could not be understood.
 bool asks_for_json(const std::vector<std::string>& arguments) {

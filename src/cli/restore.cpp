@@ -282,7 +282,7 @@ int run(Context& context, const RestoreOptions& options) {
 
 void add_restore_command(Command& root) {
   const auto o = std::make_shared<RestoreOptions>();
-  Command command = root.subcommand("restore", "Bring a backup back into a directory");
+  Command command = root.subcommand("restore", "Bring a backup back into a directory or a server");
   command.argument("BACKUP", o->backup, true, "An id, the beginning of one, latest, latest:SOURCE")
       .text("-t,--target", o->target, "Directory to restore into (made if needed)")
       .texts("--include", o->includes, "Only this path or glob (may be repeated)")
