@@ -21,7 +21,7 @@ constexpr const char* kCompiler = "clang " __clang_version__;
 constexpr const char* kCompiler = "gcc " __VERSION__;
 #endif
 
-#if defined(NDEBUG)
+#if defined(__OPTIMIZE__)
 constexpr const char* kBuild = "release";
 #else
 constexpr const char* kBuild = "debug";
