@@ -20,7 +20,7 @@ namespace {
 constexpr long kBufferSize = 512 * 1024;
 // Under a limit on bandwidth nobody sleeps for more than this at once.
 constexpr std::size_t kLimitedPiece = 64 * 1024;
-constexpr std::uint64_t kExpectAbove = 8 * 1024 * 1024;
+constexpr std::uint64_t kExpectAbove = 1024 * 1024;
 constexpr std::size_t kErrorBodyCap = 1024 * 1024;
 constexpr long kOff = 0;
 constexpr long kOn = 1;

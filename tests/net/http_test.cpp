@@ -155,7 +155,7 @@ TEST(Http, RedirectsAreAnswers) {
 TEST(Http, LargeBodiesArriveAsTheyWereSent) {
   ScriptedServer server(echo);
   HttpClient client({});
-  const std::string data = noise(9 << 20);
+  const std::string data = noise(8 << 20);
   const HttpResponse answer = client.send(put(server.url() + "/x", data));
   EXPECT_EQ(answer.body_size, data.size());
   EXPECT_TRUE(as_text(answer.body) == data);
