@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <future>
+#include <mutex>
 #include <numeric>
 
 #include "lab/region_vault.h"
@@ -31,14 +34,26 @@ class LabOutage : public testing::Test {
                       const std::function<void(RegionOutage&, std::future<Outcome>&)>& meanwhile) {
     Gate gate;
     std::atomic<unsigned> packs{0};
+    std::promise<void> first_passed;
+    std::once_flag once;
+    const auto is_pack = [&](const Relay::Received& received) {
+      return received.method == method && key_in(received.target).starts_with("data/");
+    };
     relay.forget();
-    relay.set_hooks([&](Relay::Received& received) -> std::optional<Relay::Reply> {
-      const bool pack = key_in(received.target).starts_with("data/");
-      if (pack && received.method == method && ++packs >= kMiddle) gate.hold();
-      return std::nullopt;
-    });
+    relay.set_hooks(
+        [&](Relay::Received& received) -> std::optional<Relay::Reply> {
+          if (is_pack(received) && ++packs >= kMiddle) gate.hold();
+          return std::nullopt;
+        },
+        [&](const Relay::Received& received, Relay::Reply& reply) {
+          if (!is_pack(received) || reply.status / 100 != 2) return;
+          std::call_once(once, [&] { first_passed.set_value(); });
+        });
     auto run = vault_.start(words);
     EXPECT_TRUE(gate.wait_for_arrival());
+    // Those before it are under way at the same time; one has to be there.
+    EXPECT_EQ(first_passed.get_future().wait_for(std::chrono::minutes{1}),
+              std::future_status::ready);
     RegionOutage outage(region);
     gate.open();
     EXPECT_TRUE(relay.wait_until_away(2));
