@@ -166,7 +166,12 @@ void WalPush::run() {
   store(name_);
   for (const std::string& other : queue_.waiting(2)) {
     if (other == name_) continue;
-    leave_worker();
+    try {
+      leave_worker();
+    } catch (const Error& error) {
+      // The log goes on without, a call at a time, and this file is durable.
+      context_.output.warning("no worker for the files that wait: " + error.message());
+    }
     break;
   }
 }

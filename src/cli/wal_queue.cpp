@@ -101,13 +101,21 @@ Fd WalQueue::begin_work() const {
   throw system_error(errno, "cannot lock " + spool_ + kLock);
 }
 
+bool WalQueue::someone_works() const {
+  try {
+    return !begin_work().valid();
+  } catch (const Error&) {
+    return false;  // where nothing can be locked, nobody is waited for
+  }
+}
+
 bool WalQueue::await(const std::string& name, const std::stop_token& stop) const {
   if (spool_.empty() || !is_waiting(name)) return false;
   const Fd changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!changes.valid()) return false;
   if (::inotify_add_watch(changes.get(), spool_.c_str(), IN_CLOSE_WRITE) < 0) return false;
   while (!stop.stop_requested()) {
-    const bool at_work = !begin_work().valid();
+    const bool at_work = someone_works();
     if (take_note(name)) return true;
     if (!at_work) return false;
     pollfd waiting{changes.get(), POLLIN, 0};

@@ -43,6 +43,7 @@ class WalQueue {
   std::string note_path(const std::string& name) const { return spool_ + "/" + name + ".ok"; }
   bool is_noted(const std::string& name) const;
   bool is_waiting(const std::string& name) const;
+  bool someone_works() const;
 
   const std::string directory_;
   const std::string spool_;

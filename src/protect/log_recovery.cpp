@@ -157,7 +157,14 @@ class Planner {
     };
     const auto whole = listing_.whole.upper_bound(name);
     const auto pieces = listing_.pieces.upper_bound(name);
-    const bool more = (whole != listing_.whole.end() && is_behind(*whole)) ||
+    // Pieces of the missing segment itself, behind a hole.
+    const auto own = listing_.pieces.find(name);
+    const bool hole =
+        own != listing_.pieces.end() &&
+        std::any_of(own->second.begin(), own->second.end(), [&](const LogName& piece) {
+          return piece.piece->begin > next % plan_.segment_size;
+        });
+    const bool more = hole || (whole != listing_.whole.end() && is_behind(*whole)) ||
                       (pieces != listing_.pieces.end() && is_behind(pieces->first));
     return more ? std::optional(next) : std::nullopt;
   }

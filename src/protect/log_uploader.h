@@ -64,9 +64,9 @@ struct LogUploadFile {
 };
 
 // Takes the log in order; one thread adds, one of its own uploads. What is behind a piece that was
-// stored is durable. A file that is complete replaces its pieces, unless they are few; a second
-// thread does that, so that what comes behind does not wait. A failing store is tried again for
-// ever, with growing pauses, and `on_error` hears of it: the server keeps what is not durable here.
+// stored is durable. A file that is complete replaces its pieces: at once, or with complete_by_size
+// in a second thread and only where they are many. A failing store is tried again for ever, with
+// growing pauses, and `on_error` hears of it: the server keeps what is not durable here.
 class LogUploader {
  public:
   LogUploader(const Vault& vault, const LogUploadOptions& options,

@@ -141,6 +141,22 @@ TEST_F(Wal, APushStoresAllThatWaitAndTheNextCallsFindThat) {
   EXPECT_EQ(push(2).code, 0);
 }
 
+// Its own file is durable: PostgreSQL has to hear that, or the log would stand still.
+TEST_F(Wal, ACallThatCanLeaveNoWorkerIsASuccess) {
+  write_segment(1);
+  write_segment(2);
+  make_directories(shop_ / "state/wal/db/push/worker.lock");
+  for (std::uint64_t number : {1u, 2u}) {
+    const Outcome pushed = call("pg", {"wal-push", "--source", "db", "pg_wal/" + name_of(number)});
+    EXPECT_EQ(pushed.code, 0) << pushed.err;
+    EXPECT_TRUE(path_exists(object(number)));
+    if (number == 1) {
+      EXPECT_NE(pushed.err.find("no worker"), std::string::npos) << pushed.err;
+    }
+    mark_done(number);
+  }
+}
+
 // A call waits for the worker that is at it, and works itself when that one ends without.
 TEST_F(Wal, ACallWaitsForTheWorkerAtWork) {
   write_segment(1);
