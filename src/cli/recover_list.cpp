@@ -24,7 +24,7 @@ Json source_json(const RecoverableSource& source, Timestamp now) {
             {"age_seconds", Json()},
             {"not_whole", Json::array()}};
   if (source.best) {
-    json["recovery_point"] = iso_time(source.recovery_point());
+    json["recovery_point"] = format_rfc3339(source.recovery_point(), true);
     json["age_seconds"] = seconds_of(now - source.recovery_point());
   }
   for (const PassedOver& passed : source.passed_over) {
