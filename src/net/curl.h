@@ -1,7 +1,6 @@
 // libcurl's objects with an owner, and its results as errors. For src/net only.
 #pragma once
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <memory>
@@ -9,6 +8,7 @@
 #include <type_traits>
 
 #include "base/error.h"
+#include "net/libcurl.h"
 #include "os/clock.h"
 
 namespace holdfast {

@@ -1,20 +1,16 @@
 #include "source/mariadb/binlog_stream.h"
 
 #include <fmt/format.h>
-#include <mysql.h>
 #include <mysqld_error.h>
 #include <sys/socket.h>
-// After mysql.h, whose types it uses.
-#include <mariadb_rpl.h>
 
 #include <memory>
 
 #include "base/error.h"
+#include "source/mariadb/libmariadb.h"
 
 namespace holdfast {
 namespace {
-
-using Replication = std::unique_ptr<MARIADB_RPL, decltype(&::mariadb_rpl_close)>;
 
 class Receiver {
  public:
@@ -77,8 +73,8 @@ void Receiver::deliver(const BinlogEvent& event) {
 }
 
 Error stream_error(MYSQL* connection) {
-  const unsigned number = ::mysql_errno(connection);
-  const std::string text = ::mysql_error(connection);
+  const unsigned number = mysql_errno(connection);
+  const std::string text = mysql_error(connection);
   if (number != ER_MASTER_FATAL_ERROR_READING_BINLOG) return mariadb_error(number, text);
   return {Code::kNotFound, "the server cannot give its binary log from there: " + text,
           "it has been purged (binlog_expire_logs_seconds), or the server is another one: take a "
@@ -97,30 +93,29 @@ void stream_binlog(const MariadbSettings& settings, const BinlogStart& start,
   const bool checksums = connection.value("SELECT @master_binlog_checksum") != "NONE";
   connection.query(fmt::format("SET @master_heartbeat_period = {}", options.heartbeat.count()));
   MYSQL* const handle = connection.handle();
-  const Replication replication(::mariadb_rpl_init(handle), &::mariadb_rpl_close);
+  const MariadbReplication replication(mariadb_rpl_init(handle));
   if (!replication) throw Error(Code::kExhausted, "out of memory");
   MARIADB_RPL* const rpl = replication.get();
   const unsigned flags = MARIADB_RPL_BINLOG_SEND_ANNOTATE_ROWS |
                          (options.follow ? 0U : MARIADB_RPL_BINLOG_DUMP_NON_BLOCK);
-  ::mariadb_rpl_optionsv(rpl, MARIADB_RPL_FILENAME, start.file.c_str(), start.file.size());
-  ::mariadb_rpl_optionsv(rpl, MARIADB_RPL_START, static_cast<unsigned long>(start.offset));
-  ::mariadb_rpl_optionsv(rpl, MARIADB_RPL_SERVER_ID, options.server_id);
-  ::mariadb_rpl_optionsv(rpl, MARIADB_RPL_FLAGS, flags);
+  mariadb_rpl_optionsv(rpl, MARIADB_RPL_FILENAME, start.file.c_str(), start.file.size());
+  mariadb_rpl_optionsv(rpl, MARIADB_RPL_START, static_cast<unsigned long>(start.offset));
+  mariadb_rpl_optionsv(rpl, MARIADB_RPL_SERVER_ID, options.server_id);
+  mariadb_rpl_optionsv(rpl, MARIADB_RPL_FLAGS, flags);
   // The library waits in a read: what ends it is the end of the connection.
   const std::stop_callback on_stop(
-      stop, [handle] { ::shutdown(static_cast<int>(::mysql_get_socket(handle)), SHUT_RDWR); });
-  if (::mariadb_rpl_open(rpl) != 0) throw stream_error(handle);
+      stop, [handle] { ::shutdown(static_cast<int>(mysql_get_socket(handle)), SHUT_RDWR); });
+  if (mariadb_rpl_open(rpl) != 0) throw stream_error(handle);
   Receiver receiver(start, checksums, handler);
-  std::unique_ptr<MARIADB_RPL_EVENT, decltype(&::mariadb_free_rpl_event)> event(
-      nullptr, &::mariadb_free_rpl_event);
+  MariadbRplEvent event;
   for (;;) {
     // It takes the old one back, also when there is no new one.
-    event.reset(::mariadb_rpl_fetch(rpl, event.release()));
+    event.reset(mariadb_rpl_fetch(rpl, event.release()));
     if (!event) break;
     receiver.take(ByteView(event->raw_data, event->raw_data_size).subspan(event->raw_data_ofs));
   }
   if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-  if (::mysql_errno(handle) != 0) throw stream_error(handle);
+  if (mysql_errno(handle) != 0) throw stream_error(handle);
   if (options.follow) throw Error(Code::kUnavailable, "the server ended the stream of its log");
 }
 

@@ -1,7 +1,6 @@
 #include "source/mariadb/connection.h"
 
 #include <errmsg.h>
-#include <mysql.h>
 #include <mysqld_error.h>
 #include <sys/socket.h>
 
@@ -9,18 +8,17 @@
 #include <mutex>
 
 #include "base/human.h"
+#include "source/mariadb/libmariadb.h"
 
 namespace holdfast {
 namespace {
-
-using Result = std::unique_ptr<MYSQL_RES, decltype(&::mysql_free_result)>;
 
 constexpr unsigned kConnectSeconds = 15;
 
 const char* or_null(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
 
 Error error_of(st_mysql* connection) {
-  return mariadb_error(::mysql_errno(connection), ::mysql_error(connection));
+  return mariadb_error(mysql_errno(connection), mysql_error(connection));
 }
 
 Code code_of(unsigned number) {
@@ -70,7 +68,7 @@ Code code_of(unsigned number) {
 void init_library() {
   static std::once_flag once;
   std::call_once(once, [] {
-    if (::mysql_server_init(0, nullptr, nullptr) != 0) {
+    if (mysql_server_init(0, nullptr, nullptr) != 0) {
       throw Error(Code::kExhausted, "cannot set up the MariaDB client library");
     }
   });
@@ -93,28 +91,26 @@ Error mariadb_error(unsigned number, const std::string& message) {
   return error;
 }
 
-void MariadbConnection::Closer::operator()(st_mysql* connection) const {
-  ::mysql_close(connection);
-}
+void MariadbConnection::Closer::operator()(st_mysql* connection) const { mysql_close(connection); }
 
 MariadbConnection::MariadbConnection(const MariadbSettings& settings, std::stop_token stop)
     : stop_(std::move(stop)) {
   init_library();
-  connection_.reset(::mysql_init(nullptr));
+  connection_.reset(mysql_init(nullptr));
   st_mysql* const handle = connection_.get();
   if (handle == nullptr) throw Error(Code::kExhausted, "out of memory");
   if (!settings.defaults_file.empty()) {
-    ::mysql_options(handle, MYSQL_READ_DEFAULT_FILE, settings.defaults_file.c_str());
+    mysql_options(handle, MYSQL_READ_DEFAULT_FILE, settings.defaults_file.c_str());
   }
-  ::mysql_options(handle, MYSQL_READ_DEFAULT_GROUP, "client");
+  mysql_options(handle, MYSQL_READ_DEFAULT_GROUP, "client");
   const unsigned seconds = kConnectSeconds;
-  ::mysql_options(handle, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-  ::mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+  mysql_options(handle, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+  mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   // A host named in the option file must not win over our socket.
   const std::string host =
       settings.host.empty() && !settings.socket.empty() ? "localhost" : settings.host;
-  if (::mysql_real_connect(handle, or_null(host), or_null(settings.user), nullptr, nullptr,
-                           settings.port, or_null(settings.socket), 0) == nullptr) {
+  if (mysql_real_connect(handle, or_null(host), or_null(settings.user), nullptr, nullptr,
+                         settings.port, or_null(settings.socket), 0) == nullptr) {
     throw error_of(handle);
   }
   // One form of values whatever the server has set; no time-out in the middle of a backup.
@@ -130,20 +126,20 @@ std::vector<MariadbRow> MariadbConnection::query(const std::string& sql) {
   st_mysql* const handle = connection_.get();
   // The library waits in a read: what ends it is the end of the connection.
   const std::stop_callback on_stop(
-      stop_, [handle] { ::shutdown(static_cast<int>(::mysql_get_socket(handle)), SHUT_RDWR); });
+      stop_, [handle] { ::shutdown(static_cast<int>(mysql_get_socket(handle)), SHUT_RDWR); });
   std::vector<MariadbRow> rows;
-  if (::mysql_real_query(handle, sql.data(), sql.size()) == 0) {
-    const Result result(::mysql_store_result(handle), &::mysql_free_result);
-    const unsigned columns = ::mysql_field_count(handle);
-    while (MYSQL_ROW row = result ? ::mysql_fetch_row(result.get()) : nullptr) {
-      const unsigned long* lengths = ::mysql_fetch_lengths(result.get());
+  if (mysql_real_query(handle, sql.data(), sql.size()) == 0) {
+    const MariadbRows result(mysql_store_result(handle));
+    const unsigned columns = mysql_field_count(handle);
+    while (MYSQL_ROW row = result ? mysql_fetch_row(result.get()) : nullptr) {
+      const unsigned long* lengths = mysql_fetch_lengths(result.get());
       MariadbRow& values = rows.emplace_back(columns);
       for (unsigned i = 0; i < columns; ++i) {
         if (row[i] != nullptr) values[i].emplace(row[i], lengths[i]);
       }
     }
   }
-  if (::mysql_errno(handle) == 0) return rows;
+  if (mysql_errno(handle) == 0) return rows;
   if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
   throw error_of(handle);
 }
@@ -156,7 +152,7 @@ std::string MariadbConnection::value(const std::string& sql) {
 std::string MariadbConnection::quoted(const std::string& text) const {
   std::string escaped(2 * text.size() + 1, '\0');
   escaped.resize(
-      ::mysql_real_escape_string(connection_.get(), escaped.data(), text.data(), text.size()));
+      mysql_real_escape_string(connection_.get(), escaped.data(), text.data(), text.size()));
   return "'" + escaped + "'";
 }
 
@@ -170,7 +166,7 @@ std::string MariadbConnection::name() const {
 }
 
 unsigned MariadbConnection::version() const {
-  return static_cast<unsigned>(::mysql_get_server_version(connection_.get()));
+  return static_cast<unsigned>(mysql_get_server_version(connection_.get()));
 }
 
 std::string mariadb_program(const MariadbSettings& settings, const std::string& program) {

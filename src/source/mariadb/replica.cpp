@@ -1,7 +1,5 @@
 #include "source/mariadb/replica.h"
 
-#include <mysql.h>
-
 #include <charconv>
 #include <filesystem>
 #include <sstream>
@@ -9,6 +7,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "source/mariadb/gtid.h"
+#include "source/mariadb/libmariadb.h"
 #include "source/mariadb/restore.h"
 #include "source/mariadb/sandbox.h"
 

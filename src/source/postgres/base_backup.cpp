@@ -1,7 +1,6 @@
 #include "source/postgres/base_backup.h"
 
 #include <fmt/format.h>
-#include <libpq-fe.h>
 #include <poll.h>
 
 #include <cerrno>
@@ -9,6 +8,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "source/postgres/base_backup_reader.h"
+#include "source/postgres/libpq.h"
 
 namespace holdfast {
 namespace {
@@ -25,8 +25,8 @@ std::string trimmed(const char* text) {
 
 void note(void* list, const PGresult* result) {
   auto& warnings = *static_cast<std::vector<std::string>*>(list);
-  const char* text = ::PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  const char* severity = ::PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const char* text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
   // A notice tells that the log is not archived, which is not asked for.
   if (text == nullptr || severity == nullptr || std::string_view(severity) != "WARNING") return;
   if (warnings.size() < kMostWarnings) warnings.push_back(trimmed(text));
@@ -37,23 +37,23 @@ void note(void* list, const PGresult* result) {
 // One of the answers to a command.
 class PgBaseBackup::Answer {
  public:
-  explicit Answer(PGresult* result) : result_(result, &::PQclear) {}
+  explicit Answer(PGresult* result) : result_(result) {}
 
-  ExecStatusType status() const { return ::PQresultStatus(result_.get()); }
+  ExecStatusType status() const { return PQresultStatus(result_.get()); }
   bool is_end() const { return !result_; }
-  int rows() const { return ::PQntuples(result_.get()); }
+  int rows() const { return PQntuples(result_.get()); }
   std::string cell(int row, int column) const {
-    if (row >= rows() || column >= ::PQnfields(result_.get())) return {};
-    return ::PQgetvalue(result_.get(), row, column);
+    if (row >= rows() || column >= PQnfields(result_.get())) return {};
+    return PQgetvalue(result_.get(), row, column);
   }
   std::string_view state() const {
-    const char* state = ::PQresultErrorField(result_.get(), PG_DIAG_SQLSTATE);
+    const char* state = PQresultErrorField(result_.get(), PG_DIAG_SQLSTATE);
     return state == nullptr ? "" : state;
   }
-  std::string message() const { return trimmed(::PQresultErrorMessage(result_.get())); }
+  std::string message() const { return trimmed(PQresultErrorMessage(result_.get())); }
 
  private:
-  std::unique_ptr<PGresult, decltype(&::PQclear)> result_;
+  PqResult result_;
 };
 
 PgBaseBackup::PgBaseBackup(const PostgresSettings& settings, const PgWalHold& hold,
@@ -62,39 +62,39 @@ PgBaseBackup::PgBaseBackup(const PostgresSettings& settings, const PgWalHold& ho
       stop_(std::move(stop)),
       connection_(
           connect(settings, {{"replication", "true"}, {"application_name", "holdfast_backup"}})) {
-  ::PQsetNoticeReceiver(connection_.get(), &note, &warnings_);
+  PQsetNoticeReceiver(connection_.get(), &note, &warnings_);
   check_same_server(hold);
 }
 
 PgBaseBackup::~PgBaseBackup() = default;
 
 void PgBaseBackup::wait() {
-  pollfd waiting{::PQsocket(connection_.get()), POLLIN, 0};
+  pollfd waiting{PQsocket(connection_.get()), POLLIN, 0};
   for (;;) {
     if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
     const int ready = ::poll(&waiting, 1, kPollMilliseconds);
     if (ready < 0 && errno != EINTR) throw system_error(errno, "cannot wait for the server");
     if (ready > 0) break;
   }
-  if (::PQconsumeInput(connection_.get()) == 0) fail_gone();
+  if (PQconsumeInput(connection_.get()) == 0) fail_gone();
 }
 
 PgBaseBackup::Answer PgBaseBackup::next() {
-  while (::PQisBusy(connection_.get()) != 0) wait();
-  return Answer(::PQgetResult(connection_.get()));
+  while (PQisBusy(connection_.get()) != 0) wait();
+  return Answer(PQgetResult(connection_.get()));
 }
 
 void PgBaseBackup::fail_gone() const {
   throw Error(Code::kUnavailable,
               "the server went away in the middle of the backup: " +
-                  trimmed(::PQerrorMessage(connection_.get())),
+                  trimmed(PQerrorMessage(connection_.get())),
               "nothing was stored as a backup; run it again when the server answers, what came so "
               "far is not stored twice");
 }
 
 void PgBaseBackup::fail(const Answer& answer) const {
   const std::string_view state = answer.state();
-  if (::PQstatus(connection_.get()) != CONNECTION_OK || state.starts_with("57P")) fail_gone();
+  if (PQstatus(connection_.get()) != CONNECTION_OK || state.starts_with("57P")) fail_gone();
   const std::string said = "PostgreSQL: " + answer.message();
   if (state == "55000") {
     throw Error(Code::kConflict, "the backup cannot be used: " + said,
@@ -120,7 +120,7 @@ PgBaseBackup::Answer PgBaseBackup::expect_rows(const char* what) {
 // A name or a list of hosts may lead to one server now and to another one the next time.
 void PgBaseBackup::check_same_server(const PgWalHold& hold) {
   const auto ask = [this](const std::string& command) {
-    if (::PQsendQuery(connection_.get(), command.c_str()) == 0) fail(Answer(nullptr));
+    if (PQsendQuery(connection_.get(), command.c_str()) == 0) fail(Answer(nullptr));
     Answer answer = expect_rows("who it is");
     while (!next().is_end()) {
     }
@@ -147,13 +147,10 @@ std::string PgBaseBackup::command() const {
 }
 
 void PgBaseBackup::copy(const std::function<void(ByteView bytes)>& each) {
-  struct Freer {
-    void operator()(char* buffer) const { ::PQfreemem(buffer); }
-  };
   for (;;) {
     char* raw = nullptr;
-    const int size = ::PQgetCopyData(connection_.get(), &raw, 1);
-    const std::unique_ptr<char, Freer> owner(raw);
+    const int size = PQgetCopyData(connection_.get(), &raw, 1);
+    const PqBuffer owner(raw);
     if (size == 0) {
       wait();
     } else if (size > 0) {
@@ -201,7 +198,7 @@ void PgBaseBackup::end() {
 }
 
 PgBackupSpan PgBaseBackup::run(PgFileTaker& taker, const Beginning& begin) {
-  if (::PQsendQuery(connection_.get(), command().c_str()) == 0) fail(Answer(nullptr));
+  if (PQsendQuery(connection_.get(), command().c_str()) == 0) fail(Answer(nullptr));
   PgBackupSpan span;
   const Answer start = expect_rows("where the backup starts");
   span.start = parse_lsn(start.cell(0, 0));

@@ -1,7 +1,5 @@
 #include "source/postgres/connect.h"
 
-#include <libpq-fe.h>
-
 #include <cstdlib>
 #include <optional>
 #include <string_view>
@@ -9,12 +7,11 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/identity.h"
+#include "source/postgres/libpq.h"
 #include "source/postgres/load.h"
 
 namespace holdfast {
 namespace {
-
-using Options = std::unique_ptr<PQconninfoOption, decltype(&::PQconninfoFree)>;
 
 std::string trimmed(const char* text) {
   std::string trimmed(text == nullptr ? "" : text);
@@ -22,12 +19,12 @@ std::string trimmed(const char* text) {
   return printable(trimmed);
 }
 
-Options parse(const std::string& conninfo) {
+PqOptions parse(const std::string& conninfo) {
   char* message = nullptr;
-  Options options(::PQconninfoParse(conninfo.c_str(), &message), &::PQconninfoFree);
+  PqOptions options(PQconninfoParse(conninfo.c_str(), &message));
   if (options) return options;
   const std::string reason = trimmed(message);
-  ::PQfreemem(message);
+  PQfreemem(message);
   throw Error(Code::kInvalid, "the connection of a database source is not understood: " + reason,
               "write it as 'host=/run/postgresql user=postgres' or postgresql://USER@HOST/");
 }
@@ -59,7 +56,7 @@ bool environment_has(const char* name) { return std::getenv(name) != nullptr; }
 
 Keywords keywords_of(const PostgresSettings& settings, const std::string& database) {
   Keywords keywords;
-  const Options options = parse(settings.connection);
+  const PqOptions options = parse(settings.connection);
   for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {
     if (o->val != nullptr && *o->val != '\0') keywords.set(o->keyword, o->val);
   }
@@ -110,9 +107,9 @@ std::optional<Error> replication_error(const std::string& text) {
 
 // libpq gives no SQLSTATE for a failed connection, so the text has to do.
 Error connection_error(pg_conn* connection) {
-  const std::string text = trimmed(::PQerrorMessage(connection));
+  const std::string text = trimmed(PQerrorMessage(connection));
   if (auto error = replication_error(text)) return *error;
-  if (::PQconnectionNeedsPassword(connection) != 0 || ::PQconnectionUsedPassword(connection) != 0 ||
+  if (PQconnectionNeedsPassword(connection) != 0 || PQconnectionUsedPassword(connection) != 0 ||
       says(text, "authentication failed") || says(text, "no pg_hba.conf entry")) {
     return {Code::kDenied, text,
             "check user and password: ~/.pgpass, PGPASSWORD, or the server's pg_hba.conf; for a "
@@ -128,14 +125,14 @@ Error connection_error(pg_conn* connection) {
 }  // namespace
 
 std::string pg_database_of(const std::string& connection) {
-  const Options options = parse(connection);
+  const PqOptions options = parse(connection);
   for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {
     if (std::string_view(o->keyword) == "dbname" && o->val != nullptr) return o->val;
   }
   return {};
 }
 
-void PgCloser::operator()(pg_conn* connection) const { ::PQfinish(connection); }
+void PgCloser::operator()(pg_conn* connection) const { PQfinish(connection); }
 
 PgHandle connect(const PostgresSettings& settings, const ConnectionKeywords& fixed) {
   Keywords keywords = keywords_of(settings, "");
@@ -158,16 +155,16 @@ PgHandle connect(const PostgresSettings& settings, const ConnectionKeywords& fix
   if (!settings.system_user.empty() && is_local(keywords)) {
     as.emplace(system_user(settings.system_user));
   }
-  PgHandle connection(::PQconnectdbParams(names.data(), values.data(), 0));
+  PgHandle connection(PQconnectdbParams(names.data(), values.data(), 0));
   if (!connection) throw Error(Code::kExhausted, "out of memory");
-  if (::PQstatus(connection.get()) != CONNECTION_OK) throw connection_error(connection.get());
+  if (PQstatus(connection.get()) != CONNECTION_OK) throw connection_error(connection.get());
   return connection;
 }
 
 std::vector<std::pair<std::string, std::string>> pg_environment(const PostgresSettings& settings,
                                                                 const std::string& database) {
   const Keywords keywords = keywords_of(settings, database);
-  const Options known(::PQconndefaults(), &::PQconninfoFree);
+  const PqOptions known(PQconndefaults());
   if (!known) throw Error(Code::kExhausted, "out of memory");
   std::vector<std::pair<std::string, std::string>> environment;
   for (std::size_t i = 0; i < keywords.names.size(); ++i) {

@@ -1,7 +1,5 @@
 #include "source/postgres/connection.h"
 
-#include <libpq-fe.h>
-
 #include <functional>
 #include <string_view>
 
@@ -10,11 +8,11 @@
 #include "os/file.h"
 #include "os/identity.h"
 #include "source/postgres/connect.h"
+#include "source/postgres/libpq.h"
 
 namespace holdfast {
 namespace {
 
-using Result = std::unique_ptr<PGresult, decltype(&::PQclear)>;
 std::string trimmed(const char* text) {
   std::string trimmed(text == nullptr ? "" : text);
   while (!trimmed.empty() && (trimmed.back() == '\n' || trimmed.back() == ' ')) trimmed.pop_back();
@@ -51,34 +49,32 @@ PgConnection::~PgConnection() = default;
 std::vector<PgRow> PgConnection::query(const std::string& sql,
                                        const std::vector<std::string>& values) {
   if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-  const std::unique_ptr<PGcancel, decltype(&::PQfreeCancel)> cancel(
-      ::PQgetCancel(connection_.get()), &::PQfreeCancel);
+  const PqCancel cancel(PQgetCancel(connection_.get()));
   const std::stop_callback on_stop(stop_, [&cancel] {
     char ignored[256];
-    ::PQcancel(cancel.get(), ignored, sizeof ignored);
+    PQcancel(cancel.get(), ignored, sizeof ignored);
   });
   std::vector<const char*> pointers;
   for (const std::string& value : values) pointers.push_back(value.c_str());
-  const Result result(
-      ::PQexecParams(connection_.get(), sql.c_str(), static_cast<int>(pointers.size()), nullptr,
-                     pointers.data(), nullptr, nullptr, 0),
-      &::PQclear);
-  const ExecStatusType status = ::PQresultStatus(result.get());
+  const PqResult result(PQexecParams(connection_.get(), sql.c_str(),
+                                     static_cast<int>(pointers.size()), nullptr, pointers.data(),
+                                     nullptr, nullptr, 0));
+  const ExecStatusType status = PQresultStatus(result.get());
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-    const char* state = ::PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
-    const Code code = ::PQstatus(connection_.get()) != CONNECTION_OK ? Code::kUnavailable
-                      : state == nullptr                             ? Code::kUnavailable
-                                                                     : code_of(state);
-    throw Error(code, "PostgreSQL: " + trimmed(::PQresultErrorMessage(result.get())));
+    const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+    const Code code = PQstatus(connection_.get()) != CONNECTION_OK ? Code::kUnavailable
+                      : state == nullptr                           ? Code::kUnavailable
+                                                                   : code_of(state);
+    throw Error(code, "PostgreSQL: " + trimmed(PQresultErrorMessage(result.get())));
   }
-  std::vector<PgRow> rows(static_cast<std::size_t>(::PQntuples(result.get())));
+  std::vector<PgRow> rows(static_cast<std::size_t>(PQntuples(result.get())));
   for (std::size_t row = 0; row < rows.size(); ++row) {
-    for (int column = 0; column < ::PQnfields(result.get()); ++column) {
+    for (int column = 0; column < PQnfields(result.get()); ++column) {
       const int r = static_cast<int>(row);
-      if (::PQgetisnull(result.get(), r, column) != 0) {
+      if (PQgetisnull(result.get(), r, column) != 0) {
         rows[row].emplace_back(std::nullopt);
       } else {
-        rows[row].emplace_back(::PQgetvalue(result.get(), r, column));
+        rows[row].emplace_back(PQgetvalue(result.get(), r, column));
       }
     }
   }
@@ -92,11 +88,11 @@ std::string PgConnection::value(const std::string& sql, const std::vector<std::s
 
 std::string PgConnection::name() const {
   const auto text = [](const char* part) { return std::string(part == nullptr ? "" : part); };
-  return printable(text(::PQuser(connection_.get())) + "@" + text(::PQhost(connection_.get())) +
-                   ":" + text(::PQport(connection_.get())) + "/" + text(::PQdb(connection_.get())));
+  return printable(text(PQuser(connection_.get())) + "@" + text(PQhost(connection_.get())) + ":" +
+                   text(PQport(connection_.get())) + "/" + text(PQdb(connection_.get())));
 }
 
-int PgConnection::server_version() const { return ::PQserverVersion(connection_.get()); }
+int PgConnection::server_version() const { return PQserverVersion(connection_.get()); }
 
 std::vector<std::string> pg_command(const PostgresSettings& settings, const std::string& program,
                                     int server_version) {

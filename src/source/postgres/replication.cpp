@@ -1,7 +1,6 @@
 #include "source/postgres/replication.h"
 
 #include <fmt/format.h>
-#include <libpq-fe.h>
 #include <poll.h>
 
 #include <cerrno>
@@ -9,12 +8,11 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "source/postgres/connect.h"
+#include "source/postgres/libpq.h"
 #include "source/postgres/pg_time.h"
 
 namespace holdfast {
 namespace {
-
-using Result = std::unique_ptr<PGresult, decltype(&::PQclear)>;
 
 constexpr std::size_t kDataHeader = 1 + 8 + 8 + 8;
 constexpr std::size_t kKeepaliveSize = 1 + 8 + 8 + 1;
@@ -31,8 +29,8 @@ void put_big_endian(Bytes& out, std::uint64_t value) {
   }
 }
 
-Result run(pg_conn* connection, const std::string& command) {
-  return {::PQexec(connection, command.c_str()), &::PQclear};
+PqResult run(pg_conn* connection, const std::string& command) {
+  return PqResult(PQexec(connection, command.c_str()));
 }
 
 // Names of slots are [a-z0-9_], so that no quoting is needed.
@@ -65,7 +63,7 @@ WalMessage parse_wal_message(ByteView bytes) {
   throw Error(Code::kCorrupt, "the server's stream has a message that is not understood");
 }
 
-void PgReplication::Freer::operator()(char* buffer) const { ::PQfreemem(buffer); }
+void PgReplication::Freer::operator()(char* buffer) const { PQfreemem(buffer); }
 
 PgReplication::PgReplication(const PostgresSettings& settings, const std::string& name)
     : connection_(connect(settings, {{"replication", "true"}, {"application_name", name}})) {}
@@ -73,27 +71,27 @@ PgReplication::PgReplication(const PostgresSettings& settings, const std::string
 PgReplication::~PgReplication() = default;
 
 void PgReplication::fail(const std::string& what) {
-  const std::string reason = printable(::PQerrorMessage(connection_.get()));
-  const bool gone = ::PQstatus(connection_.get()) != CONNECTION_OK;
+  const std::string reason = printable(PQerrorMessage(connection_.get()));
+  const bool gone = PQstatus(connection_.get()) != CONNECTION_OK;
   throw Error(gone ? Code::kUnavailable : Code::kInvalid, what + ": " + reason);
 }
 
 std::string PgReplication::cell(const std::string& command, int row, int column) {
-  const Result result = run(connection_.get(), command);
-  if (::PQresultStatus(result.get()) != PGRES_TUPLES_OK) fail(command);
-  if (::PQntuples(result.get()) <= row || ::PQnfields(result.get()) <= column) return {};
-  return ::PQgetvalue(result.get(), row, column);
+  const PqResult result = run(connection_.get(), command);
+  if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) fail(command);
+  if (PQntuples(result.get()) <= row || PQnfields(result.get()) <= column) return {};
+  return PQgetvalue(result.get(), row, column);
 }
 
 PgIdentity PgReplication::identify() {
-  const Result result = run(connection_.get(), "IDENTIFY_SYSTEM");
-  if (::PQresultStatus(result.get()) != PGRES_TUPLES_OK || ::PQntuples(result.get()) != 1 ||
-      ::PQnfields(result.get()) < 3) {
+  const PqResult result = run(connection_.get(), "IDENTIFY_SYSTEM");
+  if (PQresultStatus(result.get()) != PGRES_TUPLES_OK || PQntuples(result.get()) != 1 ||
+      PQnfields(result.get()) < 3) {
     fail("IDENTIFY_SYSTEM");
   }
-  return {::PQgetvalue(result.get(), 0, 0),
-          static_cast<std::uint32_t>(std::stoul(::PQgetvalue(result.get(), 0, 1))),
-          parse_lsn(::PQgetvalue(result.get(), 0, 2))};
+  return {PQgetvalue(result.get(), 0, 0),
+          static_cast<std::uint32_t>(std::stoul(PQgetvalue(result.get(), 0, 1))),
+          parse_lsn(PQgetvalue(result.get(), 0, 2))};
 }
 
 std::uint64_t PgReplication::segment_size() {
@@ -104,16 +102,16 @@ std::uint64_t PgReplication::segment_size() {
 
 void PgReplication::ensure_slot(const std::string& slot) {
   check_slot(slot);
-  const Result made =
+  const PqResult made =
       run(connection_.get(), "CREATE_REPLICATION_SLOT " + slot + " PHYSICAL RESERVE_WAL");
-  if (::PQresultStatus(made.get()) == PGRES_TUPLES_OK) return;
-  const char* state = ::PQresultErrorField(made.get(), PG_DIAG_SQLSTATE);
+  if (PQresultStatus(made.get()) == PGRES_TUPLES_OK) return;
+  const char* state = PQresultErrorField(made.get(), PG_DIAG_SQLSTATE);
   const std::string_view text = state == nullptr ? "" : state;
   constexpr std::string_view kDuplicate = "42710";
   if (text == kDuplicate) return;
   throw Error(text.starts_with("53") ? Code::kExhausted : Code::kInvalid,
               "the replication slot " + slot +
-                  " cannot be made: " + printable(::PQresultErrorMessage(made.get())),
+                  " cannot be made: " + printable(PQresultErrorMessage(made.get())),
               "raise max_replication_slots, or drop a slot that nobody uses");
 }
 
@@ -123,15 +121,15 @@ std::string PgReplication::timeline_history(std::uint32_t timeline) {
 
 void PgReplication::start(const std::string& slot, Lsn from, std::uint32_t timeline) {
   if (!slot.empty()) check_slot(slot);
-  const Result result =
+  const PqResult result =
       run(connection_.get(), fmt::format("START_REPLICATION {}PHYSICAL {} TIMELINE {}",
                                          slot.empty() ? std::string{} : "SLOT " + slot + " ",
                                          format_lsn(from), timeline));
-  const ExecStatusType status = ::PQresultStatus(result.get());
+  const ExecStatusType status = PQresultStatus(result.get());
   if (status == PGRES_COPY_BOTH) return;
-  const char* state = ::PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+  const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
   constexpr std::string_view kGone = "58P01";
-  const std::string reason = printable(::PQresultErrorMessage(result.get()));
+  const std::string reason = printable(PQresultErrorMessage(result.get()));
   if (state != nullptr && state == kGone) {
     throw Error(Code::kNotFound, "the server has removed WAL that was not received yet: " + reason,
                 "the log has a gap now: take a backup at once (holdfast backup database), then "
@@ -143,15 +141,15 @@ void PgReplication::start(const std::string& slot, Lsn from, std::uint32_t timel
 std::optional<WalMessage> PgReplication::receive(Duration timeout, int wake_fd) {
   buffer_.reset();
   char* raw = nullptr;
-  int size = ::PQgetCopyData(connection_.get(), &raw, 1);
+  int size = PQgetCopyData(connection_.get(), &raw, 1);
   if (size == 0) {
-    pollfd waiting[2] = {{::PQsocket(connection_.get()), POLLIN, 0}, {wake_fd, POLLIN, 0}};
+    pollfd waiting[2] = {{PQsocket(connection_.get()), POLLIN, 0}, {wake_fd, POLLIN, 0}};
     const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
     const int ready = ::poll(waiting, wake_fd >= 0 ? 2 : 1, static_cast<int>(milliseconds));
     if (ready < 0 && errno != EINTR) throw system_error(errno, "cannot wait for the server");
     if (ready <= 0 || waiting[0].revents == 0) return std::nullopt;
-    if (::PQconsumeInput(connection_.get()) == 0) fail("the stream broke");
-    size = ::PQgetCopyData(connection_.get(), &raw, 1);
+    if (PQconsumeInput(connection_.get()) == 0) fail("the stream broke");
+    size = PQgetCopyData(connection_.get(), &raw, 1);
     if (size == 0) return std::nullopt;
   }
   if (size == -2) fail("the stream broke");
@@ -172,23 +170,23 @@ void PgReplication::report(Lsn written, Lsn flushed, Timestamp now, bool reply_w
   put_big_endian(reply, 0);  // nothing is applied here
   put_big_endian(reply, static_cast<std::uint64_t>(to_pg_time(now)));
   reply.push_back(reply_wanted ? 1 : 0);
-  if (::PQputCopyData(connection_.get(), reinterpret_cast<const char*>(reply.data()),
-                      static_cast<int>(reply.size())) != 1 ||
-      ::PQflush(connection_.get()) < 0) {
+  if (PQputCopyData(connection_.get(), reinterpret_cast<const char*>(reply.data()),
+                    static_cast<int>(reply.size())) != 1 ||
+      PQflush(connection_.get()) < 0) {
     fail("the stream broke");
   }
 }
 
 NextTimeline PgReplication::next_timeline() {
-  ::PQputCopyEnd(connection_.get(), nullptr);
+  PQputCopyEnd(connection_.get(), nullptr);
   NextTimeline next;
   for (;;) {
-    const Result result(::PQgetResult(connection_.get()), &::PQclear);
+    const PqResult result(PQgetResult(connection_.get()));
     if (!result) break;
-    const ExecStatusType status = ::PQresultStatus(result.get());
-    if (status == PGRES_TUPLES_OK && ::PQntuples(result.get()) == 1) {
-      next.timeline = static_cast<std::uint32_t>(std::stoul(::PQgetvalue(result.get(), 0, 0)));
-      next.start = parse_lsn(::PQgetvalue(result.get(), 0, 1));
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status == PGRES_TUPLES_OK && PQntuples(result.get()) == 1) {
+      next.timeline = static_cast<std::uint32_t>(std::stoul(PQgetvalue(result.get(), 0, 0)));
+      next.start = parse_lsn(PQgetvalue(result.get(), 0, 1));
     } else if (status == PGRES_FATAL_ERROR) {
       fail("the stream ended");
     }
