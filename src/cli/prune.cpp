@@ -47,6 +47,7 @@ Json result_json(const PruneJob& job, const PruneResult& r) {
           {"marked_packs", r.marked_packs},
           {"removed_packs", r.removed_packs},
           {"rewritten_packs", r.rewritten_packs},
+          {"damaged_packs", r.damaged_packs},
           {"freed_bytes", r.freed_bytes},
           {"locked_packs", r.locked_packs},
           {"locked_bytes", r.locked_bytes},
@@ -65,10 +66,22 @@ std::string result_text(const PruneJob& job, const PruneResult& r) {
                       job.dry_run ? "would be: " : "", plural(r.marked_packs, "pack"),
                       format_count(r.rewritten_packs), format_count(r.removed_packs),
                       format_size(r.freed_bytes), format_duration(r.duration));
+  if (r.damaged_packs > 0) {
+    text += fmt::format("{} cannot be rewritten: damaged\n", plural(r.damaged_packs, "pack"));
+  }
   if (r.locked_packs > 0) text += locked_text(r);
   if (r.waiting_bytes > 0) text += fmt::format("{} wait\n", format_size(r.waiting_bytes));
   for (const std::string& reason : r.waiting_for) text += "  " + printable(reason) + "\n";
   return text;
+}
+
+Error found_damage(const PruneResult& result) {
+  return {Code::kCorrupt,
+          plural(result.damaged_packs, "pack") +
+              " that were to be rewritten are damaged; they stay "
+              "as they are, and the rest was pruned",
+          "run 'holdfast validate all --read-data' to see what is affected; the next backup stores "
+          "anew what its sources still have, 'holdfast repair --from URL' brings back the rest"};
 }
 
 int run(Context& context, const PruneOptions& options) {
@@ -103,6 +116,7 @@ int run(Context& context, const PruneOptions& options) {
     Json document = result_json(job, result);
     document["log"] = log_retention_json(logs);
     context.output.document(document);
+    if (result.damaged_packs > 0) throw found_damage(result);
     return kExitSuccess;
   } catch (Error& error) {
     if (log) {

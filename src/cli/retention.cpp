@@ -153,12 +153,12 @@ int apply(Context& context, const RetentionOptions& options) {
 
 void add_rules(Command& command, RetentionOptions& o) {
   constexpr unsigned kMany = 1'000'000;
-  command.number("--keep-last", o.keep.keep_last, 0, kMany, "Keep the newest N")
-      .number("--keep-hourly", o.keep.keep_hourly, 0, kMany, "Keep one for each of N hours")
-      .number("--keep-daily", o.keep.keep_daily, 0, kMany, "Keep one for each of N days")
-      .number("--keep-weekly", o.keep.keep_weekly, 0, kMany, "Keep one for each of N weeks")
-      .number("--keep-monthly", o.keep.keep_monthly, 0, kMany, "Keep one for each of N months")
-      .number("--keep-yearly", o.keep.keep_yearly, 0, kMany, "Keep one for each of N years")
+  command.number("--keep-last", o.keep.keep_last, 1, kMany, "Keep the newest N")
+      .number("--keep-hourly", o.keep.keep_hourly, 1, kMany, "Keep one for each of N hours")
+      .number("--keep-daily", o.keep.keep_daily, 1, kMany, "Keep one for each of N days")
+      .number("--keep-weekly", o.keep.keep_weekly, 1, kMany, "Keep one for each of N weeks")
+      .number("--keep-monthly", o.keep.keep_monthly, 1, kMany, "Keep one for each of N months")
+      .number("--keep-yearly", o.keep.keep_yearly, 1, kMany, "Keep one for each of N years")
       .text("--keep-within", o.keep_within, "Keep what is younger: 90d, 12h, 1y")
       .group("Rules instead of the configuration's", 7)
       .choice("--class", o.backup_class, {"database", "files", "config"},

@@ -5,20 +5,11 @@
 #include "base/error.h"
 
 namespace holdfast {
-namespace {
 
-constexpr std::size_t kReadSize = 4u << 20;
-constexpr const char* kOtherBytes = "its bytes are not those that its name stands for";
-constexpr const char* kUnknownChunk =
-    "the index does not know a chunk of it (run 'holdfast repair')";
-
-bool is_damage(const Error& error) {
-  return error.code() == Code::kCorrupt || error.code() == Code::kNotFound;
-}
-
-bool has_hash_of_name(const Vault& vault, const std::string& key, std::uint64_t size,
+bool is_named_by_hash(const Vault& vault, const std::string& key, std::uint64_t size,
                       const std::stop_token& stop) {
   Sha256 hash;
+  constexpr std::size_t kReadSize = 4u << 20;
   Bytes buffer;
   for (std::uint64_t at = 0; at < size; at += buffer.size()) {
     if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
@@ -29,10 +20,20 @@ bool has_hash_of_name(const Vault& vault, const std::string& key, std::uint64_t 
   return hash.finish() == parse_pack_key(key).value().second;
 }
 
+namespace {
+
+constexpr const char* kOtherBytes = "its bytes are not those that its name stands for";
+constexpr const char* kUnknownChunk =
+    "the index does not know a chunk of it (run 'holdfast repair')";
+
+bool is_damage(const Error& error) {
+  return error.code() == Code::kCorrupt || error.code() == Code::kNotFound;
+}
+
 void check_hash(const Vault& vault, const std::string& key, std::uint64_t size, PackCheck& check,
                 const std::stop_token& stop) {
   check.bytes_read += size;
-  if (!has_hash_of_name(vault, key, size, stop)) check.problem = kOtherBytes;
+  if (!is_named_by_hash(vault, key, size, stop)) check.problem = kOtherBytes;
 }
 
 // True when the index gives this very place for the chunk.
@@ -98,7 +99,7 @@ void check_content(const Vault& vault, const Index& index, const PackContents& c
   check.content_checked = true;
   // A whole pack under the name of another one: its frames open, but they are not those of its
   // name.
-  if (check.problem == kUnknownChunk && !has_hash_of_name(vault, key, contents.size, stop)) {
+  if (check.problem == kUnknownChunk && !is_named_by_hash(vault, key, contents.size, stop)) {
     check.problem = kOtherBytes;
     check.whole_pack_lost = true;
   }

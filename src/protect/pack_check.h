@@ -23,4 +23,8 @@ struct PackCheck {
 PackCheck check_pack(const Vault& vault, const Index& index, const std::string& key,
                      std::uint64_t size, std::stop_token stop);
 
+// The object's bytes have the SHA-256 that is its name.
+bool is_named_by_hash(const Vault& vault, const std::string& key, std::uint64_t size,
+                      const std::stop_token& stop);
+
 }  // namespace holdfast

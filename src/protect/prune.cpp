@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "codec/compress.h"
+#include "protect/pack_check.h"
 #include "protect/pack_locks.h"
 #include "protect/prune_plan.h"
 #include "protect/reachability.h"
@@ -43,6 +44,19 @@ std::map<PackName, SegmentPack> stored_packs(ObjectStore& store, PackTimes& time
   return packs;
 }
 
+struct PlacedCopy {
+  std::uint32_t offset = 0;
+  Repacker::Copy copy;
+};
+
+std::vector<Repacker::Copy> in_order(std::vector<PlacedCopy> placed) {
+  std::sort(placed.begin(), placed.end(),
+            [](const PlacedCopy& a, const PlacedCopy& b) { return a.offset < b.offset; });
+  std::vector<Repacker::Copy> copies;
+  for (const PlacedCopy& one : placed) copies.push_back(one.copy);
+  return copies;
+}
+
 class Prune {
  public:
   Prune(const Vault& vault, const PruneJob& job, std::stop_token stop)
@@ -54,7 +68,10 @@ class Prune {
   void mark();
   bool is_ripe(const StoredDoom& stored, Timestamp now, const std::vector<LeaseInfo>& leases);
   void sweep();
-  void rewrite(const LiveSet& live, const std::set<PackName>& packs, const DoomedChunks& doomed);
+  // Leaves the packs out of `packs` that turn out to be damaged.
+  void rewrite(const LiveSet& live, std::set<PackName>& packs, const DoomedChunks& doomed);
+  void leave_altered(std::set<PackName>& packs);
+  void leave_damaged(std::set<PackName>& packs, const PackName& pack, std::vector<ChunkId> damaged);
   bool may_go(const DoomedChunks& doomed, const PackName& pack, const ChunkId& id) const;
   PackHolds ask_locks(const Index& index, const std::vector<PackName>& names);
   void count_locked(const std::map<PackName, PackUse>& use, const PackHolds& holds);
@@ -91,7 +108,7 @@ void Prune::mark() {
   const DoomSet doomed(dooms);
   const std::vector<BackupName> backups = list_backups(store_);
   const LiveSet live = reachable_from(vault_, backups, sound_index(), doomed, stop_);
-  const auto use = pack_use(live, !vault_.ring().can_read());
+  const auto use = pack_use(live, !vault_.ring().can_read(), doomed);
   const PrunePlan plan = plan_prune(use, stored_, job_.max_unused_percent);
   std::vector<PackName> candidates = plan.dead_packs;
   for (const auto* more : {&plan.orphans, &plan.wasteful_packs}) {
@@ -204,7 +221,7 @@ void Prune::sweep() {
   const DoomSet doomed(dooms);
   const LiveSet live = reachable_from(vault_, backups, sound_index(), doomed, stop_);
   stored_ = stored_packs(store_, times_);
-  const auto use = pack_use(live, !vault_.ring().can_read());
+  const auto use = pack_use(live, !vault_.ring().can_read(), doomed);
   std::set<PackName> gone;
   for (const PackName& name : packs) {
     const auto found = use.find(name);
@@ -270,8 +287,28 @@ bool Prune::may_go(const DoomedChunks& doomed, const PackName& pack, const Chunk
   return mark != doomed.end() && written != times_.end() && is_after(mark->second, written->second);
 }
 
-void Prune::rewrite(const LiveSet& live, const std::set<PackName>& packs,
-                    const DoomedChunks& doomed) {
+// A pack that is moved unread gets a new name, by which its damage could not be seen any more.
+void Prune::leave_altered(std::set<PackName>& packs) {
+  for (const PackName& name : std::set<PackName>(packs)) {
+    const SegmentPack& pack = stored_.at(name);
+    stop_if_asked();
+    if (!is_named_by_hash(vault_, pack_key(pack.pack_class, name), pack.size, stop_)) {
+      leave_damaged(packs, name, {});
+    }
+  }
+}
+
+// Without chunks: nothing of the pack can be trusted.
+void Prune::leave_damaged(std::set<PackName>& packs, const PackName& pack,
+                          std::vector<ChunkId> damaged) {
+  packs.erase(pack);
+  ++result_.damaged_packs;
+  write_doom(store_, vault_.ring(), {DoomReason::kDamaged, {pack}, std::move(damaged)});
+}
+
+// What of a pack was moved before its damage was met is there twice, which does no harm.
+void Prune::rewrite(const LiveSet& live, std::set<PackName>& packs, const DoomedChunks& doomed) {
+  if (!vault_.ring().can_read()) leave_altered(packs);
   if (packs.empty()) return;
   FrameReader frames(vault_, std::shared_ptr<const Index>(std::shared_ptr<void>(), &live.index()));
   Repacker repacker(vault_, frames, job_.level != 0 ? job_.level : kDefaultCompression);
@@ -279,7 +316,7 @@ void Prune::rewrite(const LiveSet& live, const std::set<PackName>& packs,
   for (std::uint32_t s = 0; s < live.index().segments().size(); ++s) {
     const Segment& segment = live.index().segments()[s];
     // The chunks of each frame in question, in the order in which they lie in it.
-    std::unordered_map<std::uint32_t, std::vector<ChunkLocation>> chunks;
+    std::unordered_map<std::uint32_t, std::vector<PlacedCopy>> chunks;
     std::vector<bool> wanted(segment.packs());
     for (std::uint32_t p = 0; p < segment.packs(); ++p) {
       const PackName name = segment.pack(p).name;
@@ -287,20 +324,19 @@ void Prune::rewrite(const LiveSet& live, const std::set<PackName>& packs,
     }
     for (std::uint64_t i = 0; i < segment.chunks(); ++i) {
       const ChunkLocation chunk = segment.chunk(i);
-      if (wanted[segment.frame(chunk.frame).pack]) chunks[chunk.frame].push_back(chunk);
+      const std::uint32_t pack = segment.frame(chunk.frame).pack;
+      if (!wanted[pack]) continue;
+      // By its copy: another one may be needed because this one is damaged.
+      const bool keep = live.is_live(s, i) || !may_go(doomed, segment.pack(pack).name, chunk.id);
+      chunks[chunk.frame].push_back({chunk.offset, {{chunk.id, chunk.length}, keep}});
     }
     for (std::uint32_t f = 0; f < segment.frames(); ++f) {
       const auto found = chunks.find(f);
-      if (found == chunks.end()) continue;
-      stop_if_asked();
-      std::sort(found->second.begin(), found->second.end(),
-                [](const ChunkLocation& a, const ChunkLocation& b) { return a.offset < b.offset; });
-      std::vector<ChunkEntry> entries;
-      for (const ChunkLocation& chunk : found->second) entries.push_back({chunk.id, chunk.length});
       const PackName pack = segment.pack(segment.frame(f).pack).name;
-      repacker.move({s, f}, entries, [&](const ChunkId& id) {
-        return !may_go(doomed, pack, id) || live.is_live(id);
-      });
+      if (found == chunks.end() || !packs.contains(pack)) continue;
+      stop_if_asked();
+      std::vector<ChunkId> damaged = repacker.move({s, f}, in_order(std::move(found->second)));
+      if (!damaged.empty()) leave_damaged(packs, pack, std::move(damaged));
     }
   }
   SegmentBuilder index = repacker.finish();

@@ -25,6 +25,9 @@ struct PruneResult {
   std::uint64_t marked_packs = 0;  // now on their way out
   std::uint64_t removed_packs = 0;
   std::uint64_t rewritten_packs = 0;
+  // Were to be rewritten and turned out to be damaged: they stay, and the damage is recorded, so
+  // that the next backup stores their chunks anew.
+  std::uint64_t damaged_packs = 0;
   std::uint64_t freed_bytes = 0;  // what the store holds less than before
   // Not needed, but a lock of the pack or of a segment that names it holds: neither marked nor
   // removed. `lock_first_ends` is when a prune can free the first of them.

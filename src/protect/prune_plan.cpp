@@ -39,9 +39,16 @@ void count_frames(const Segment& segment, const std::vector<FrameUse>& frames, b
   }
 }
 
+// Damage that was healed elsewhere goes at once, however little it is.
+bool is_wasteful(const PackUse& use, unsigned max_unused_percent) {
+  return use.dead_damage ||
+         use.dead_bytes * 100 > (use.live_bytes + use.dead_bytes) * max_unused_percent;
+}
+
 }  // namespace
 
-std::map<PackName, PackUse> pack_use(const LiveSet& live, bool whole_frames) {
+std::map<PackName, PackUse> pack_use(const LiveSet& live, bool whole_frames,
+                                     const DoomSet& doomed) {
   std::map<PackName, PackUse> all;
   std::set<PackName> counted;  // two segments may name one pack, after an interrupted merge
   for (std::uint32_t s = 0; s < live.index().segments().size(); ++s) {
@@ -57,9 +64,14 @@ std::map<PackName, PackUse> pack_use(const LiveSet& live, bool whole_frames) {
     count_frames(segment, frames, whole_frames, packs);
     for (std::uint64_t i = 0; i < segment.chunks(); ++i) {
       const ChunkLocation chunk = segment.chunk(i);
-      if (live.is_live(s, i) || (whole_frames && frames[chunk.frame].live_chunks > 0)) continue;
       PackUse* use = packs[segment.frame(chunk.frame).pack];
-      if (use != nullptr) use->dead_chunks.push_back(chunk.id);
+      if (use == nullptr) continue;
+      const bool is_live = live.is_live(s, i);
+      if (doomed.is_damaged(use->pack.name, chunk.id)) {
+        (is_live ? use->live_damage : use->dead_damage) = true;
+      }
+      if (is_live || (whole_frames && frames[chunk.frame].live_chunks > 0)) continue;
+      use->dead_chunks.push_back(chunk.id);
     }
   }
   return all;
@@ -74,7 +86,7 @@ PrunePlan plan_prune(const std::map<PackName, PackUse>& use,
     plan.dead_bytes += pack.dead_bytes;
     if (pack.live_chunks == 0) {
       plan.dead_packs.push_back(name);
-    } else if (pack.dead_bytes * 100 > (pack.live_bytes + pack.dead_bytes) * max_unused_percent) {
+    } else if (!pack.live_damage && is_wasteful(pack, max_unused_percent)) {
       plan.wasteful_packs.push_back(name);
       plan.dead_chunks.insert(plan.dead_chunks.end(), pack.dead_chunks.begin(),
                               pack.dead_chunks.end());

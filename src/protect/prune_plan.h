@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "vault/doom.h"
 #include "vault/live_set.h"
 
 namespace holdfast {
@@ -17,11 +18,14 @@ struct PackUse {
   std::uint64_t dead_bytes = 0;
   std::uint64_t live_chunks = 0;
   std::vector<ChunkId> dead_chunks;
+  bool dead_damage = false;  // copies that are not needed are known to be damaged
+  bool live_damage = false;  // and needed ones: it can neither go nor be rewritten
 };
 
 // By pack name. `whole_frames`: count only frames that are dead as a whole, which is all that a key
-// that cannot read content can drop.
-std::map<PackName, PackUse> pack_use(const LiveSet& live, bool whole_frames);
+// that cannot read content can drop. `doomed` knows what is damaged.
+std::map<PackName, PackUse> pack_use(const LiveSet& live, bool whole_frames,
+                                     const DoomSet& doomed = DoomSet());
 
 struct PrunePlan {
   std::vector<PackName> dead_packs;      // nothing in them is needed

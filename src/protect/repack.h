@@ -1,7 +1,6 @@
 // Moving what is still needed out of packs that are mostly dead.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -15,10 +14,17 @@ class Repacker {
  public:
   Repacker(const Vault& vault, FrameReader& frames, int level);
 
-  // Moves the frame. Chunks that `keep` rejects are left behind when the key can open the frame, or
-  // when none is kept; otherwise the frame moves as it is, unread.
-  void move(FrameKey key, const std::vector<ChunkEntry>& chunks,
-            const std::function<bool(const ChunkId&)>& keep);
+  // One copy of a chunk, in its frame.
+  struct Copy {
+    ChunkEntry chunk;
+    bool keep = false;
+  };
+
+  // Moves the frame. Copies that are not to be kept are left behind when the key can open the
+  // frame, or when none is kept; otherwise the frame moves as it is. With a key that can read,
+  // every kept copy is compared with its id: when one is damaged nothing of the frame moves, and
+  // the damaged ones are returned.
+  std::vector<ChunkId> move(FrameKey key, const std::vector<Copy>& copies);
   // Ends the packs in the making. Returns the index of all that was written.
   SegmentBuilder finish();
   std::uint64_t bytes_written() const { return bytes_written_; }
@@ -28,7 +34,9 @@ class Repacker {
     Bytes raw;
     std::vector<ChunkEntry> chunks;
   };
-  void move_whole(FrameKey key, const std::vector<ChunkEntry>& chunks);
+  void move_whole(FrameKey key, ByteView sealed, const std::vector<Copy>& copies);
+  void move_kept(ChunkKind kind, ByteView raw, const std::vector<Copy>& copies);
+  std::vector<ChunkId> find_damaged(ByteView raw, const std::vector<Copy>& copies) const;
   void seal(ChunkKind kind);
   PackWriter& pack(PackClass pack_class);
   void end_pack(PackClass pack_class);

@@ -105,8 +105,11 @@ DoomSet::DoomSet(const std::vector<StoredDoom>& dooms) {
 }
 
 bool DoomSet::has(const PackName& pack, const ChunkId& chunk) const {
-  return packs_.contains(pack) ||
-         (!damaged_.empty() && damaged_.contains(damaged_key(pack, chunk)));
+  return packs_.contains(pack) || is_damaged(pack, chunk);
+}
+
+bool DoomSet::is_damaged(const PackName& pack, const ChunkId& chunk) const {
+  return !damaged_.empty() && damaged_.contains(damaged_key(pack, chunk));
 }
 
 }  // namespace holdfast

@@ -45,6 +45,8 @@ class DoomSet {
   bool has(const ChunkId& chunk) const { return chunks_.contains(chunk); }
   // The copy of the chunk in this pack is about to go, or damaged.
   bool has(const PackName& pack, const ChunkId& chunk) const;
+  // The copy of the chunk in this pack, which is not lost as a whole, is damaged.
+  bool is_damaged(const PackName& pack, const ChunkId& chunk) const;
 
  private:
   std::unordered_set<PackName, DigestHash> packs_;

@@ -5,9 +5,11 @@
 #include <atomic>
 
 #include "base/error.h"
+#include "protect/pack_check.h"
 #include "protect/world.h"
 #include "store/wrappers.h"
 #include "support/fault_store.h"
+#include "vault/doom.h"
 #include "vault/lease.h"
 #include "vault/write_session.h"
 
@@ -130,6 +132,91 @@ TEST_F(PruneVault, ByAnOperatorMovesWholeFrames) {
   prune_now(*vault_);
   EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
 }
+
+// What becomes of damage. A rewritten frame lies in a pack with another name, which its damage
+// record does not know, and whose hash it agrees with.
+class PruneOfDamage : public PruneVault, public ::testing::WithParamInterface<Role> {
+ protected:
+  std::vector<std::string> packs() {
+    std::vector<std::string> keys;
+    for (const char* prefix : {"data/", "meta/"}) {
+      for (const ObjectInfo& info : list_objects(store_, prefix)) keys.push_back(info.key);
+    }
+    return keys;
+  }
+  void damage(const std::string& key) {
+    Bytes bytes = store_.get(key);
+    bytes[bytes.size() / 3] ^= 0x40;
+    store_.remove(key);
+    store_.put_new(key, bytes);
+    clock_.advance(std::chrono::minutes(1));  // so that it is older than any mark
+  }
+  // Of packs other than `known`.
+  std::string damage_beside(const std::string& known) {
+    const auto index = vault_->load_index();
+    for (const ObjectInfo& info : list_objects(store_, "")) {
+      if (!parse_pack_key(info.key) || info.key == known) continue;
+      const PackCheck check = check_pack(*vault_, *index, info.key, info.size, {});
+      if (!check.problem.empty()) return info.key + ": " + check.problem;
+    }
+    return "";
+  }
+  std::unique_ptr<Vault> as_role() {
+    return Vault::open(store_, clock_, ring_.restricted_to(GetParam()), "");
+  }
+};
+
+TEST_P(PruneOfDamage, WhatIsNotKnownYetKeepsItsPackAndIsRecorded) {
+  forget_half();
+  const Objects before = objects_of(store_);
+  std::size_t met = 0;
+  for (const std::string& key : packs()) {
+    damage(key);
+    std::uint64_t damaged = 0;
+    try {
+      damaged = prune_with(*as_role(), Duration{0}).damaged_packs;
+    } catch (const Error& error) {
+      ASSERT_EQ(error.code(), Code::kCorrupt) << key;  // the lists of what is needed were in it
+    }
+    met += damaged;
+    EXPECT_EQ(damage_beside(key), "");
+    if (damaged > 0) {
+      EXPECT_TRUE(store_.stat(key)) << key;
+      EXPECT_FALSE(read_dooms(store_, ring_).empty());
+    }
+    for (const auto& object : objects_of(store_)) store_.remove(object.first);
+    fill(store_, before);
+  }
+  EXPECT_GT(met, 0U);
+}
+
+TEST_P(PruneOfDamage, WhatABackupHealedComesBackAndTheDamageGoes) {
+  const Kept last = expected_.kept.back();
+  const std::vector<std::string> all = packs();
+  const Objects before = objects_of(store_);
+  for (const std::string& key : all) {
+    damage(key);
+    validate_all(*vault_, true);
+    const Kept healing = keep_backup(*vault_, job_of(directory_), directory_);
+    if (restore_trouble(*vault_, last).empty()) {  // else it was not to be healed by this tree
+      for (int i = 0; i < 3; ++i) {
+        clock_.advance(std::chrono::minutes(1));
+        try {
+          prune_with(*as_role(), Duration{0});
+        } catch (const Error& error) {
+          ASSERT_EQ(error.code(), Code::kCorrupt) << key;
+        }
+        EXPECT_EQ(restore_trouble(*vault_, last), "") << key;
+        EXPECT_EQ(restore_trouble(*vault_, healing), "") << key;
+        EXPECT_EQ(damage_beside(key), "");
+      }
+    }
+    for (const auto& object : objects_of(store_)) store_.remove(object.first);
+    fill(store_, before);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Roles, PruneOfDamage, ::testing::Values(Role::kRestorer, Role::kOperator));
 
 TEST_F(PruneVault, WaitsForTheGracePeriod) {
   forget_half();
