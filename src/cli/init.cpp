@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -58,6 +59,20 @@ void refuse_existing(ObjectStore& store) {
                   : "use it as it is, or choose another place");
 }
 
+// What lies within a vault is taken for objects of that one.
+void refuse_within_a_vault(const ObjectStore& store) {
+  constexpr std::string_view kFile = "file://";
+  const std::string url = store.traits().url;
+  if (!url.starts_with(kFile)) return;
+  std::filesystem::path path = url.substr(kFile.size());
+  while (path.has_relative_path()) {
+    path = path.parent_path();
+    if (!path_exists(path / "holdfast.json")) continue;
+    throw Error(Code::kConflict, url + " lies within the vault in " + path.string(),
+                "choose a place outside of it");
+  }
+}
+
 KeyRing create_vault(Context& context, ObjectStore& store, const Credential& credential) {
   const KeyRing ring = new_key_ring();
   // Made before the vault, so that nothing can go wrong between the two but the store itself.
@@ -81,6 +96,7 @@ int run_init(Context& context) {
   options.create = true;
   const auto store = open_store(url, options);
   refuse_existing(*store);
+  refuse_within_a_vault(*store);
   if (is_s3_url(url)) {
     S3Store bucket(url, options.s3, context.clock, context.stop);
     require_conditions(bucket);

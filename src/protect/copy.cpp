@@ -51,6 +51,7 @@ class Copy {
     std::string name;
     std::vector<std::string> keys;
   };
+  Error same_place() const;
   void check_destination();
   std::vector<Stage> plan();
   Stage plan_archives();
@@ -77,7 +78,21 @@ class Copy {
   CopyResult result_ GUARDED_BY(mutex_);
 };
 
+Error Copy::same_place() const {
+  return {Code::kUsage, to_.traits().url + " is the vault itself, not a second place",
+          "choose a place on another disk, or in another region"};
+}
+
 void Copy::check_destination() {
+  const std::string source_url = from_.traits().url;
+  const std::string url = to_.traits().url;
+  if (url.starts_with("file:")) {
+    if (url == source_url) throw same_place();
+    if (url.starts_with(source_url + "/") || source_url.starts_with(url + "/")) {
+      throw Error(Code::kUsage, url + " and the vault in " + source_url + " lie in one another",
+                  "choose a place on another disk");
+    }
+  }
   const auto source = vault_id_of(from_);
   if (!source) {
     throw Error(Code::kNotFound, "there is no vault in " + from_.traits().url,
@@ -317,6 +332,7 @@ CopyResult Copy::run() {
   std::optional<Lease> lease;
   if (!job_.dry_run) {
     lease.emplace(to_, system_clock(), "copy", true);
+    if (from_.stat(lease->key())) throw same_place();  // by whatever name it is reached
     refuse_log_removal(to_);
   }
   for (int round = 1;; ++round) {

@@ -471,6 +471,9 @@ class FileStore::Staged final : public StagedObject {
 FileStore::FileStore(const std::string& directory, Access access) {
   std::filesystem::path path = std::filesystem::absolute(directory).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
+  // The vault itself may be named by a symbolic link; within it none is followed.
+  std::error_code absent;
+  if (auto real = std::filesystem::canonical(path, absent); !absent) path = std::move(real);
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
     const int error = errno;

@@ -127,6 +127,10 @@ TEST(Init, RefusesAnExistingVaultAndKeepsItsKey) {
   EXPECT_EQ(shop.read("key"), key);
   // Nor does a new key file appear for a vault that was not made.
   EXPECT_EQ(shop.run({"init", "--vault", shop / "vault", "--key-file", shop / "other"}).code, 6);
+  const Outcome within =
+      shop.run({"init", "--vault", shop / "vault/inner", "--key-file", shop / "key"});
+  EXPECT_EQ(within.code, 6);
+  EXPECT_THAT(within.err, HasSubstr("lies within the vault"));
   EXPECT_EQ(shop.listing("other"), "(nothing)");
 }
 

@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "base/error.h"
 #include "protect/world.h"
+#include "store/file_store.h"
 #include "support/fault_store.h"
 
 namespace holdfast::test {
@@ -85,6 +88,21 @@ TEST_F(CopyVault, CheckerSeesABackupBeforeItsPacks) {
     if (!key.starts_with("data/")) to_.put(key, bytes);
   }
   EXPECT_NE(vault_trouble(to_, ring_, expected_), "");
+}
+
+TEST_F(CopyVault, RefusesItsOwnPlaceByAnyName) {
+  EXPECT_EQ(code_of_copy(from_, from_), Code::kUsage);
+  const TempDir directory;
+  std::filesystem::create_directories(directory / "vault/within");
+  std::filesystem::create_symlink(directory / "vault", directory / "link");
+  FileStore vault(directory / "vault");
+  fill(vault, objects_of(from_));
+  FileStore link(directory / "link");
+  FileStore within(directory / "vault/within");
+  FileStore around(directory.path());
+  for (FileStore* place : {&vault, &link, &within, &around}) {
+    EXPECT_EQ(code_of_copy(vault, *place), Code::kUsage) << place->traits().url;
+  }
 }
 
 TEST_F(CopyVault, GoesOnAfterAStop) {

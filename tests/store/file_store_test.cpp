@@ -198,6 +198,16 @@ TEST(FileStoreFiles, StagedObjectCommitsOnce) {
   EXPECT_THAT(keys(store), ElementsAre("a"));
 }
 
+TEST(FileStoreFiles, ASymbolicLinkMayNameTheStore) {
+  const TempDir directory;
+  fs::create_directory(directory / "disk");
+  fs::create_symlink(directory / "disk", directory / "vault");
+  FileStore store(directory / "vault");
+  store.put("data/object", as_bytes("x"));
+  EXPECT_THAT(keys(store), ElementsAre("data/object"));
+  EXPECT_EQ(store.traits().url, "file://" + fs::canonical(directory / "disk").string());
+}
+
 TEST(FileStoreFiles, ForeignFilesAreNoObjects) {
   const TempDir directory;
   FileStore store(directory.path());

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "store/s3/retention.h"
 #include "store/s3/xml.h"
 
 namespace holdfast {
@@ -275,13 +276,26 @@ std::string Spool::part_sha256(std::size_t index) const {
   return index < hashes_.size() ? hashes_[index] : std::string();
 }
 
+namespace {
+
+// Ceph forgets the lock that the beginning of an upload in parts asked for.
+void make_sure_of_lock(S3Client& client, const std::string& full_key, const HeaderList& headers) {
+  const auto wanted = std::find_if(headers.begin(), headers.end(), [](const auto& header) {
+    return header.first == "x-amz-object-lock-retain-until-date";
+  });
+  if (wanted == headers.end() || retention_of(client, full_key).until) return;
+  extend_retention(client, full_key, parse_rfc3339(wanted->second));
+}
+
+}  // namespace
+
 bool upload_in_parts(S3Client& client, const std::string& full_key, const Spool& spool,
                      const HeaderList& headers) {
   if (exists(client, full_key)) return false;
   const std::string upload = begin_upload(client, full_key, headers);
   try {
     const auto etags = send_parts(client, full_key, upload, spool);
-    return finish_upload(client, full_key, upload, etags, spool.whole());
+    if (!finish_upload(client, full_key, upload, etags, spool.whole())) return false;
   } catch (const Error&) {
     try {
       client.send({.method = "DELETE",
@@ -293,6 +307,8 @@ bool upload_in_parts(S3Client& client, const std::string& full_key, const Spool&
     }
     throw;
   }
+  make_sure_of_lock(client, full_key, headers);
+  return true;
 }
 
 std::uint64_t abort_uploads(S3Client& client, const std::string& prefix, Timestamp before) {
