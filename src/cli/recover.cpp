@@ -340,7 +340,7 @@ std::vector<ArchiveRecovery> Recover::bring_archives() {
   options.rights.ignore_free_space = options_.ignore_free_space;
   options.rights.identity = options_.identity;
   options.may_choose = options_.at.empty();
-  options.thaw = options_.thaw;
+  options.rights.thaw = options_.thaw;
   std::vector<ArchiveRecovery> recoveries;
   for (const RecoverableArchive& archive : archives_) {
     if (!archive.superseded_by.empty()) continue;

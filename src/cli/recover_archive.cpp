@@ -103,6 +103,7 @@ class Bringing {
     restore.overwrite = options_.rights.overwrite;
     restore.dry_run = recovery_.dry_run;
     restore.identity = options_.rights.identity;
+    restore.thaw = options_.rights.thaw;
     const DumpRestored done = restore_dump(context_, store_, restore);
     recovery_.target = done.path;
     recovery_.stayed = done.stayed;

@@ -10,16 +10,14 @@
 #include "cli/recover_record.h"
 #include "cli/recoverable_archive.h"
 #include "cli/restore_tar.h"
-#include "cli/thaw.h"
 
 namespace holdfast {
 
 struct ArchiveRecoveryOptions {
   std::string target;  // everything goes below it; empty: to the original paths
-  TarRestore rights;   // its overwrite, dry_run, identity and what is to be set of files
+  TarRestore rights;   // its overwrite, dry_run, identity, thaw and what is to be set of files
   bool may_choose =
       true;  // else an interrupted run's choice does not count: a moment was asked for
-  ThawOptions thaw;
 };
 
 struct ArchiveRecovery {

@@ -98,6 +98,7 @@ DumpRestored restore_dump(Context& context, ObjectStore& store, const DumpRestor
   done.path = restore.directory + "/" + dump_file(restore.archive.name);
   done.stayed = !restore.overwrite && path_exists(done.path);
   if (done.stayed) return done;
+  if (!bring_archive(context, store, restore.archive, restore.thaw, restore.dry_run)) return done;
   done.bytes = restore.dry_run ? expand(context, store, restore, identities, {})
                                : write_dump(context, store, restore, identities, done.path);
   done.duration = context.clock.monotonic() - begin;

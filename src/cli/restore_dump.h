@@ -5,6 +5,7 @@
 
 #include "cli/context.h"
 #include "cli/session.h"
+#include "cli/thaw.h"
 #include "protect/archive_name.h"
 
 namespace holdfast {
@@ -15,6 +16,7 @@ struct DumpRestore {
   bool overwrite = false;  // else a file that exists stays
   bool dry_run = false;    // reads it all the same
   std::string identity;    // file of age identities
+  ThawOptions thaw;
 };
 
 struct DumpRestored {

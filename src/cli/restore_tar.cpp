@@ -112,6 +112,7 @@ TarRestored unpack_archive(Context& context, ObjectStore& store, const TarRestor
   const std::vector<Key> identities =
       identities_for(context, restore.archive.name, restore.identity);
   const Duration begin = context.clock.monotonic();
+  if (!bring_archive(context, store, restore.archive, restore.thaw, restore.dry_run)) return {};
   const std::uint64_t bytes = validated(context, store, restore, identities);
   if (!restore.dry_run) {
     make_directories(restore.target);

@@ -6,6 +6,7 @@
 
 #include "cli/context.h"
 #include "cli/session.h"
+#include "cli/thaw.h"
 #include "protect/archive_name.h"
 
 namespace holdfast {
@@ -23,6 +24,7 @@ struct TarRestore {
   bool ignore_free_space = false;
   bool dry_run = false;
   std::string identity;  // file of age identities
+  ThawOptions thaw;
 };
 
 struct TarRestored {
