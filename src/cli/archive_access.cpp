@@ -46,6 +46,19 @@ std::optional<StoredArchive> wanted_archive(ObjectStore& store, const std::strin
   return find_archive(archives, wanted);
 }
 
+bool bring_archive(Context& context, ObjectStore& store, const StoredArchive& archive,
+                   const ThawOptions& options, bool dry_run) {
+  const std::vector<NeededPack> needed{{archive.name.key(), archive.size}};
+  if (!dry_run) {
+    bring_from_archive(context, store, needed, options);
+    return true;
+  }
+  const ThawPlan plan = plan_thaw(store, needed, context.stop);
+  if (plan.empty()) return true;
+  context.output.note(archive.name.file() + ": " + thaw_plan_text(plan) + "\n");
+  return false;
+}
+
 std::vector<Key> archive_identities(const SourceSettings* source, const std::string& given) {
   const std::string file = !given.empty()      ? given
                            : source != nullptr ? source->archive.identity_file

@@ -8,6 +8,7 @@
 
 #include "cli/context.h"
 #include "cli/session.h"
+#include "cli/thaw.h"
 #include "protect/archive_check.h"
 #include "protect/archive_find.h"
 
@@ -23,6 +24,11 @@ std::unique_ptr<ObjectStore> open_any_store(Context& context, Access access);
 // The archive that `wanted` means when it means one: by its file's name or key, or, where the store
 // has no vault or no backup of that name, in any way that find_archive knows.
 std::optional<StoredArchive> wanted_archive(ObjectStore& store, const std::string& wanted);
+
+// Asks for the archive where it lies in an archive tier, and waits until it can be read. Of a dry
+// run only says so: false then. Throws what bring_from_archive throws.
+bool bring_archive(Context& context, ObjectStore& store, const StoredArchive& archive,
+                   const ThawOptions& options, bool dry_run = false);
 
 // What opens sealed archives: the file `given` or, when that is empty, the one of the source (which
 // may be null). Empty when there is none.

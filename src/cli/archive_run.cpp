@@ -24,15 +24,14 @@ std::string written_text(const WrittenArchive& one, Duration duration, bool dry_
 }  // namespace
 
 ArchiveRun run_archives(Context& context, ObjectStore& store, const SourceSettings& source,
-                        const BackupJob* job, unsigned threads, bool dry_run, RunLog* log,
-                        Warnings& warnings) {
+                        const BackupJob* job, Timestamp named, unsigned threads, bool dry_run,
+                        RunLog* log, Warnings& warnings) {
   const Duration begin = context.clock.monotonic();
-  const Timestamp now = context.clock.now();
   ArchiveBackupProgress progress;
   const std::vector<ArchivePart> parts =
       job == nullptr
-          ? database_archives(source, now, warnings, context.stop)
-          : std::vector{file_archive(source, *job, now, progress, warnings, context.stop)};
+          ? database_archives(source, named, warnings, context.stop)
+          : std::vector{file_archive(source, *job, named, progress, warnings, context.stop)};
   ProgressDisplay display(context, source.name, "file", [&progress] {
     ProgressSample sample;
     sample.bytes = progress.bytes;

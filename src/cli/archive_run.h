@@ -16,10 +16,11 @@ struct ArchiveRun {
 };
 
 // Makes them, as `source` says. `job` is what to read of files and configuration, null for
-// databases. `log` may be null. Throws what write_archives throws.
+// databases. Their names have the time `named`. `log` may be null. Throws what write_archives
+// throws.
 ArchiveRun run_archives(Context& context, ObjectStore& store, const SourceSettings& source,
-                        const BackupJob* job, unsigned threads, bool dry_run, RunLog* log,
-                        Warnings& warnings);
+                        const BackupJob* job, Timestamp named, unsigned threads, bool dry_run,
+                        RunLog* log, Warnings& warnings);
 
 // Reads back what was stored, to its end; sealed ones only where the source has an `identity_file`.
 // Throws kCorrupt.

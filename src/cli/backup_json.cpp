@@ -8,6 +8,25 @@
 
 namespace holdfast {
 
+namespace {
+
+bool is_postgres(const DatabaseFacts& facts) { return facts.engine == "postgresql"; }
+
+Json known(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+// "binlog.000002:988" as file and position.
+Json binlog_json(const std::string& text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos) return {};
+  return {{"file", text.substr(0, colon)}, {"position", std::stoull(text.substr(colon + 1))}};
+}
+
+std::string part(std::string_view before, const std::string& text, std::string_view behind = "") {
+  return text.empty() ? "" : fmt::format(", {}{}{}", before, text, behind);
+}
+
+}  // namespace
+
 std::string iso_time(Timestamp time) { return format_rfc3339(time); }
 
 Json name_json(const BackupName& name) {
@@ -32,8 +51,38 @@ Json summary_json(const BackupSummary& s) {
   json["added_bytes"] = s.added_bytes;
   json["duration_seconds"] = std::chrono::duration<double>(s.finished - s.started).count();
   json["warnings"] = s.warnings;
+  json["database"] = database_json(s);
   if (const std::uint64_t pages = damaged_pages(s); pages > 0) json["damaged_pages"] = pages;
   return json;
+}
+
+Json database_json(const BackupSummary& s) {
+  if (!s.database) return {};
+  const DatabaseFacts& facts = *s.database;
+  Json json{{"engine", facts.engine}, {"version", facts.version}, {"method", facts.method}};
+  if (is_postgres(facts)) {
+    json["system_identifier"] = known(facts.system);
+    json["timeline"] = facts.timeline == 0 ? Json() : Json(facts.timeline);
+    json["start_lsn"] = known(facts.start);
+    json["stop_lsn"] = known(facts.stop);
+  } else {
+    json["server_uid"] = known(facts.system);
+    json["binlog"] = binlog_json(facts.start);
+    json["gtid"] = known(facts.stop);
+  }
+  return json;
+}
+
+std::string database_text(const BackupSummary& s) {
+  if (!s.database) return {};
+  const DatabaseFacts& facts = *s.database;
+  const bool postgres = is_postgres(facts);
+  std::string text =
+      fmt::format("{} {}, {}", postgres ? "PostgreSQL" : "MariaDB", facts.version, facts.method) +
+      part(postgres ? "system " : "server ", facts.system);
+  if (!postgres) return text + part("binary log ", facts.start) + part("GTID ", facts.stop);
+  if (facts.timeline != 0) text += part("timeline ", std::to_string(facts.timeline));
+  return text + part("LSN ", facts.start, " to " + facts.stop);
 }
 
 std::uint64_t damaged_pages(const BackupSummary& s) {

@@ -13,6 +13,11 @@ namespace holdfast {
 Json name_json(const BackupName& name);
 // The same and what the summary knows.
 Json summary_json(const BackupSummary& summary);
+// Which server it is of and where in its log it is; what nobody knows is null. Of everything that
+// is no database: null.
+Json database_json(const BackupSummary& summary);
+// The same in one line for people, "PostgreSQL 15.18, physical, ..."; empty.
+std::string database_text(const BackupSummary& summary);
 // In the database that it is of; 0 for everything else.
 std::uint64_t damaged_pages(const BackupSummary& summary);
 // "3 files, 2 directories, 1 other, 1.5 GiB".

@@ -122,6 +122,7 @@ bool print_archive(Context& context, const CatOptions& options) {
                                                    archive->name.file() + " | tar -xO PATH"
                                              : "leave PATH out");
   }
+  bring_archive(context, *store, *archive, options.thaw);
   read_archive(
       *store, archive->name, identities_for(context, archive->name, options.identity),
       [&context](ByteView plain) { context.output.raw(plain); }, context.stop);

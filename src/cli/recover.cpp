@@ -9,10 +9,12 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/archive_access.h"
 #include "cli/backup_json.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/credential.h"
+#include "cli/recover_archive.h"
 #include "cli/recover_list.h"
 #include "cli/recover_record.h"
 #include "cli/recoverable.h"
@@ -42,6 +44,8 @@ struct RecoverOptions {
   bool ignore_free_space = false;
   std::optional<unsigned> threads;
   std::string write_config;
+  std::string identity;
+  bool no_archives = false;
   ThawOptions thaw;
 
   bool restores() const { return in_place || !target.empty(); }
@@ -80,7 +84,11 @@ class Recover {
   void place_database(Recovery& recovery) const;
   void bring_back(Recovery& recovery);
   void settle(const Recovery& recovery);
-  int finish(const std::vector<Recovery>& recoveries);
+  void refuse_named_dumps() const;
+  bool takes_place_of(const RecoverableSource& source) const;
+  std::vector<ArchiveRecovery> bring_archives();
+  int finish(const std::vector<Recovery>& recoveries, const std::vector<ArchiveRecovery>& archives);
+  Json vault_json() const;
   void say_passed_over() const;
   void write_config() const;
   std::vector<std::string> next_commands() const;
@@ -91,6 +99,7 @@ class Recover {
   std::optional<StagingDirectory> cache_;  // without a configuration; outlives the vault
   OpenedVault opened_;
   std::vector<RecoverableSource> sources_;
+  std::vector<RecoverableArchive> archives_;
   std::optional<RecoverRecord> record_;
 };
 
@@ -100,6 +109,7 @@ void Recover::open() {
                                              : Access::kWriteIfPossible;
   opened_.store = open_store_for(context_, options_.from, access);
   if (!vault_id_of(*opened_.store)) {
+    if (!options_.no_archives && !list_archives(*opened_.store).empty()) return;
     throw Error(Code::kNotFound, "there is no vault in " + opened_.store->traits().url,
                 "check the address; of a copy in a bucket it is s3://BUCKET[/PREFIX]");
   }
@@ -111,12 +121,40 @@ void Recover::open() {
   opened_.vault = Vault::open(*opened_.store, context_.clock, find_credential(context_), cache);
 }
 
+void require_something(const std::vector<BackupName>& backups,
+                       const std::vector<StoredArchive>& archives, const RecoveryFilter& filter) {
+  if (backups.empty() && archives.empty()) {
+    throw Error(Code::kNotFound, "the vault has no backups",
+                "try another copy of it; holdfast region status compares them");
+  }
+  KnownSources known;
+  for (const BackupName& name : backups) {
+    known.sources.insert(name.source);
+    known.classes.insert(name.backup_class);
+  }
+  for (const StoredArchive& archive : archives) {
+    known.sources.insert(archive.name.source);
+    known.classes.insert(archive.name.archive_class);
+  }
+  require_known(filter, known);
+}
+
 void Recover::choose() {
   RecoveryFilter filter;
   filter.sources = options_.sources;
   filter.classes = options_.classes;
   if (!options_.at.empty()) filter.until = parse_moment(options_.at, context_.clock.now());
-  sources_ = find_recoverable(*opened_.vault, filter, context_.stop);
+  const auto backups = opened_.vault ? list_backups(*opened_.store) : std::vector<BackupName>();
+  const auto archives =
+      options_.no_archives ? std::vector<StoredArchive>() : list_archives(*opened_.store);
+  require_something(backups, archives, filter);
+  if (opened_.vault) {
+    sources_ = find_recoverable(*opened_.vault, backups, filter, context_.stop);
+  }
+  archives_ = find_recoverable_archives(archives, filter, sources_);
+  if (!sources_.empty() || !archives_.empty()) return;
+  throw Error(Code::kNotFound, "no backup fits what is asked for",
+              "see what there is: leave --at, --class and --source away");
 }
 
 void Recover::say_passed_over() const {
@@ -140,7 +178,8 @@ std::vector<std::string> Recover::next_commands() const {
   if (!options_.at.empty()) start += " --at " + shell_word(options_.at);
   std::string all = start;
   for (const std::string& name : options_.sources) all += " --source " + shell_word(name);
-  const std::string& name = sources_.front().name;
+  const std::string& name =
+      sources_.empty() ? archives_.front().newest().name.source : sources_.front().name;
   return {all + " --target /srv/recovered", all + " --in-place --overwrite if-changed",
           start + " --source " + name + " --target /srv/recovered",
           all + " --write-config /etc/holdfast/holdfast.yaml"};
@@ -148,24 +187,40 @@ std::vector<std::string> Recover::next_commands() const {
 
 int Recover::list() {
   const Timestamp now = context_.clock.now();
-  context_.output.print(recoverable_text(sources_, now));
+  if (!sources_.empty()) context_.output.print(recoverable_text(sources_, now));
+  if (!archives_.empty()) context_.output.print(recoverable_text(archives_, now));
   const std::vector<std::string> next = next_commands();
   context_.output.note("\nNext, everything, or a part of it:\n\n");
   for (const std::string& command : next) context_.output.note("  " + command + "\n");
   say_passed_over();
   context_.output.document(Json{{"from", options_.from},
-                                {"vault", to_hex(opened_.vault->parameters().id)},
+                                {"vault", vault_json()},
                                 {"sources", recoverable_json(sources_, now)},
+                                {"archives", recoverable_json(archives_, now)},
                                 {"next", next}});
   const bool whole = std::all_of(sources_.begin(), sources_.end(),
                                  [](const auto& source) { return source.passed_over.empty(); });
   return whole ? kExitSuccess : kExitWarnings;
 }
 
+Json Recover::vault_json() const {
+  return opened_.vault ? Json(to_hex(opened_.vault->parameters().id)) : Json();
+}
+
+// Files of an archive that is newer than anything the vault has of them go to the same place. A
+// dump does not: what the vault has of a database may be more than one database of it.
+bool Recover::takes_place_of(const RecoverableSource& source) const {
+  return std::any_of(archives_.begin(), archives_.end(), [&](const RecoverableArchive& archive) {
+    return archive.key() == source.key() && archive.superseded_by.empty() &&
+           is_tar(archive.newest().name.format);
+  });
+}
+
 // Each source below its class: two that have one name, or one path, do not meet.
 std::vector<Recovery> Recover::plan() const {
   std::vector<Recovery> recoveries;
   for (const RecoverableSource& source : sources_) {
+    if (takes_place_of(source)) continue;
     Recovery recovery;
     recovery.source = &source;
     recovery.job.backup = source.best ? source.best->summary.name : source.backups.back();
@@ -262,6 +317,40 @@ void Recover::settle(const Recovery& recovery) {
   }
 }
 
+// What is asked for by its name and cannot be had is no matter for a warning.
+void Recover::refuse_named_dumps() const {
+  for (const RecoverableArchive& archive : archives_) {
+    const ArchiveName& name = archive.newest().name;
+    if (is_tar(name.format) || !archive.superseded_by.empty() || options_.sources.empty()) continue;
+    throw Error(Code::kUsage, archive.key() + " is a dump, which goes into a server that runs",
+                "load it by itself: holdfast restore " + name.file() +
+                    " --into 'host=... dbname=...'; or leave archives out: --no-archives");
+  }
+}
+
+std::vector<ArchiveRecovery> Recover::bring_archives() {
+  ArchiveRecoveryOptions options;
+  options.target = options_.in_place ? "" : options_.target;
+  // Nothing is compared with what a stream brings.
+  options.rights.overwrite = parse_overwrite(options_.overwrite) != Overwrite::kNever;
+  options.rights.dry_run = options_.dry_run;
+  options.rights.numeric_ids = options_.numeric_ids;
+  options.rights.no_owner = options_.no_owner;
+  options.rights.no_xattrs = options_.no_xattrs;
+  options.rights.ignore_free_space = options_.ignore_free_space;
+  options.rights.identity = options_.identity;
+  options.may_choose = options_.at.empty();
+  options.rights.thaw = options_.thaw;
+  std::vector<ArchiveRecovery> recoveries;
+  for (const RecoverableArchive& archive : archives_) {
+    if (!archive.superseded_by.empty()) continue;
+    context_.check_stop();
+    recoveries.push_back(
+        recover_archive(context_, *opened_.store, archive, options, record_ ? &*record_ : nullptr));
+  }
+  return recoveries;
+}
+
 std::string result_word(const Recovery& recovery) {
   if (recovery.error) return recovery.restored ? "damaged" : "failed";
   if (recovery.done_before) return "back since before";
@@ -285,7 +374,14 @@ Json recovery_json(const Recovery& recovery, Timestamp now) {
   return json;
 }
 
-int Recover::finish(const std::vector<Recovery>& recoveries) {
+// The first failure decides, and then any warning.
+int worse(int code, int other) {
+  const bool failed = code != kExitSuccess && code != kExitWarnings;
+  return failed || other == kExitSuccess ? code : other;
+}
+
+int Recover::finish(const std::vector<Recovery>& recoveries,
+                    const std::vector<ArchiveRecovery>& archives) {
   Table table(
       {"CLASS", "SOURCE", "BACKUP", ">RECOVERY POINT AGE", ">SIZE", ">FILES", ">TOOK", "RESULT"});
   const Timestamp now = context_.clock.now();
@@ -298,16 +394,20 @@ int Recover::finish(const std::vector<Recovery>& recoveries) {
                format_count(result.files), format_duration(result.duration),
                result_word(recovery)});
     rows.push_back(recovery_json(recovery, now));
-    const bool warned = recovery.code() == kExitWarnings || !recovery.source->passed_over.empty();
-    if (recovery.error && (code == kExitSuccess || code == kExitWarnings)) code = recovery.code();
-    if (warned && code == kExitSuccess) code = kExitWarnings;
+    code = worse(code, recovery.code());
+    if (!recovery.source->passed_over.empty()) code = worse(code, kExitWarnings);
+  }
+  for (const ArchiveRecovery& recovery : archives) {
+    table.add(archive_recovery_cells(recovery, now));
+    rows.push_back(archive_recovery_json(recovery, now));
+    code = worse(code, recovery.code());
   }
   const Duration took = context_.clock.monotonic() - begin_;
   context_.output.print(table.text());
   context_.output.print(fmt::format("recovery time: {}\n", format_duration(took)));
   say_passed_over();
   context_.output.document(Json{{"from", options_.from},
-                                {"vault", to_hex(opened_.vault->parameters().id)},
+                                {"vault", vault_json()},
                                 {"recovered", rows},
                                 {"duration_seconds", seconds_of(took)},
                                 {"dry_run", options_.dry_run}});
@@ -315,22 +415,25 @@ int Recover::finish(const std::vector<Recovery>& recoveries) {
 }
 
 int Recover::bring_back() {
+  if (options_.in_place) refuse_named_dumps();
   if (!options_.dry_run) {
     // Not everybody who brings his own files back may write into "/".
     const std::string directory =
         options_.in_place ? context_.settings().state_directory : options_.target;
     make_directories(directory, options_.in_place ? 0700 : 0755);
-    record_.emplace(directory, opened_.vault->parameters().id);
+    record_.emplace(directory, opened_.vault ? opened_.vault->parameters().id : VaultId{});
   }
   std::vector<Recovery> recoveries = plan();
   for (Recovery& recovery : recoveries) {
     context_.check_stop();
     bring_back(recovery);
   }
-  const bool all = std::none_of(recoveries.begin(), recoveries.end(),
-                                [](const Recovery& r) { return r.error.has_value(); });
+  const std::vector<ArchiveRecovery> archives = bring_archives();
+  const auto failed = [](const auto& recovery) { return recovery.error.has_value(); };
+  const bool all = std::none_of(recoveries.begin(), recoveries.end(), failed) &&
+                   std::none_of(archives.begin(), archives.end(), failed);
   if (record_ && all) record_->remove();
-  return finish(recoveries);
+  return finish(recoveries, archives);
 }
 
 void Recover::write_config() const {
@@ -361,8 +464,9 @@ int Recover::run() {
 
 int run(Context& context, const RecoverOptions& options) {
   if (options.from.empty()) {
-    throw Error(Code::kUsage, "--from is missing",
-                "say where a copy of the vault is: --from s3://BUCKET or --from /PATH");
+    throw Error(
+        Code::kUsage, "--from is missing",
+        "say where a copy of the vault, or archives, are: --from s3://BUCKET or --from /PATH");
   }
   // Whatever lies around on this machine belongs to another life of it.
   if (context.options.config_file.empty()) context.use_settings(parse_settings({}, {}));
@@ -390,6 +494,8 @@ void add_recover_command(Command& root) {
       .flag("--ignore-free-space", o->ignore_free_space, "Do not check the free space first")
       .number("--threads", o->threads, 1, 256,
               "Threads (default: one per processor, up to 8 for a remote store)")
+      .text("--identity", o->identity, "File of age identities that open sealed archives")
+      .flag("--no-archives", o->no_archives, "Only what the vault has")
       .text("--write-config", o->write_config, "Write a first holdfast.yaml for this machine");
   add_thaw_options(command, o->thaw);
   command

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/human.h"
+#include "cli/archive_run.h"
 #include "cli/backup_json.h"
 
 namespace holdfast {
@@ -61,6 +62,38 @@ std::string recoverable_text(const std::vector<RecoverableSource>& sources, Time
 Json recoverable_json(const std::vector<RecoverableSource>& sources, Timestamp now) {
   Json rows = Json::array();
   for (const RecoverableSource& source : sources) rows.push_back(source_json(source, now));
+  return rows;
+}
+
+std::string recoverable_text(const std::vector<RecoverableArchive>& archives, Timestamp now) {
+  Table table({"CLASS", "SOURCE", ">ARCHIVES", "OLDEST (UTC)", "RECOVERY POINT", ">AGE", ">SIZE",
+               "SEALED", "STATE", "ARCHIVE"});
+  for (const RecoverableArchive& archive : archives) {
+    const ArchiveName& name = archive.newest().name;
+    table.add({name.archive_class, name.source, format_count(archive.archives.size()),
+               minute_text(archive.archives.front().name.time), second_text(name.time),
+               format_duration(now - name.time), format_size(archive.newest().size),
+               name.sealed ? "yes" : "no",
+               archive.superseded_by.empty() ? "comes back" : "the vault has it", name.file()});
+  }
+  return table.text();
+}
+
+Json recoverable_json(const std::vector<RecoverableArchive>& archives, Timestamp now) {
+  Json rows = Json::array();
+  for (const RecoverableArchive& archive : archives) {
+    const ArchiveName& name = archive.newest().name;
+    rows.push_back(
+        {{"class", name.archive_class},
+         {"source", name.source},
+         {"archives", archive.archives.size()},
+         {"oldest", iso_time(archive.archives.front().name.time)},
+         {"newest", iso_time(name.time)},
+         {"best", archive_json(archive.newest())},
+         {"recovery_point", iso_time(name.time)},
+         {"age_seconds", seconds_of(now - name.time)},
+         {"superseded_by", archive.superseded_by.empty() ? Json() : Json(archive.superseded_by)}});
+  }
   return rows;
 }
 

@@ -18,13 +18,13 @@ bool is_among(const std::vector<std::string>& words, const std::string& word) {
   return words.empty() || std::find(words.begin(), words.end(), word) != words.end();
 }
 
-void require_known(const std::vector<std::string>& wanted, const std::set<std::string>& known,
-                   std::string_view what) {
+void require_all(const std::vector<std::string>& wanted, const std::set<std::string>& known,
+                 std::string_view what) {
   for (const std::string& word : wanted) {
     if (known.contains(word)) continue;
     const std::string near = nearest(word, known);
     throw Error(
-        Code::kNotFound, fmt::format("the vault has no backup of {} '{}'", what, printable(word)),
+        Code::kNotFound, fmt::format("there is no backup of {} '{}'", what, printable(word)),
         fmt::format("{}there are: {}", near.empty() ? "" : fmt::format("did you mean '{}'? ", near),
                     fmt::join(known, ", ")));
   }
@@ -33,29 +33,12 @@ void require_known(const std::vector<std::string>& wanted, const std::set<std::s
 std::vector<RecoverableSource> grouped(const std::vector<BackupName>& names,
                                        const RecoveryFilter& filter) {
   std::map<std::string, RecoverableSource> found;
-  std::set<std::string> sources;
-  std::set<std::string> classes;
   for (const BackupName& name : names) {
-    sources.insert(name.source);
-    classes.insert(name.backup_class);
-    if (name.time > filter.until || !is_among(filter.sources, name.source) ||
-        !is_among(filter.classes, name.backup_class)) {
-      continue;
-    }
+    if (!filter.takes(name.backup_class, name.source, name.time)) continue;
     RecoverableSource& source = found[name.backup_class + "/" + name.source];
     source.backup_class = name.backup_class;
     source.name = name.source;
     source.backups.push_back(name);
-  }
-  if (names.empty()) {
-    throw Error(Code::kNotFound, "the vault has no backups",
-                "try another copy of it; holdfast region status compares them");
-  }
-  require_known(filter.sources, sources, "a source");
-  require_known(filter.classes, classes, "class");
-  if (found.empty()) {
-    throw Error(Code::kNotFound, "no backup fits what is asked for",
-                "see what there is: leave --at, --class and --source away");
   }
   std::vector<RecoverableSource> all;
   for (auto& [key, source] : found) all.push_back(std::move(source));
@@ -88,15 +71,27 @@ void choose(const Vault& vault, PresenceCheck& presence, RecoverableSource& sour
 
 }  // namespace
 
+bool RecoveryFilter::takes(const std::string& backup_class, const std::string& source,
+                           Timestamp time) const {
+  return time <= until && is_among(sources, source) && is_among(classes, backup_class);
+}
+
+void require_known(const RecoveryFilter& filter, const KnownSources& known) {
+  require_all(filter.sources, known.sources, "a source");
+  require_all(filter.classes, known.classes, "class");
+}
+
 Timestamp RecoverableSource::recovery_point() const {
   const Timestamp backup = best->summary.consistent;
   return log && log->to ? std::max(backup, *log->to) : backup;
 }
 
-std::vector<RecoverableSource> find_recoverable(const Vault& vault, const RecoveryFilter& filter,
+std::vector<RecoverableSource> find_recoverable(const Vault& vault,
+                                                const std::vector<BackupName>& names,
+                                                const RecoveryFilter& filter,
                                                 std::stop_token stop) {
-  // The names before the index: what they need is written before they are.
-  std::vector<RecoverableSource> sources = grouped(list_backups(vault.store()), filter);
+  std::vector<RecoverableSource> sources = grouped(names, filter);
+  if (sources.empty()) return sources;
   PresenceCheck presence(vault);
   for (RecoverableSource& source : sources) {
     choose(vault, presence, source, stop);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -15,7 +16,19 @@ struct RecoveryFilter {
   std::vector<std::string> sources;  // empty: all
   std::vector<std::string> classes;  // empty: all
   Timestamp until = Timestamp::max();
+
+  bool takes(const std::string& backup_class, const std::string& source, Timestamp time) const;
 };
+
+// What there is, whatever the filter.
+struct KnownSources {
+  std::set<std::string> sources;
+  std::set<std::string> classes;
+};
+
+// Throws Error(kNotFound), with what there is, when the filter names a source or class that is
+// unknown.
+void require_known(const RecoveryFilter& filter, const KnownSources& known);
 
 // A backup that cannot be taken, and why.
 struct PassedOver {
@@ -38,8 +51,9 @@ struct RecoverableSource {
   std::string key() const { return backup_class + "/" + name; }
 };
 
-// In the order of classes and names. Throws Error(kNotFound) when nothing fits the filter.
-std::vector<RecoverableSource> find_recoverable(const Vault& vault, const RecoveryFilter& filter,
-                                                std::stop_token stop);
+// Those of `names`, the vault's backups, that fit the filter, in the order of classes and names.
+std::vector<RecoverableSource> find_recoverable(const Vault& vault,
+                                                const std::vector<BackupName>& names,
+                                                const RecoveryFilter& filter, std::stop_token stop);
 
 }  // namespace holdfast

@@ -187,6 +187,7 @@ TarRestore tar_restore(const RestoreOptions& options, const StoredArchive& archi
   restore.ignore_free_space = options.ignore_free_space;
   restore.dry_run = options.dry_run;
   restore.identity = options.identity;
+  restore.thaw = options.thaw;
   return restore;
 }
 
@@ -210,6 +211,7 @@ int run_into(Context& context, const RestoreOptions& options) {
   IntoOptions into = options.into;
   into.backup = options.backup;
   into.identity = options.identity;
+  into.thaw = options.thaw;
   into.replace = options.overwrite == "always";
   into.ignore_free_space = options.ignore_free_space;
   into.dry_run = options.dry_run;

@@ -85,6 +85,7 @@ void IntoRun::find_dump() {
   store_ = open_any_store(context_, access);
   if (const auto archive = wanted_archive(*store_, options_.backup)) {
     source_ = source_of_archive(context_.settings(), archive->name);
+    bring_archive(context_, *store_, *archive, options_.thaw, options_.dry_run);
     dump_ =
         dump_of_archive(*store_, *archive, source_,
                         identities_for(context_, archive->name, options_.identity), context_.stop);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/context.h"
+#include "cli/thaw.h"
 
 namespace holdfast {
 
@@ -18,6 +19,7 @@ struct IntoOptions {
   bool no_safety_backup = false;
   bool ignore_free_space = false;
   bool dry_run = false;
+  ThawOptions thaw;  // of an archive
 };
 
 // Returns the exit code; prints what it does and the document.

@@ -102,7 +102,7 @@ std::uint64_t validated(Context& context, ObjectStore& store, const TarRestore& 
 
 }  // namespace
 
-int restore_tar(Context& context, ObjectStore& store, const TarRestore& restore) {
+TarRestored unpack_archive(Context& context, ObjectStore& store, const TarRestore& restore) {
   const std::string file = restore.archive.name.file();
   if (!is_tar(restore.archive.name.format)) {
     throw Error(
@@ -112,6 +112,7 @@ int restore_tar(Context& context, ObjectStore& store, const TarRestore& restore)
   const std::vector<Key> identities =
       identities_for(context, restore.archive.name, restore.identity);
   const Duration begin = context.clock.monotonic();
+  if (!bring_archive(context, store, restore.archive, restore.thaw, restore.dry_run)) return {};
   const std::uint64_t bytes = validated(context, store, restore, identities);
   if (!restore.dry_run) {
     make_directories(restore.target);
@@ -126,7 +127,12 @@ int restore_tar(Context& context, ObjectStore& store, const TarRestore& restore)
     }
     log.duration(context.clock.monotonic() - begin);
   }
-  const Duration took = context.clock.monotonic() - begin;
+  return {bytes, context.clock.monotonic() - begin};
+}
+
+int restore_tar(Context& context, ObjectStore& store, const TarRestore& restore) {
+  const std::string file = restore.archive.name.file();
+  const auto [bytes, took] = unpack_archive(context, store, restore);
   context.output.note(fmt::format(
       "{} {} to {}\n  {} of tar, in {}\n", restore.dry_run ? "would restore" : "restored", file,
       printable(restore.target), format_size(bytes), format_duration(took)));

@@ -6,6 +6,7 @@
 
 #include "cli/context.h"
 #include "cli/session.h"
+#include "cli/thaw.h"
 #include "protect/archive_name.h"
 
 namespace holdfast {
@@ -23,10 +24,20 @@ struct TarRestore {
   bool ignore_free_space = false;
   bool dry_run = false;
   std::string identity;  // file of age identities
+  ThawOptions thaw;
+};
+
+struct TarRestored {
+  std::uint64_t bytes = 0;  // of tar
+  Duration duration{};
 };
 
 // Reads the archive once to its end, compares the space that its content needs with what is free,
-// and then unpacks it as a stream. Returns the exit code; prints what it did and the document.
+// and then unpacks it as a stream. Writes nothing before it was read to its end; throws kCorrupt
+// then.
+TarRestored unpack_archive(Context& context, ObjectStore& store, const TarRestore& restore);
+
+// The same as a command: returns the exit code; prints what it did and the document.
 int restore_tar(Context& context, ObjectStore& store, const TarRestore& restore);
 
 }  // namespace holdfast

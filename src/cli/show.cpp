@@ -35,6 +35,7 @@ std::string header(const StoredBackup& backup, const VerifiedTimes& verified) {
       iso_time(s.consistent), iso_time(s.finished), format_duration(s.finished - s.started),
       content_text(s), format_size(s.added_bytes), format_size(s.added_raw_bytes),
       found == verified.end() ? "never" : iso_time(found->second));
+  if (s.database) text += "  " + printable(database_text(s)) + "\n";
   for (const std::string& path : backup.root->paths) text += "  path /" + printable(path) + "\n";
   if (s.warnings > 0) text += "  " + plural(s.warnings, "warning") + ":\n";
   for (const std::string& warning : backup.root->errors) text += "    " + printable(warning) + "\n";

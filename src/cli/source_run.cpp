@@ -210,8 +210,11 @@ void SourceRun::to_archives() {
               : files_job(source_);
     leave_out_our_own(*job);
   }
+  // One run, one name: so it can be seen, and is, that the vault has the same.
+  const Timestamp named =
+      outcome_.result ? outcome_.result->summary.name.time : context_.clock.now();
   outcome_.archives =
-      run_archives(context_, store_, source_, job ? &*job : nullptr, options_.threads,
+      run_archives(context_, store_, source_, job ? &*job : nullptr, named, options_.threads,
                    options_.dry_run, log_ ? &*log_ : nullptr, warnings_);
   staging_.reset();
   if (options_.verify && !options_.dry_run) {

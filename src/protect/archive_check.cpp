@@ -12,6 +12,7 @@ constexpr std::size_t kKept = std::size_t{4} << 10;
 // Statements that name roles are short; rows of tables need not be.
 constexpr std::size_t kLongestLine = std::size_t{4} << 10;
 constexpr std::size_t kTarEnd = 1024;
+constexpr std::string_view kMariadbVersion = "\n-- Server version\t";
 constexpr std::string_view kPostgresVersion = "\n-- Dumped from database version ";
 
 // The name at the beginning of `text`, without its quotes.
@@ -126,6 +127,14 @@ int DumpWatch::server_version() const {
   if (first.ec != std::errc{}) return 0;
   if (*first.ptr == '.') std::from_chars(first.ptr + 1, head_.data() + head_.size(), minor);
   return major * 10000 + minor;
+}
+
+std::string DumpWatch::mariadb_version() const {
+  const std::size_t at = head_.find(kMariadbVersion);
+  if (!is_mariadb() || at == std::string::npos) return {};
+  const std::size_t begin = at + kMariadbVersion.size();
+  const std::size_t end = head_.find_first_not_of("0123456789.", begin);
+  return head_.substr(begin, end - begin);
 }
 
 CheckedArchive check_archive(ObjectStore& store, const ArchiveName& name,

@@ -26,6 +26,8 @@ class DumpWatch {
   const std::set<std::string>& roles() const { return roles_; }
   // PostgreSQL: 150018 of "-- Dumped from database version 15.18"; 0 when it does not say.
   int server_version() const;
+  // MariaDB: "10.11.19" of "-- Server version 10.11.19-MariaDB"; empty when it does not say.
+  std::string mariadb_version() const;
 
  private:
   void line(std::string_view text);

@@ -2,61 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "base/human.h"
-#include "objective/assertion.h"
 #include "os/file.h"
 #include "protect/backup_content.h"
+#include "protect/mariadb_questions.h"
 #include "source/mariadb/dump.h"
 #include "source/mariadb/gtid.h"
 #include "source/mariadb/restore.h"
 
 namespace holdfast {
-namespace {
-
-constexpr std::size_t kShown = 20;  // findings
-
-struct Version {
-  unsigned major = 0;
-  unsigned minor = 0;
-  auto operator<=>(const Version&) const = default;
-};
-
-Version parse_version(const std::string& text) {
-  const auto dot = text.find('.');
-  if (dot == std::string::npos) throw Error(Code::kInvalid, "'" + text + "' is no version");
-  return {static_cast<unsigned>(std::stoul(text)),
-          static_cast<unsigned>(std::stoul(text.substr(dot + 1)))};
-}
-
-// Files are for a server of their own version, a dump is also for later ones.
-void require_fitting_server(const DatabaseFacts& facts, const MariadbSettings& settings) {
-  const std::string installed = mariadbd_version(settings);
-  const Version here = parse_version(installed);
-  const Version wanted = parse_version(facts.version);
-  if (facts.method == "physical" ? here == wanted : here >= wanted) return;
-  throw Error(Code::kUnsupported,
-              fmt::format("the backup is of MariaDB {}, the server on this host is {}",
-                          facts.version, installed),
-              fmt::format("install mariadb-server {}.{} here, or set bin_directory to where it is",
-                          wanted.major, wanted.minor));
-}
-
-std::string judged(const MariadbFindings& findings, std::string_view noun) {
-  if (findings.bad.empty()) return "nothing found in " + plural(findings.looked_at, noun);
-  std::string text;
-  for (std::size_t i = 0; i < std::min(findings.bad.size(), kShown); ++i) {
-    text += (text.empty() ? "" : "\n") + findings.bad[i];
-  }
-  if (findings.bad.size() > kShown) {
-    text += "\nand " + std::to_string(findings.bad.size() - kShown) + " more";
-  }
-  throw ProofFailure(text);
-}
-
-}  // namespace
 
 MariadbProof::MariadbProof(const Vault& vault, const BackupName& backup, const DatabaseFacts& facts,
                            const MariadbSettings& settings, const std::string& scratch,
@@ -69,7 +24,7 @@ MariadbProof::MariadbProof(const Vault& vault, const BackupName& backup, const D
       data_(scratch + "/data"),
       steps_(steps),
       stop_(std::move(stop)) {
-  require_fitting_server(facts_, settings_);
+  require_mariadb_for(facts_.version, facts_.method == "physical", settings_);
   require_reachable(scratch_, settings_.system_user);
 }
 
@@ -170,21 +125,7 @@ std::string MariadbProof::check_position() const {
 std::string MariadbProof::check_assertion(const Assertion& assertion, Timestamp now) const {
   std::string database = assertion.database;
   if (database.empty() && !settings_.databases.empty()) database = settings_.databases.front();
-  try {
-    MariadbConnection connection = sandbox_->connect();
-    if (!database.empty()) connection.query("USE " + mariadb_identifier(database));
-    const std::string answer = connection.value(assertion.query);
-    if (const auto failure = assertion_failure(assertion.expect, answer, now)) {
-      throw ProofFailure(assertion.query + ": " + *failure);
-    }
-    return assertion.query + ": " + printable(answer);
-  } catch (const Error& error) {
-    if (error.code() == Code::kCancelled) throw;
-    // A table that is missing, a server that fell: the backup is to blame, nobody else is here.
-    const bool fell = error.code() == Code::kUnavailable;
-    throw ProofFailure(assertion.query + ": " + error.message() +
-                       (fell ? "; the server said: " + sandbox_->log_end() : ""));
-  }
+  return ask_mariadb(*sandbox_, assertion, database, now);
 }
 
 MariadbFindings MariadbProof::check_pages() {

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
+#include <optional>
 
 #include "cli/support.h"
 #include "os/file.h"
@@ -123,6 +125,82 @@ TEST_F(FileArchive, AnArchiveInABucketIsUploadedInParts) {
   run({"validate"});
   run({"restore", "latest:web", "--target", shop_ / "back"});
   expect_same("back");
+}
+
+// An object that lies in GLACIER until it was asked for.
+class ColdArchive : public FileArchive {
+ protected:
+  ColdArchive() {
+    configure("    format: archive\n");
+    const json made = run({"backup", "files", "--json"}).document();
+    size_ = std::to_string(made.at("archives").at(0).at("size").get<int>());
+    server_.set_plan(
+        [this](const MiniS3::Received& received, unsigned) { return answer(received); });
+  }
+  Outcome run(std::vector<std::string> words) const {
+    words.insert(words.end(), words.front() == "recover"
+                                  ? std::initializer_list<std::string>{"--from", "s3://backups"}
+                                  : std::initializer_list<std::string>{"--vault", "s3://backups"});
+    return shop_.run(std::move(words), {{"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"},
+                                        {"AWS_SECRET_ACCESS_KEY", "secret-example"},
+                                        {"AWS_SESSION_TOKEN", ""},
+                                        {"AWS_PROFILE", ""},
+                                        {"AWS_CA_BUNDLE", ""},
+                                        {"AWS_ENDPOINT_URL_S3", ""},
+                                        {"AWS_ENDPOINT_URL", server_.url()},
+                                        {"AWS_REGION", "us-east-1"},
+                                        {"no_proxy", "127.0.0.1"}});
+  }
+  std::optional<MiniS3::Fault> answer(const MiniS3::Received& received) {
+    if (received.target.find(".tar.gz") == std::string::npos) return std::nullopt;
+    if (received.method == "POST") {
+      ++asked_;
+      return MiniS3::Fault{{.status = 202}};
+    }
+    if (received.method == "HEAD") {
+      MiniS3::Reply reply{.headers = {{"x-amz-storage-class", "GLACIER"},
+                                      {"last-modified", "Sun, 22 Nov 2026 17:00:00 GMT"},
+                                      {"content-length", size_}}};
+      if (asked_ > 0) reply.headers.emplace_back("x-amz-restore", restored());
+      return MiniS3::Fault{reply};
+    }
+    if (ready_) return std::nullopt;
+    return MiniS3::Fault{{.status = 403, .body = "<Error><Code>InvalidObjectState</Code></Error>"}};
+  }
+  std::string restored() const {
+    return ready_ ? "ongoing-request=\"false\", expiry-date=\"Fri, 27 Nov 2026 00:00:00 GMT\""
+                  : "ongoing-request=\"true\"";
+  }
+
+  std::string size_;
+  std::atomic<int> asked_ = 0;
+  std::atomic<bool> ready_ = false;
+  MiniS3 server_;  // last: its threads use the rest
+};
+
+TEST_F(ColdArchive, IsAskedForOnceAndComesBackWhenItCanBeRead) {
+  for (const std::string command : {"restore", "recover"}) {
+    asked_ = 0;
+    ready_ = false;
+    std::vector<std::string> words = {command, "--target", shop_ / ("by-" + command)};
+    if (command == "restore") words.emplace_back("latest:web");
+    std::vector<std::string> dry = words;
+    dry.emplace_back("--dry-run");
+    const Outcome planned = run(dry);
+    EXPECT_EQ(planned.code, 0) << planned.err;
+    EXPECT_NE(planned.out.find("would wait for"), std::string::npos) << planned.out;
+    EXPECT_EQ(asked_, 0);
+    std::vector<std::string> at_once = words;
+    at_once.emplace_back("--no-wait");
+    EXPECT_EQ(run(at_once).code, 8);
+    EXPECT_EQ(asked_, 1);
+    EXPECT_EQ(run(at_once).code, 8);
+    EXPECT_EQ(asked_, 1);
+    ready_ = true;
+    const Outcome back = run(words);
+    EXPECT_EQ(back.code, 0) << back.out << back.err;
+    expect_same(command == "restore" ? "by-restore" : "by-recover/files/web");
+  }
 }
 
 TEST_F(FileArchive, AFullStoreLeavesNoObject) {

@@ -20,6 +20,37 @@ class MariadbArchive : public ::testing::Test {
                  "CREATE VIEW shop.big AS SELECT * FROM shop.orders WHERE id > 1",
                  "CREATE DATABASE other", "CREATE TABLE other.t (id INT PRIMARY KEY)"});
   }
+  // validate restore, in a place that the server's user can reach.
+  Outcome test_restore(int code, const std::string& archive,
+                       const std::vector<std::string>& more = {}) const {
+    for (const std::string& directory : {shop_.path(), shop_ / "scratch"}) {
+      fs::create_directories(directory);
+      fs::permissions(directory, fs::perms(0711));
+    }
+    std::vector<std::string> words = {"validate", "restore", archive, "--scratch",
+                                      shop_ / "scratch"};
+    words.insert(words.end(), more.begin(), more.end());
+    Outcome outcome = shop_.expect(code, words);
+    EXPECT_TRUE(fs::is_empty(shop_ / "scratch"));
+    return outcome;
+  }
+  std::string shell(const std::string& line) const {
+    ProcessOptions options;
+    options.argv = {"bash", "-o", "pipefail", "-c", line};
+    options.working_directory = shop_.path();
+    const ProcessResult result = run_process(options);
+    EXPECT_EQ(result.exit_code, 0) << line << "\n" << result.error_output;
+    return result.output;
+  }
+  // Puts what `filter` makes of its dump in the place of an archive.
+  void change(const json& archive, const std::string& filter) const {
+    const std::string file = shop_ / ("vault/" + archive.at("key").get<std::string>());
+    fs::permissions(file, fs::perms(0644));
+    shell("gunzip < " + file + " | " + filter + " | gzip > changed && cat changed > " + file);
+  }
+  json verified() const {
+    return shop_.expect_json(0, {"list"}).at("archives").at(0).at("verified");
+  }
   std::string reach() const { return "socket=" + server_.settings().socket + " user=root"; }
   void configure(const std::string& databases, const std::string& source) const {
     shop_.write_config("sources:\n  - name: shop\n    class: database\n    mariadb: {socket: " +
@@ -86,6 +117,70 @@ TEST_F(MariadbArchive, OneOfSeveralComesOutOfTheVaultUnderAnotherName) {
   shop_.expect(0, {"restore", made.at("archives").at(0).at("id"), "--into", "source", "--database",
                    "shop", "--as-name", "copy2"});
   EXPECT_EQ(orders("copy2"), orders("shop"));
+}
+
+TEST_F(MariadbArchive, ARestoreTestLoadsOneIntoAServerOfItsOwn) {
+  shop_.init();
+  const auto configure_with = [&](const std::string& assertions) {
+    configure(", databases: [shop]", "    format: archive\n    assertions:\n" + assertions);
+  };
+  const std::string holds =
+      "      - {query: 'select count(*) from orders', expect: '2'}\n"
+      "      - {query: 'select count(*) from shop.big', expect: '1'}\n"
+      "      - {query: 'select 1', database: other, expect: 'not asked here'}\n";
+  configure_with(holds);
+  const json archive = shop_.expect_json(0, {"backup", "database"}).at("archives").at(0);
+  const std::string id = archive.at("id");
+  EXPECT_EQ(verified(), nullptr);
+  const json passed = test_restore(0, id, {"--json"}).document();
+  EXPECT_TRUE(passed.at("passed").get<bool>());
+  std::string steps;
+  for (const json& step : passed.at("steps")) steps += step.at("name").get<std::string>() + " ";
+  EXPECT_EQ(steps, "validate start load assertions tables ");
+  EXPECT_EQ(passed.at("steps")[3].at("detail"), "2 assertions passed");
+  EXPECT_NE(verified(), nullptr);
+  // Nothing of it came near the server that it is of.
+  EXPECT_EQ(server_.sql("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name IN "
+                        "('shop', 'other', 'restored')"),
+            "2");
+  for (const std::string& wrong :
+       {std::string("select count(*) from orders"), std::string("select count(*) from missing")}) {
+    configure_with(holds + "      - {query: '" + wrong + "', expect: '3'}\n");
+    EXPECT_NE(test_restore(5, id).err.find(wrong), std::string::npos);
+  }
+  configure_with(holds);
+  // A table of which the rows do not come back, and a dump that was cut off where gzip is content.
+  change(archive, "sed 's/^INSERT INTO `orders` VALUES/INSERT INTO `lost` VALUES/'");
+  EXPECT_NE(test_restore(5, id).err.find("lost"), std::string::npos);
+  change(archive, "head -n -5");
+  EXPECT_NE(test_restore(5, id).err.find("stops before its end"), std::string::npos);
+  // Those of one second have one name.
+  EXPECT_GT(std::stoi(shell("ls vault/run/verify/*/ | grep -c failed")), 1);
+}
+
+TEST_F(MariadbArchive, ARestoreTestTakesAllDatabasesAndAccounts) {
+  server_.run(
+      {"CREATE USER clerk@'%' IDENTIFIED BY 'Secret-1'", "INSTALL SONAME 'simple_password_check'"});
+  shell("age-keygen -o age.key 2>/dev/null");
+  std::string recipient = shell("age-keygen -y age.key");
+  recipient.pop_back();
+  configure("", "    format: archive\n    archive: {recipients: [" + recipient +
+                    "], identity_file: " + (shop_ / "age.key") +
+                    "}\n    assertions:\n"
+                    "      - {query: 'select count(*) from shop.orders', expect: '2'}\n"
+                    "      - {query: 'select count(*) from t', database: other, expect: '0'}\n");
+  const json archives = shop_.expect_json(0, {"backup", "database"}).at("archives");
+  ASSERT_EQ(archives.size(), 2u);
+  for (const json& archive : archives) {
+    const json passed = test_restore(0, archive.at("id"), {"--json"}).document();
+    const bool accounts = archive.at("source") == "shop-globals";
+    EXPECT_EQ(passed.at("steps")[3].at("detail"),
+              accounts ? "0 assertions passed" : "2 assertions passed");
+  }
+  // An archive that the configuration does not know is taken for what it says it is.
+  shop_.write_config("");
+  test_restore(7, archives[0].at("id"));
+  test_restore(0, archives[0].at("id"), {"--identity", shop_ / "age.key"});
 }
 
 }  // namespace

@@ -2,16 +2,13 @@
 // Holdfast wrote: fresh backups are well, missing and old ones raise the alarm.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
-#include <cstdlib>
-#include <map>
 #include <regex>
 #include <sstream>
 
 #include "base/time.h"
 #include "cli/support.h"
-#include "os/file.h"
+#include "lab/runbook_shell.h"
 #include "protect/world.h"
 #include "store/s3/s3_store.h"
 #include "support/lab.h"
@@ -23,14 +20,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// AWS_ENDPOINT_URL is unknown to older versions of aws.
-constexpr std::string_view kAws =
-    "#!/bin/sh\nPATH=$OUTER_PATH exec aws --endpoint-url \"$AWS_ENDPOINT_URL\" \"$@\"\n";
-// "Now" is as far ahead as the test wants; a time that is given stays.
-constexpr std::string_view kDate =
-    "#!/bin/sh\nPATH=$OUTER_PATH\n"
-    "case $1 in +*) exec date -d \"$AHEAD\" \"$@\" ;; *) exec date \"$@\" ;; esac\n";
-
 // A zone in which it is about noon, so that no day ends under the test.
 std::string noon_zone() {
   const int hour = std::stoi(format_rfc3339(system_clock().now()).substr(11, 2));
@@ -40,22 +29,14 @@ std::string noon_zone() {
 class Runbook : public testing::Test {
  protected:
   Runbook() : bucket_(new_bucket()) {
-    write_tool("aws", kAws);
-    write_tool("date", kDate);
     shop_.write("data/file", "content");
     shop_.write("conf/app.conf", "port 1\n");
     holdfast({"init", "--key-file", shop_ / "key"});
   }
 
   // The program finds the vault by the variables that the scripts use.
-  std::map<std::string, std::string> variables() const {
-    const auto pairs = lab_environment(Region::kEast);
-    std::map<std::string, std::string> all(pairs.begin(), pairs.end());
-    all["BACKUP_BUCKET"] = bucket_;
-    return all;
-  }
   void holdfast(std::vector<std::string> words) const {
-    auto environment = variables();
+    auto environment = shell_.variables();
     environment["HOLDFAST_KEY_FILE"] = shop_ / "key";
     const Outcome result = shop_.run(std::move(words), environment);
     ASSERT_EQ(result.code, 0) << result.out << result.err;
@@ -71,18 +52,7 @@ class Runbook : public testing::Test {
   }
   std::string run(const std::string& script, const std::string& ahead = "now",
                   const std::string& zone = "UTC") const {
-    const std::string path = std::getenv("PATH");
-    auto environment = variables();
-    environment.insert({{"OUTER_PATH", path},
-                        {"PATH", (tools_ / "bin:") + path},
-                        {"AHEAD", ahead},
-                        {"TZ", zone},
-                        {"LC_ALL", "C.UTF-8"}});
-    ProcessOptions options;
-    options.argv = {"bash", std::string(HOLDFAST_TESTS_DIR) + "/lab/runbook/" + script};
-    options.environment.assign(environment.begin(), environment.end());
-    options.timeout = std::chrono::minutes{2};
-    const ProcessResult result = run_process(options);
+    const ProcessResult result = shell_.run(script, {{"AHEAD", ahead}, {"TZ", zone}});
     // The scripts' exit codes say nothing; what went wrong stands here.
     EXPECT_EQ(result.error_output, "");
     return result.output;
@@ -90,17 +60,9 @@ class Runbook : public testing::Test {
   std::size_t size_of(const BackupName& name) { return store_.stat(name.key()).value().size; }
 
   const std::string bucket_;
+  const RunbookShell shell_{bucket_};
   const Workshop shop_;
   S3Store store_{"s3://" + bucket_, lab_options(Region::kEast), system_clock()};
-
- private:
-  void write_tool(const std::string& name, std::string_view text) const {
-    const std::string path = tools_ / ("bin/" + name);
-    write_text(path, text);
-    ASSERT_EQ(::chmod(path.c_str(), 0755), 0);
-  }
-
-  const TempDir tools_;
 };
 
 const std::string kDatabaseAlarm = "WARNING: Database RPO exceeded!";

@@ -80,6 +80,37 @@ TEST_F(MariadbProofTest, AGoodBackupPassesAndIsVerifiedFromThenOn) {
   EXPECT_THAT(bad.dump(), HasSubstr("did not pass its restore test"));
 }
 
+// In list and show, for whoever looks for the place of a backup in a log.
+TEST_F(MariadbProofTest, ThePositionOfABackupIsSaid) {
+  const auto expect_position = [this](const std::string& method) {
+    const std::string id = shop_.back_up().at("id");
+    const json database = shop_.backups().back().at("database");
+    EXPECT_EQ(database.at("engine"), "mariadb");
+    EXPECT_EQ(database.at("method"), method);
+    EXPECT_EQ(server_.sql("SELECT @@version").find(database.at("version").get<std::string>()), 0u);
+    EXPECT_EQ(database.at("server_uid"), server_.sql("SELECT @@server_uid"));
+    // Nothing was written since.
+    const std::string gtid = server_.sql("SELECT @@gtid_binlog_pos");
+    EXPECT_EQ(database.at("gtid"), gtid);
+    const std::string file = database.at("binlog").at("file");
+    const auto position = database.at("binlog").at("position").get<std::uint64_t>();
+    EXPECT_EQ(
+        server_.sql("SELECT BINLOG_GTID_POS('" + file + "', " + std::to_string(position) + ")"),
+        gtid);
+    EXPECT_EQ(shop_.expect_json(0, {"show", id}).at("backup").at("database"), database);
+    EXPECT_THAT(shop_.expect(0, {"show", id}).out,
+                HasSubstr(", " + method + ", server " +
+                          database.at("server_uid").get<std::string>() + ", binary log " + file +
+                          ":" + std::to_string(position) + ", GTID " + gtid + "\n"));
+  };
+  expect_position("physical");
+  MariadbSettings settings = server_.settings();
+  server_.run({"DROP TABLE shop.old"});  // a dump warns of it
+  settings.method = DatabaseMethod::kLogical;
+  shop_.configure(settings);
+  expect_position("logical");
+}
+
 TEST_F(MariadbProofTest, DamageIsFound) {
   shop_.back_up();
   const auto damaged = [&](const std::string& damage) {

@@ -10,6 +10,7 @@
 #include "postgres/shop.h"
 #include "postgres/writer.h"
 #include "source/postgres/connection.h"
+#include "source/postgres/lsn.h"
 
 namespace holdfast {
 namespace {
@@ -204,6 +205,40 @@ TEST(PhysicalBackup, OverAnOldClusterItWritesWhatDiffers) {
   EXPECT_EQ(server.query("SELECT count(*) FROM pages WHERE v = md5(id::text)"), "100000");
   EXPECT_EQ(server.query("SELECT to_regclass('later') IS NULL"), "t");
   expect_sound(server);
+}
+
+// In list and show, for whoever looks for the place of a backup in a log.
+TEST(PhysicalBackup, ItsPositionIsSaid) {
+  PostgresServer server;
+  server.start();
+  const std::string system = server.query("SELECT system_identifier FROM pg_control_system()");
+  const Lsn before = parse_lsn(server.query("SELECT pg_current_wal_lsn()"));
+  const Shop shop(server);
+  const std::string id = shop.back_up().at("id");
+  const Lsn after = parse_lsn(server.query("SELECT pg_current_wal_lsn()"));
+  const json listed = shop.backups().at(0).at("database");
+  EXPECT_EQ(listed.at("engine"), "postgresql");
+  EXPECT_EQ(listed.at("method"), "physical");
+  EXPECT_EQ(server.query("SHOW server_version").find(listed.at("version").get<std::string>()), 0u);
+  EXPECT_EQ(listed.at("system_identifier"), system);
+  EXPECT_EQ(listed.at("timeline"), 1);
+  const std::string start = listed.at("start_lsn");
+  const std::string stop = listed.at("stop_lsn");
+  EXPECT_LE(before, parse_lsn(start));
+  EXPECT_LT(parse_lsn(start), parse_lsn(stop));
+  EXPECT_LE(parse_lsn(stop), after);
+  EXPECT_EQ(shop.expect_json(0, {"show", id}).at("backup").at("database"), listed);
+  const std::string line =
+      ", physical, system " + system + ", timeline 1, LSN " + start + " to " + stop + "\n";
+  EXPECT_NE(shop.expect(0, {"show", id}).out.find(line), std::string::npos) << line;
+  // A dump needs no log; it says where the server was.
+  shop.configure(Shop::connection(server) + "      method: logical\n");
+  shop.back_up();
+  const json dump = shop.backups().back().at("database");
+  EXPECT_EQ(dump.at("method"), "logical");
+  EXPECT_EQ(dump.at("system_identifier"), system);
+  EXPECT_EQ(dump.at("start_lsn"), dump.at("stop_lsn"));
+  EXPECT_LE(parse_lsn(stop), parse_lsn(dump.at("start_lsn").get<std::string>()));
 }
 
 }  // namespace

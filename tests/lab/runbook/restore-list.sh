@@ -1,0 +1,2 @@
+# List available database backups
+aws s3 ls s3://${BACKUP_BUCKET}/database/ --recursive | tail -10
