@@ -64,6 +64,20 @@ void give_files_to(const std::string& directory, const std::string& user) {
   }
 }
 
+RestoreResult restore_files(const Vault& vault, const RestoreJob& job, std::stop_token stop) {
+  RestoreProgress progress;
+  Warnings warnings;
+  try {
+    return run_restore(vault, job, progress, warnings, std::move(stop));
+  } catch (const Error& error) {
+    if (error.code() != Code::kExhausted) throw;
+    // What it advises is for restores that people asked for.
+    throw Error(Code::kExhausted, "no room to unpack the dump: " + error.message(),
+                "free some, or name another place: 'scratch' of the source, or --scratch DIR of "
+                "validate restore");
+  }
+}
+
 }  // namespace
 
 DumpScratch::DumpScratch(const PostgresSettings& settings)
@@ -99,9 +113,7 @@ std::uint64_t unpack_directory_dump(const Vault& vault, const BackupName& backup
   job.includes = {as_pattern(path)};
   job.strip_components = 1;
   job.rights.owner = false;
-  RestoreProgress progress;
-  Warnings warnings;
-  const RestoreResult result = run_restore(vault, job, progress, warnings, std::move(stop));
+  const RestoreResult result = restore_files(vault, job, std::move(stop));
   if (result.damaged > 0) {
     throw Error(Code::kCorrupt,
                 backup.id() + ": " + plural(result.damaged, "file") + " of " + printable(path) +

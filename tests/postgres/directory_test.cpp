@@ -55,10 +55,9 @@ class Directory : public ::testing::Test {
     const std::string index = server_.query(
         "SELECT 'pg_toast.pg_toast_' || 'wide'::regclass::oid || '_index'");
     Background session(
-        as_postgres({std::string(kPostgresPrograms) + "/psql", "-X", "-h",
-                     server_.socket_directory(), "-U", "postgres", "-c",
-                     "BEGIN; REINDEX INDEX " + index.substr(0, index.find('\n')) +
-                         "; SELECT pg_sleep(600)"}),
+        {std::string(kPostgresPrograms) + "/psql", "-X", "-h", server_.socket_directory(), "-U",
+         "postgres", "-d", "postgres", "-c", "BEGIN", "-c",
+         "REINDEX INDEX " + index.substr(0, index.find('\n')), "-c", "SELECT pg_sleep(600)"},
         *shop_ / "scratch", *shop_ / "scratch/holder");
     server_.wait_for("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", "1");
     return session;
@@ -194,7 +193,7 @@ TEST_F(FullDirectory, IsSaidBeforehandOrWhenItComesToThat) {
   const Outcome back = shop_->expect(
       9, {"restore", "latest:shop", "--into", "source", "--as-name", "again"});
   EXPECT_TRUE(fs::is_empty(disk()));
-  EXPECT_EQ(server_.query("SELECT count(*) FROM pg_database WHERE datname LIKE 'again%'"), "0\n")
+  EXPECT_EQ(server_.query("SELECT count(*) FROM pg_database WHERE datname LIKE 'again%'"), "0")
       << back.err;
 }
 
