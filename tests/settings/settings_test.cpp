@@ -178,7 +178,7 @@ TEST_F(SettingsTest, ReadsDatabases) {
   const SourceSettings& plain = settings.sources[2];
   EXPECT_EQ(plain.postgresql->method, DatabaseMethod::kPhysical);
   EXPECT_EQ(plain.postgresql->system_user, "postgres");
-  EXPECT_EQ(plain.postgresql->format, "plain");
+  EXPECT_EQ(plain.postgresql->format, PgDumpFormat::kPlain);
 }
 
 TEST_F(SettingsTest, HooksKeepTheirVariablesForTheShell) {
