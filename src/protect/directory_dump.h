@@ -44,8 +44,8 @@ class DirectoryDumps {
 };
 
 // Brings the dump at `path` of a backup back: its files come to lie right in `directory`, which is
-// made, and belong to the system user `user`. Returns their bytes. Throws kExhausted before anything
-// is written when there is no room, kCorrupt.
+// made, and belong to the system user `user`. Returns their bytes. Throws kExhausted before
+// anything is written when there is no room, kCorrupt.
 std::uint64_t unpack_directory_dump(const Vault& vault, const BackupName& backup,
                                     const std::string& path, const std::string& directory,
                                     const std::string& user, std::stop_token stop);

@@ -22,8 +22,8 @@ struct ChosenDump {
   bool mariadb = false;
   PgDumpFormat format = PgDumpFormat::kPlain;
   int server_version = 0;  // of PostgreSQL that it came from: 150018; 0: unknown
-  // Gives all of it, in order; of a directory, file after file. Throws kCorrupt, kCancelled and what
-  // the sink throws.
+  // Gives all of it, in order; of a directory, file after file. Throws kCorrupt, kCancelled and
+  // what the sink throws.
   std::function<void(const ByteSink& sink)> read;
   // Of a directory alone: brings it back as one for `user`; the bytes that it has. Throws
   // kExhausted, too.

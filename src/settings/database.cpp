@@ -13,10 +13,10 @@ constexpr auto kMethods = std::to_array<Choice<DatabaseMethod>>(
     {{"physical", DatabaseMethod::kPhysical}, {"logical", DatabaseMethod::kLogical}});
 constexpr auto kReads = std::to_array<Choice<PgRead>>(
     {{"auto", PgRead::kAuto}, {"direct", PgRead::kDirect}, {"stream", PgRead::kStream}});
-constexpr auto kFormats = std::to_array<Choice<PgDumpFormat>>({{"plain", PgDumpFormat::kPlain},
-                                                               {"custom", PgDumpFormat::kCustom},
-                                                               {"directory",
-                                                                PgDumpFormat::kDirectory}});
+constexpr auto kFormats =
+    std::to_array<Choice<PgDumpFormat>>({{"plain", PgDumpFormat::kPlain},
+                                         {"custom", PgDumpFormat::kCustom},
+                                         {"directory", PgDumpFormat::kDirectory}});
 constexpr unsigned kMostJobs = 64;
 constexpr unsigned kMostPort = 65535;
 

@@ -86,8 +86,8 @@ enum class PgDumpFormat {
 struct PostgresSettings {
   std::string connection;  // libpq: keywords and values, or a URL; empty: libpq's environment
   DatabaseMethod method = DatabaseMethod::kPhysical;
-  PgRead read = PgRead::kAuto;           // physical
-  std::vector<std::string> databases;    // logical; empty: all
+  PgRead read = PgRead::kAuto;                 // physical
+  std::vector<std::string> databases;          // logical; empty: all
   PgDumpFormat format = PgDumpFormat::kPlain;  // of logical backups
   unsigned jobs = 0;    // workers of a dump that is a directory; 0: one per processor, up to 8
   std::string scratch;  // where such dumps are made and unpacked; empty: /var/tmp/holdfast

@@ -52,8 +52,8 @@ class Directory : public ::testing::Test {
   // A session that keeps workers from reading the wide table: they wait for the index of its
   // out-of-line values, which neither pg_dump itself nor our look at the sizes needs.
   Background hold_wide_table() const {
-    const std::string index = server_.query(
-        "SELECT 'pg_toast.pg_toast_' || 'wide'::regclass::oid || '_index'");
+    const std::string index =
+        server_.query("SELECT 'pg_toast.pg_toast_' || 'wide'::regclass::oid || '_index'");
     Background session(
         {std::string(kPostgresPrograms) + "/psql", "-X", "-h", server_.socket_directory(), "-U",
          "postgres", "-d", "postgres", "-c", "BEGIN", "-c",
@@ -94,8 +94,8 @@ TEST_F(Directory, LoadsBackAndLeavesNothingOnTheDisk) {
   shop_->expect(0, {"restore", "latest:shop", "--target", *shop_ / "out"});
   give_to_postgres(*shop_ / "out");
   server_.query("CREATE DATABASE byhand");
-  const ProcessResult by_hand = server_.run(
-      "pg_restore", {"-j", "2", "-e", "-d", "byhand", *shop_ / "out/postgres.dir"});
+  const ProcessResult by_hand =
+      server_.run("pg_restore", {"-j", "2", "-e", "-d", "byhand", *shop_ / "out/postgres.dir"});
   EXPECT_EQ(by_hand.exit_code, 0) << by_hand.error_output;
   EXPECT_EQ(rows("byhand"), before);
   // What is equal is stored once.
@@ -109,7 +109,8 @@ TEST_F(Directory, AWorkerThatDiesLeavesNoBackup) {
   Background backup = shop_->start("backup.log", {"backup", "database", "shop"});
   wait_for_worker();
   server_.query(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY public.wide%'");
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY "
+      "public.wide%'");
   EXPECT_EQ(backup.wait(), 10) << backup.said();
   EXPECT_NE(backup.said().find("the dump failed"), std::string::npos) << backup.said();
   EXPECT_EQ(shop_->backups().size(), 0u);
@@ -190,8 +191,8 @@ TEST_F(FullDirectory, IsSaidBeforehandOrWhenItComesToThat) {
   configure();
   shop_->back_up();
   configure("", disk());
-  const Outcome back = shop_->expect(
-      9, {"restore", "latest:shop", "--into", "source", "--as-name", "again"});
+  const Outcome back =
+      shop_->expect(9, {"restore", "latest:shop", "--into", "source", "--as-name", "again"});
   EXPECT_TRUE(fs::is_empty(disk()));
   EXPECT_EQ(server_.query("SELECT count(*) FROM pg_database WHERE datname LIKE 'again%'"), "0")
       << back.err;

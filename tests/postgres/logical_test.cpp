@@ -13,7 +13,8 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string> kOddNames = {"two words", "it's \"it\"", "a/b",  "größe",
-                                            "-dash",     "x=y 100%\\",  ".dot", "~UPPER", "größ?", "älter"};
+                                            "-dash",     "x=y 100%\\",  ".dot", "~UPPER",
+                                            "größ?",     "älter"};
 
 std::string quoted_name(std::string name) {
   for (auto at = name.find('"'); at != std::string::npos; at = name.find('"', at + 2)) {
@@ -79,9 +80,10 @@ TEST_P(LogicalFormat, BringsBackEveryDatabaseAndRole) {
   shop.configure(logical(format), assertions);
   const std::string id = shop.back_up().at("id");
   const std::vector<std::string> files = shop.files(id);
-  EXPECT_EQ(std::count_if(files.begin(), files.end(),
-                          [](const std::string& path) { return path.find('/') == std::string::npos; }),
-            static_cast<int>(kOddNames.size()) + 2);
+  EXPECT_EQ(
+      std::count_if(files.begin(), files.end(),
+                    [](const std::string& path) { return path.find('/') == std::string::npos; }),
+      static_cast<int>(kOddNames.size()) + 2);
   const json result =
       shop.expect_json(0, {"validate", "restore", id, "--scratch", shop / "scratch"});
   EXPECT_TRUE(result.at("passed").get<bool>()) << result.dump(1);

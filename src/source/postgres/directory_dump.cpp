@@ -144,10 +144,10 @@ ProcessResult run_directory_load(const PostgresSettings& settings, int server_ve
                                  bool create, std::stop_token stop) {
   ProcessOptions options;
   options.argv = pg_command(settings, "pg_restore", server_version);
-  options.argv.insert(options.argv.end(),
-                      {"--format=directory", fmt::format("--jobs={}", pg_jobs(settings)),
-                       "--no-password", "--exit-on-error",
-                       "--dbname=dbname=" + conninfo_value(database)});
+  options.argv.insert(
+      options.argv.end(),
+      {"--format=directory", fmt::format("--jobs={}", pg_jobs(settings)), "--no-password",
+       "--exit-on-error", "--dbname=dbname=" + conninfo_value(database)});
   if (create) options.argv.emplace_back("--create");
   options.argv.push_back(directory);
   options.environment = pg_environment(settings, database);

@@ -1,6 +1,6 @@
-// Dumps in pg_dump's directory format, which several workers write and read. pg_dump makes the files
-// itself, so they have to lie on a disk for a while; each is handed on and removed once it is whole,
-// while others are being written.
+// Dumps in pg_dump's directory format, which several workers write and read. pg_dump makes the
+// files itself, so they have to lie on a disk for a while; each is handed on and removed once it is
+// whole, while others are being written.
 #pragma once
 
 #include <functional>
@@ -21,10 +21,10 @@ std::uint64_t pg_dump_estimate(const PostgresSettings& settings, const std::stri
 void require_space_for_dump(const PostgresSettings& settings, const std::string& database,
                             const std::string& directory, std::stop_token stop);
 
-// Makes the dump in `directory`, which is empty and belongs to the user that pg_dump runs as. `take`
-// is called, by this thread, with the name of each file in it; the file is removed after that.
-// Returns only when pg_dump ended well and every file was taken. Throws what pg_dump says, with
-// kExhausted when the disk is full, kCancelled, and what `take` throws.
+// Makes the dump in `directory`, which is empty and belongs to the user that pg_dump runs as.
+// `take` is called, by this thread, with the name of each file in it; the file is removed after
+// that. Returns only when pg_dump ended well and every file was taken. Throws what pg_dump says,
+// with kExhausted when the disk is full, kCancelled, and what `take` throws.
 void run_directory_dump(const PgDumpPlan& plan, const std::string& directory,
                         const std::function<void(const std::string& name)>& take,
                         std::stop_token stop);
