@@ -38,6 +38,7 @@ bench: all ## compare with its peers, into bench/results (BENCH_SMALL=1: a short
 	@scripts/install-dependencies.sh bench lab
 	@bench/run.py $(PROGRAM)
 	@bench/postgres.py $(PROGRAM)
+	@bench/mariadb.py $(PROGRAM)
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (30)
 	@scripts/install-dependencies.sh build fuzz

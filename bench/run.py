@@ -2,7 +2,7 @@
 """run.py [PROGRAM]: Holdfast and its peers on the same data, in turns. See the page it writes.
 
 Environment: ROUNDS (3), BENCH_DIR (build/bench), BENCH_SMALL=1 (a short trial that writes its page
-into BENCH_DIR), BENCH_PARTS ("local,s3,postgres"; the last one is postgres.py), BENCH_TOOLS of the local part ("holdfast,restic,borg").
+into BENCH_DIR), BENCH_PARTS ("local,s3,postgres,mariadb"; the last two are postgres.py and mariadb.py), BENCH_TOOLS of the local part ("holdfast,restic,borg").
 """
 
 import datetime
@@ -107,13 +107,14 @@ def s3_part(work, corpus, program, small, rounds, results):
 
 
 def chosen_parts():
-    parts = os.environ.get("BENCH_PARTS", "local,s3,postgres").split(",")
-    if unknown := set(parts) - {"local", "s3", "postgres"}:
+    parts = os.environ.get("BENCH_PARTS", "local,s3,postgres,mariadb").split(",")
+    if unknown := set(parts) - {"local", "s3", "postgres", "mariadb"}:
         raise SystemExit(f"bench: BENCH_PARTS names {', '.join(sorted(unknown))}; the parts are "
-                         "local, s3 and postgres")
-    if parts == ["postgres"]:
+                         "local, s3, postgres and mariadb")
+    others = {"postgres", "mariadb"}  # programs of their own
+    if set(parts) <= others:
         sys.exit(0)
-    parts = [part for part in parts if part != "postgres"]
+    parts = [part for part in parts if part not in others]
     if "s3" in parts and (missing := lab.missing()):
         print(f"bench: no S3 part: {', '.join(missing)} not installed")
         parts.remove("s3")

@@ -18,7 +18,7 @@ packages_of() {
     # A one-node Ceph cluster with two zones, and what a person types against it.
     lab) echo ceph-mon ceph-osd ceph-mgr ceph-common radosgw awscli curl openssl ;;
     demo) echo attr acl postgresql-15 procps ;;
-    bench) echo restic borgbackup rclone time python3 postgresql-15 pgbackrest ;;
+    bench) echo restic borgbackup rclone time python3 postgresql-15 pgbackrest mariadb-server mariadb-backup age zstd ;;
     lint) echo clang clang-format clang-tidy python3 ;;
     fuzz) echo clang libclang-rt-14-dev ;;
     *)

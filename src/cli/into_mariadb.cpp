@@ -79,7 +79,7 @@ class IntoMariadb final : public IntoServer {
 
   bool loads_beside() const override { return false; }
 
-  void load(const ChosenDump& dump, const ByteSink& also) override {
+  void load(const ChosenDump& dump, std::atomic<std::uint64_t>& bytes) override {
     exists_ = has_database();
     const std::string collation =
         exists_ ? connection_.value(
@@ -98,7 +98,7 @@ class IntoMariadb final : public IntoServer {
                                  [&import](ByteView content) { import.write(content); });
     dump.read([&](ByteView content) {
       filter.write(content);
-      also(content);
+      bytes += content.size();
     });
     filter.finish();
     import.finish();

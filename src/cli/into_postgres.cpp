@@ -5,6 +5,8 @@
 #include "base/human.h"
 #include "cli/into_server.h"
 #include "codec/kdf.h"
+#include "protect/directory_dump.h"
+#include "source/postgres/directory_dump.h"
 #include "source/postgres/load.h"
 
 namespace holdfast {
@@ -60,7 +62,7 @@ class IntoPostgres final : public IntoServer {
     source.postgresql = target_.settings();
     source.postgresql->method = DatabaseMethod::kLogical;
     source.postgresql->databases = {database_};
-    source.postgresql->format = "plain";
+    source.postgresql->format = PgDumpFormat::kPlain;
     return source;
   }
 
@@ -68,22 +70,13 @@ class IntoPostgres final : public IntoServer {
 
   // Not in one transaction: nobody sees the database before it is whole, and a large one would need
   // more locks than a server has.
-  void load(const ChosenDump& dump, const ByteSink& also) override {
+  void load(const ChosenDump& dump, std::atomic<std::uint64_t>& bytes) override {
     exists_ = has_database();
-    target_.create(fresh_, exists_ ? database_ : "");
-    created_ = true;
-    PgLoad load(target_.settings(), target_.server_version(), fresh_, dump.custom, stop_);
-    PgDatabaseFilter filter([&load](ByteView content) { load.write(content); });
-    dump.read([&](ByteView content) {
-      if (dump.custom) {
-        load.write(content);
-      } else {
-        filter.write(content);
-      }
-      also(content);
-    });
-    filter.finish();
-    load.finish();
+    if (dump.format == PgDumpFormat::kDirectory) {
+      load_directory(dump, bytes);
+    } else {
+      load_stream(dump, bytes);
+    }
   }
 
   std::string ask(const std::string& query) override {
@@ -110,6 +103,39 @@ class IntoPostgres final : public IntoServer {
   std::string old_name() const override { return taken_ && exists_ ? aside_ : ""; }
 
  private:
+  void create() {
+    target_.create(fresh_, exists_ ? database_ : "");
+    created_ = true;
+  }
+
+  void load_stream(const ChosenDump& dump, std::atomic<std::uint64_t>& bytes) {
+    create();
+    const bool custom = dump.format == PgDumpFormat::kCustom;
+    PgLoad load(target_.settings(), target_.server_version(), fresh_, custom, stop_);
+    PgDatabaseFilter filter([&load](ByteView content) { load.write(content); });
+    dump.read([&](ByteView content) {
+      if (custom) {
+        load.write(content);
+      } else {
+        filter.write(content);
+      }
+      bytes += content.size();
+    });
+    filter.finish();
+    load.finish();
+  }
+
+  // Its workers read the files where they like: they have to be on a disk.
+  void load_directory(const ChosenDump& dump, std::atomic<std::uint64_t>& bytes) {
+    const PostgresSettings& settings = target_.settings();
+    const DumpScratch scratch(settings);
+    bytes = dump.unpack(scratch.directory(), settings.system_user, stop_);
+    create();
+    check_load(run_directory_load(settings, target_.server_version(), scratch.directory(), fresh_,
+                                  false, stop_),
+               "pg_restore");
+  }
+
   PgLoadTarget target_;
   std::string database_;
   std::stop_token stop_;

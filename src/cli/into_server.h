@@ -1,13 +1,13 @@
 // What a restore does to a server: the same for both engines. Inside the room.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
 
-#include "codec/byte_stream.h"
 #include "protect/dump_choice.h"
 #include "settings/settings.h"
 
@@ -31,7 +31,8 @@ class IntoServer {
 
   // True when loading leaves the database that is there alone until take_place().
   virtual bool loads_beside() const = 0;
-  virtual void load(const ChosenDump& dump, const ByteSink& also) = 0;
+  // `bytes` counts what was loaded so far.
+  virtual void load(const ChosenDump& dump, std::atomic<std::uint64_t>& bytes) = 0;
   // The first value of a query in what was loaded.
   virtual std::string ask(const std::string& query) = 0;
   virtual void take_place() = 0;

@@ -215,7 +215,7 @@ std::string IntoRun::load() {
     sample.total_known = true;
     return sample;
   });
-  server_->load(dump_, [&bytes](ByteView content) { bytes += content.size(); });
+  server_->load(dump_, bytes);
   const double seconds =
       std::max(0.001, std::chrono::duration<double>(context_.clock.monotonic() - begin).count());
   return fmt::format("{} ({}/s)", format_size(bytes),

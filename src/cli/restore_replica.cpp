@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "cli/sandbox_place.h"
 #include "os/scratch.h"
 #include "protect/database_restore.h"
 

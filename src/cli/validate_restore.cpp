@@ -14,7 +14,6 @@
 #include "cli/context.h"
 #include "cli/progress.h"
 #include "cli/run_log.h"
-#include "cli/sandbox_place.h"
 #include "cli/session.h"
 #include "os/scratch.h"
 #include "protect/restore_test.h"

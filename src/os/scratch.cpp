@@ -20,14 +20,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kPrefix = "restore-test-";
+constexpr const char* kOwn = "/var/tmp/holdfast";
+// What there is work for: see ScratchDirectory.
+constexpr std::array<std::string_view, 2> kPurposes = {kRestoreTest, kDump};
 constexpr std::string_view kSockets = "/tmp/holdfast-";
 constexpr std::size_t kRandom = 6;  // characters that mkdtemp chooses
 constexpr const char* kSocketNote = "socket-directory";
 constexpr int kPatience = 10'000;  // milliseconds, for a server to end
 // What may be running there. An administrator who looks around in it is none of these.
-constexpr std::array<std::string_view, 4> kPrograms = {"postgres", "mariadbd", "mysqld",
-                                                       "mariadb-backup"};
+constexpr std::array<std::string_view, 6> kPrograms = {"postgres",       "mariadbd", "mysqld",
+                                                       "mariadb-backup", "pg_dump",  "pg_restore"};
 
 Fd open_directory(const std::string& path) {
   return Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -38,6 +40,12 @@ bool lock(const Fd& fd, int how) {
     if (errno != EINTR) return false;
   }
   return true;
+}
+
+bool is_scratch(const std::string& name) {
+  return std::any_of(kPurposes.begin(), kPurposes.end(), [&](std::string_view purpose) {
+    return name.starts_with(std::string(purpose) + "-");
+  });
 }
 
 std::string make_unique(std::string path) {
@@ -147,12 +155,24 @@ bool remove_if_abandoned(const std::string& path) {
 
 }  // namespace
 
-ScratchDirectory::ScratchDirectory(const std::string& parent) {
+// Everybody may write beside it, so it must not be somebody else's.
+std::string own_scratch() {
+  make_directories(kOwn, 0711);
+  struct stat status {};
+  if (::lstat(kOwn, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != ::geteuid()) {
+    throw Error(Code::kDenied, std::string(kOwn) + " belongs to somebody else",
+                "choose another place: --scratch DIR, or 'scratch' of the source");
+  }
+  if (::chmod(kOwn, 0711) != 0) throw system_error(errno, "cannot set the mode of the scratch");
+  return kOwn;
+}
+
+ScratchDirectory::ScratchDirectory(const std::string& parent, std::string_view purpose) {
   make_directories(parent, 0700);
   // Until the new one is locked as well, nobody looks for abandoned ones.
   const Fd guard = open_directory(parent);
   if (guard.valid()) lock(guard, LOCK_EX);
-  path_ = make_unique(parent + "/" + std::string(kPrefix));
+  path_ = make_unique(parent + "/" + std::string(purpose) + "-");
   lock_ = open_directory(path_);
   lock(lock_, LOCK_EX);
   if (::fchmod(lock_.get(), 0711) != 0)
@@ -171,7 +191,7 @@ std::vector<std::string> remove_abandoned_scratch(const std::string& parent) {
   std::vector<std::string> found;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(parent, ignored)) {
-    if (entry.path().filename().string().starts_with(kPrefix)) found.push_back(entry.path());
+    if (is_scratch(entry.path().filename().string())) found.push_back(entry.path());
   }
   for (const std::string& path : found) {
     if (remove_if_abandoned(path)) removed.push_back(path);

@@ -1,19 +1,29 @@
-// Directories for work that starts servers, and what is left of them when such work was killed.
+// Directories for work that starts servers or their tools, and what is left of them when such work
+// was killed.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "os/file.h"
 
 namespace holdfast {
 
-// A fresh directory of our own, "PARENT/restore-test-XXXXXX", which goes with this object. The
-// users of servers may pass through it, and see nothing. A lock on it says that its process lives.
+// A place for much that need not survive a reboot, which the user of a database server can reach:
+// /var/tmp/holdfast, made if needed. Throws kDenied when it is somebody else's.
+std::string own_scratch();
+
+// What scratch directories are for.
+inline constexpr std::string_view kRestoreTest = "restore-test";
+inline constexpr std::string_view kDump = "dump";
+
+// A fresh directory of our own, "PARENT/PURPOSE-XXXXXX", which goes with this object. The users of
+// servers may pass through it, and see nothing. A lock on it says that its process lives.
 class ScratchDirectory {
  public:
   // Makes `parent` if needed.
-  explicit ScratchDirectory(const std::string& parent);
+  explicit ScratchDirectory(const std::string& parent, std::string_view purpose = kRestoreTest);
   ~ScratchDirectory();
   ScratchDirectory(const ScratchDirectory&) = delete;
   ScratchDirectory& operator=(const ScratchDirectory&) = delete;

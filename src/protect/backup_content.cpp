@@ -18,12 +18,12 @@ StoredBackup readable(const Vault& vault, const BackupName& backup) {
 
 }  // namespace
 
-std::vector<std::string> files_of(const Vault& vault, const BackupName& backup) {
+std::vector<std::string> top_paths_of(const Vault& vault, const BackupName& backup) {
   ChunkReader reader(vault);
   std::vector<std::string> paths;
   for_each_entry(reader, readable(vault, backup).root->tree,
                  [&](const Entry& entry, std::span<const Ref>) {
-                   if (entry.type == EntryType::kFile) paths.push_back(entry.path);
+                   if (entry.path.find('/') == std::string::npos) paths.push_back(entry.path);
                    return true;
                  });
   return paths;
@@ -47,6 +47,26 @@ std::uint64_t read_backup_file(const Vault& vault, const BackupName& backup,
     given += content.size();
     if (!take(content)) break;
   }
+  return given;
+}
+
+std::uint64_t read_backup_files(const Vault& vault, const BackupName& backup,
+                                const std::string& path,
+                                const std::function<void(ByteView)>& take) {
+  ChunkReader reader(vault);
+  bool found = false;
+  std::uint64_t given = 0;
+  for_each_entry_within(reader, readable(vault, backup).root->tree, path,
+                        [&](const Entry& entry, std::span<const Ref> chunks) {
+                          found = found || entry.type == EntryType::kFile;
+                          for (const Ref& chunk : chunks) {
+                            const Bytes bytes = reader.read(chunk);
+                            given += bytes.size();
+                            take(bytes);
+                          }
+                          return true;
+                        });
+  if (!found) throw Error(Code::kNotFound, backup.id() + " holds no file " + printable(path));
   return given;
 }
 

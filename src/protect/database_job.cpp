@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/process_stream.h"
+#include "protect/directory_dump.h"
 #include "protect/mariadb_job.h"
 #include "protect/postgres_job.h"
 #include "source/postgres/dump.h"
@@ -68,7 +69,12 @@ void add_logical_postgres(const Vault& vault, const PostgresSettings& settings, 
       "else pg_current_wal_lsn() end");
   // Whatever was committed before is in every one of the dumps.
   ending.consistent = vault.clock().now();
+  DirectoryDumps directories(settings, stop);
   for (PgDumpPlan& plan : plan_pg_dumps(settings, connection)) {
+    if (format_of_dump(plan.stored_path) == PgDumpFormat::kDirectory) {
+      job.trees.push_back(directories.tree(std::move(plan)));
+      continue;
+    }
     job.streams.push_back({plan.stored_path, 0600, [plan = std::move(plan), stop] {
                              return command_output(plan.command, plan.environment, stop);
                            }});

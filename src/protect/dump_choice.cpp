@@ -8,6 +8,7 @@
 #include "protect/archive_backup.h"
 #include "protect/backup_content.h"
 #include "protect/database_restore.h"
+#include "protect/directory_dump.h"
 #include "source/mariadb/dump_filter.h"
 #include "source/postgres/dump.h"
 
@@ -19,7 +20,7 @@ constexpr int kPerMajor = 10000;
 std::string path_of(const Vault& vault, const BackupName& backup, const std::string& database) {
   std::vector<std::string> databases;
   std::vector<std::string> paths;
-  for (const std::string& path : files_of(vault, backup)) {
+  for (const std::string& path : top_paths_of(vault, backup)) {
     const std::string of = database_of_dump(path);
     if (of.empty()) continue;
     if (of == database) return path;
@@ -89,16 +90,19 @@ ChosenDump dump_of_backup(const Vault& vault, const BackupName& backup,
   } else {
     path = path_of(vault, backup, database);
     dump.database = database_of_dump(path);
-    dump.custom = path.ends_with(".dump");
+    dump.format = format_of_dump(path);
     dump.server_version = std::stoi(facts->version) * kPerMajor;
   }
   dump.what = dump.id + " (" + printable(path) + ")";
   dump.read = [&vault, backup, path](const ByteSink& sink) {
-    read_backup_file(vault, backup, path, [&](ByteView content) {
-      sink(content);
-      return true;
-    });
+    read_backup_files(vault, backup, path, sink);
   };
+  if (dump.format == PgDumpFormat::kDirectory) {
+    dump.unpack = [&vault, backup, path](const std::string& directory, const std::string& user,
+                                         std::stop_token stop) {
+      return unpack_directory_dump(vault, backup, path, directory, user, std::move(stop));
+    };
+  }
   return dump;
 }
 
@@ -127,7 +131,7 @@ CheckedDump check_dump(ChosenDump& dump, std::atomic<std::uint64_t>& bytes) {
   // Goes by the parts of the dump, so that a database it lacks is found before anything is dropped.
   MariadbDatabaseFilter databases(dump.database, [](ByteView) {});
   dump.read([&](ByteView content) {
-    if (!dump.custom) watch.see(content);
+    if (dump.format == PgDumpFormat::kPlain) watch.see(content);
     if (watch.is_mariadb()) databases.write(content);
     bytes += content.size();
   });

@@ -20,10 +20,16 @@ struct ChosenDump {
   std::string id;        // of the backup
   std::string database;  // that it is of; empty when nobody knows
   bool mariadb = false;
-  bool custom = false;     // in pg_restore's format
+  PgDumpFormat format = PgDumpFormat::kPlain;
   int server_version = 0;  // of PostgreSQL that it came from: 150018; 0: unknown
-  // Gives all of it, in order. Throws kCorrupt, kCancelled and what the sink throws.
+  // Gives all of it, in order; of a directory, file after file. Throws kCorrupt, kCancelled and
+  // what the sink throws.
   std::function<void(const ByteSink& sink)> read;
+  // Of a directory alone: brings it back as one for `user`; the bytes that it has. Throws
+  // kExhausted, too.
+  std::function<std::uint64_t(const std::string& directory, const std::string& user,
+                              std::stop_token stop)>
+      unpack;
 };
 
 // What reading it through tells.

@@ -78,7 +78,7 @@ std::uint64_t MariadbProof::load_file(const std::string& path) const {
 std::string MariadbProof::load(RestoreResult& restored) const {
   const Duration begin = vault_.clock().monotonic();
   // "all.sql" before "users.sql": accounts are given rights to what exists.
-  for (const std::string& path : files_of(vault_, backup_)) {
+  for (const std::string& path : top_paths_of(vault_, backup_)) {
     restored.bytes += load_file(path);
     ++restored.files;
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/human.h"
@@ -10,9 +11,20 @@
 #include "os/file.h"
 #include "os/process_stream.h"
 #include "protect/backup_content.h"
+#include "protect/directory_dump.h"
+#include "source/postgres/directory_dump.h"
 #include "source/postgres/proof.h"
 
 namespace holdfast {
+namespace {
+
+void require_loaded(const ProcessResult& result, const std::string& path) {
+  if (result.stopped) throw Error(Code::kCancelled, "interrupted");
+  if (result.exit_code == 0) return;
+  throw ProofFailure(path + " cannot be loaded: " + printable(result.error_output));
+}
+
+}  // namespace
 
 PostgresProof::PostgresProof(const Vault& vault, const BackupName& backup,
                              const DatabaseFacts& facts, const PostgresSettings& settings,
@@ -43,7 +55,21 @@ std::string PostgresProof::start() {
   return "PostgreSQL " + connection.value("select current_setting('server_version')");
 }
 
-std::uint64_t PostgresProof::load_file(const std::string& path) const {
+std::uint64_t PostgresProof::load_directory(const std::string& path) const {
+  const std::string directory = scratch_ + "/dump";
+  const std::uint64_t bytes =
+      unpack_directory_dump(vault_, backup_, path, directory, settings_.system_user, stop_);
+  // The database that every server has is not created again: see plan_pg_dumps.
+  const ProcessResult result =
+      run_directory_load(sandbox_->settings(), sandbox_->major_version() * 10000, directory,
+                         "postgres", database_of_dump(path) != "postgres", stop_);
+  std::filesystem::remove_all(directory);
+  require_loaded(result, path);
+  return bytes;
+}
+
+std::uint64_t PostgresProof::load_dump(const std::string& path) const {
+  if (format_of_dump(path) == PgDumpFormat::kDirectory) return load_directory(path);
   const int version = sandbox_->major_version() * 10000;
   const PgLoadPlan plan = plan_pg_load(sandbox_->settings(), version, path);
   ProcessOptions options;
@@ -63,21 +89,18 @@ std::uint64_t PostgresProof::load_file(const std::string& path) const {
     bytes = read_backup_file(vault_, backup_, path,
                              [&](ByteView content) { return child.write(content); });
   }
-  const ProcessResult result = child.finish();
-  if (result.stopped) throw Error(Code::kCancelled, "interrupted");
-  if (result.exit_code != 0) {
-    throw ProofFailure(path + " cannot be loaded: " + printable(result.error_output));
-  }
+  require_loaded(child.finish(), path);
   return bytes;
 }
 
 std::string PostgresProof::load(RestoreResult& restored) const {
   const Duration begin = vault_.clock().monotonic();
-  // Roles before what belongs to them: "~globals.sql" stands last.
-  std::vector<std::string> paths = files_of(vault_, backup_);
-  std::rotate(paths.begin(), paths.end() - (paths.empty() ? 0 : 1), paths.end());
+  std::vector<std::string> paths = top_paths_of(vault_, backup_);
+  // Roles before what belongs to them.
+  std::stable_partition(paths.begin(), paths.end(),
+                        [](const std::string& path) { return path == kPgGlobals; });
   for (const std::string& path : paths) {
-    restored.bytes += load_file(path);
+    restored.bytes += load_dump(path);
     ++restored.files;
   }
   restored.duration = vault_.clock().monotonic() - begin;

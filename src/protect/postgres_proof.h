@@ -32,7 +32,8 @@ class PostgresProof {
  private:
   std::string check_position() const;
   std::string check_assertion(const Assertion& assertion, Timestamp now) const;
-  std::uint64_t load_file(const std::string& path) const;
+  std::uint64_t load_dump(const std::string& path) const;
+  std::uint64_t load_directory(const std::string& path) const;
 
   const Vault& vault_;
   const BackupName& backup_;

@@ -15,7 +15,7 @@ void require_reachable(const std::string& directory, const std::string& user) {
   const ActAs as(system_user(user));
   if (::faccessat(AT_FDCWD, directory.c_str(), X_OK, AT_EACCESS) == 0) return;
   throw Error(Code::kDenied, "the user " + user + " cannot reach " + printable(directory),
-              "choose another place for the sandbox: --scratch DIR");
+              "choose another place: --scratch DIR, or 'scratch' of the source");
 }
 
 void make_directory_for(const std::string& directory, const std::string& user) {

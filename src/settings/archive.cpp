@@ -71,9 +71,9 @@ void read_archive(const Fields& fields, const std::string& where, SourceSettings
                  "write 'method: logical', or 'format: both' for a physical backup in the vault "
                  "and dumps beside it");
   }
-  if (source.postgresql && source.postgresql->format == "custom") {
+  if (source.postgresql && source.postgresql->format != PgDumpFormat::kPlain) {
     format->fail("the dumps in archives are plain SQL",
-                 "leave 'format: custom' of 'postgresql' out, or write 'format: both'");
+                 "leave 'format' of 'postgresql' out, or write 'format: both'");
   }
 }
 

@@ -14,7 +14,10 @@ constexpr auto kMethods = std::to_array<Choice<DatabaseMethod>>(
 constexpr auto kReads = std::to_array<Choice<PgRead>>(
     {{"auto", PgRead::kAuto}, {"direct", PgRead::kDirect}, {"stream", PgRead::kStream}});
 constexpr auto kFormats =
-    std::to_array<Choice<const char*>>({{"plain", "plain"}, {"custom", "custom"}});
+    std::to_array<Choice<PgDumpFormat>>({{"plain", PgDumpFormat::kPlain},
+                                         {"custom", PgDumpFormat::kCustom},
+                                         {"directory", PgDumpFormat::kDirectory}});
+constexpr unsigned kMostJobs = 64;
 constexpr unsigned kMostPort = 65535;
 
 std::vector<std::string> read_databases(const Fields& fields, DatabaseMethod method) {
@@ -42,6 +45,18 @@ void read_file(const Fields& fields, std::string_view key, std::string& value) {
   if (const auto field = fields.find(key)) value = read_path(*field);
 }
 
+// What only makes sense for dumps that are directories.
+void read_directory_keys(const Fields& fields, PostgresSettings& settings) {
+  const auto jobs = fields.find("jobs");
+  const auto scratch = fields.find("scratch");
+  if (jobs) settings.jobs = jobs->number(1, kMostJobs);
+  if (scratch) settings.scratch = read_path(*scratch);
+  if (settings.format == PgDumpFormat::kDirectory || (!jobs && !scratch)) return;
+  (jobs ? jobs : scratch)
+      ->fail("only for dumps that are directories",
+             "write 'method: logical' and 'format: directory', or leave it out");
+}
+
 PostgresSettings read_postgresql(const Field& field, const std::string& where) {
   const Fields fields(field, " in 'postgresql'" + where, postgresql_keys());
   PostgresSettings settings;
@@ -60,6 +75,7 @@ PostgresSettings read_postgresql(const Field& field, const std::string& where) {
       format->fail("only for logical backups", "write 'method: logical', or leave 'format' out");
     }
   }
+  read_directory_keys(fields, settings);
   read_text(fields, "system_user", settings.system_user);
   read_file(fields, "bin_directory", settings.bin_directory);
   return settings;

@@ -67,8 +67,9 @@ constexpr std::array<Name, 23> kSource = {"name",
                                           "assertions"};
 constexpr std::size_t kConfigKeys = 6;
 constexpr std::size_t kDatabaseKeys = 4;
-constexpr std::array<Name, 7> kPostgresql = {
-    "connection", "method", "read", "databases", "format", "system_user", "bin_directory"};
+constexpr std::array<Name, 9> kPostgresql = {"connection", "method",      "read",
+                                             "databases",  "format",      "jobs",
+                                             "scratch",    "system_user", "bin_directory"};
 constexpr std::array<Name, 9> kMariadb = {"defaults_file", "socket",      "host",
                                           "port",          "user",        "method",
                                           "databases",     "system_user", "bin_directory"};

@@ -76,12 +76,21 @@ enum class PgRead {
   kStream,  // BASE_BACKUP over the replication protocol
 };
 
+// How a logical backup of PostgreSQL writes its dumps.
+enum class PgDumpFormat {
+  kPlain,      // SQL
+  kCustom,     // pg_restore's own, one file
+  kDirectory,  // the same as a directory, written and read by several workers
+};
+
 struct PostgresSettings {
   std::string connection;  // libpq: keywords and values, or a URL; empty: libpq's environment
   DatabaseMethod method = DatabaseMethod::kPhysical;
-  PgRead read = PgRead::kAuto;           // physical
-  std::vector<std::string> databases;    // logical; empty: all
-  std::string format = "plain";          // of logical backups: "plain", "custom"
+  PgRead read = PgRead::kAuto;                 // physical
+  std::vector<std::string> databases;          // logical; empty: all
+  PgDumpFormat format = PgDumpFormat::kPlain;  // of logical backups
+  unsigned jobs = 0;    // workers of a dump that is a directory; 0: one per processor, up to 8
+  std::string scratch;  // where such dumps are made and unpacked; empty: /var/tmp/holdfast
   std::string system_user = "postgres";  // whom a local server sees when we are root; may be empty
   std::string bin_directory;             // of pg_dump and its like; empty: that of the version
 };

@@ -225,8 +225,9 @@ TEST_F(RestoreInto, DumpsOfTheVaultLoadUnderAnyName) {
   place_.server().query("ALTER DATABASE shop SET work_mem = '9MB'");
   place_.server().query("GRANT CONNECT ON DATABASE shop TO app");
   const std::string before = place_.orders("shop");
-  for (const std::string format : {"plain", "custom"}) {
-    place_.configure("      format: " + format + "\n", "");
+  for (const std::string format : {"plain", "custom", "directory"}) {
+    const std::string scratch = "      scratch: " + (shop / "scratch") + "\n";
+    place_.configure("      format: " + format + "\n" + (format == "directory" ? scratch : ""), "");
     place_.shop().back_up();
     expect_says(shop.expect(10, {"restore", "latest:shop", "--into", "source"}),
                 "choose one with --database");
@@ -234,7 +235,7 @@ TEST_F(RestoreInto, DumpsOfTheVaultLoadUnderAnyName) {
                     "test-" + format});
     EXPECT_EQ(place_.orders("test-" + format), before);
   }
-  EXPECT_EQ(trimmed(databases()), "shop test-custom test-plain");
+  EXPECT_EQ(trimmed(databases()), "shop test-custom test-directory test-plain");
   // In place, from the vault, with a safety backup in the vault.
   place_.query("shop", "TRUNCATE orders");
   const json done = shop.expect_json(0, {"restore", "latest:shop", "--into", "source", "--database",

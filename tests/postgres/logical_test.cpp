@@ -13,7 +13,8 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string> kOddNames = {"two words", "it's \"it\"", "a/b",  "größe",
-                                            "-dash",     "x=y 100%\\",  ".dot", "~UPPER"};
+                                            "-dash",     "x=y 100%\\",  ".dot", "~UPPER",
+                                            "größ?",     "älter"};
 
 std::string quoted_name(std::string name) {
   for (auto at = name.find('"'); at != std::string::npos; at = name.find('"', at + 2)) {
@@ -73,16 +74,23 @@ TEST_P(LogicalFormat, BringsBackEveryDatabaseAndRole) {
   query_in("postgres", "CREATE TABLE u AS SELECT 7 AS id");
   assertions += "      - {query: \"select id from u\", expect: \"7\"}\n";
   const Shop shop(server_);
-  shop.configure(logical(std::string("      format: ") + GetParam() + "\n"), assertions);
+  std::string format = std::string("      format: ") + GetParam() + "\n";
+  if (GetParam() == std::string("directory")) format += "      scratch: " + (shop / "dumps") + "\n";
+  fs::create_directory(shop / "dumps");
+  shop.configure(logical(format), assertions);
   const std::string id = shop.back_up().at("id");
-  EXPECT_EQ(shop.files(id).size(), kOddNames.size() + 2);
+  const std::vector<std::string> files = shop.files(id);
+  EXPECT_EQ(
+      std::count_if(files.begin(), files.end(),
+                    [](const std::string& path) { return path.find('/') == std::string::npos; }),
+      static_cast<int>(kOddNames.size()) + 2);
   const json result =
       shop.expect_json(0, {"validate", "restore", id, "--scratch", shop / "scratch"});
   EXPECT_TRUE(result.at("passed").get<bool>()) << result.dump(1);
   EXPECT_EQ(result.at("files"), kOddNames.size() + 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Formats, LogicalFormat, ::testing::Values("plain", "custom"),
+INSTANTIATE_TEST_SUITE_P(Formats, LogicalFormat, ::testing::Values("plain", "custom", "directory"),
                          [](const auto& format) { return std::string(format.param); });
 
 TEST_F(Logical, OnlyTheDatabasesThatAreNamed) {

@@ -149,15 +149,21 @@ TEST_F(SettingsTest, ReadsDatabases) {
       "    class: database\n"
       "    mariadb: {socket: /run/m.sock, port: 3307, user: u, host: h, defaults_file: "
       "/etc/m.cnf}\n"
-      "  - {name: plain, class: database, postgresql: {}}\n");
-  ASSERT_EQ(settings.sources.size(), 3U);
+      "  - {name: plain, class: database, postgresql: {}}\n"
+      "  - name: parts\n"
+      "    class: database\n"
+      "    postgresql: {method: logical, format: directory, jobs: 3, scratch: ~/s}\n");
+  ASSERT_EQ(settings.sources.size(), 4U);
+  EXPECT_EQ(settings.sources[3].postgresql->format, PgDumpFormat::kDirectory);
+  EXPECT_EQ(settings.sources[3].postgresql->jobs, 3U);
+  EXPECT_EQ(settings.sources[3].postgresql->scratch, "/home/me/s");
   const SourceSettings& app = settings.sources[0];
   ASSERT_TRUE(app.postgresql);
   EXPECT_FALSE(app.mariadb);
   EXPECT_EQ(app.postgresql->connection, "host=/run/postgresql user=backup");
   EXPECT_EQ(app.postgresql->method, DatabaseMethod::kLogical);
   EXPECT_EQ(app.postgresql->databases, (std::vector<std::string>{"app", "two words"}));
-  EXPECT_EQ(app.postgresql->format, "custom");
+  EXPECT_EQ(app.postgresql->format, PgDumpFormat::kCustom);
   EXPECT_EQ(app.postgresql->system_user, "pg");
   EXPECT_EQ(app.postgresql->bin_directory, "/home/me/bin");
   // A '$' in SQL is SQL's.
@@ -172,7 +178,7 @@ TEST_F(SettingsTest, ReadsDatabases) {
   const SourceSettings& plain = settings.sources[2];
   EXPECT_EQ(plain.postgresql->method, DatabaseMethod::kPhysical);
   EXPECT_EQ(plain.postgresql->system_user, "postgres");
-  EXPECT_EQ(plain.postgresql->format, "plain");
+  EXPECT_EQ(plain.postgresql->format, PgDumpFormat::kPlain);
 }
 
 TEST_F(SettingsTest, HooksKeepTheirVariablesForTheShell) {
@@ -233,6 +239,9 @@ constexpr Bad kBad[] = {
     {"sources: [{name: a, class: database, postgresql: {format: custom}}]",
      "holdfast.yaml:1: 'format' in 'postgresql' in source 'a': only for logical backups",
      "method: logical"},
+    {"sources: [{name: a, class: database, postgresql: {method: logical, jobs: 2}}]",
+     "holdfast.yaml:1: 'jobs' in 'postgresql' in source 'a': only for dumps that are directories",
+     "format: directory"},
     {"sources: [{name: a, class: database, postgresql: {conection: x}}]",
      "holdfast.yaml:1: unknown key 'conection' in 'postgresql' in source 'a'",
      "did you mean 'connection'?"},

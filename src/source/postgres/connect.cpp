@@ -132,6 +132,15 @@ std::string pg_database_of(const std::string& connection) {
   return {};
 }
 
+std::string conninfo_value(const std::string& value) {
+  std::string text = "'";
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') text += '\\';
+    text += c;
+  }
+  return text + "'";
+}
+
 void PgCloser::operator()(pg_conn* connection) const { PQfinish(connection); }
 
 PgHandle connect(const PostgresSettings& settings, const ConnectionKeywords& fixed) {

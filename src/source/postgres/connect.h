@@ -22,4 +22,7 @@ using ConnectionKeywords = std::vector<std::pair<std::string, std::string>>;
 // socket sees the system user of the settings. Errors as PgConnection.
 PgHandle connect(const PostgresSettings& settings, const ConnectionKeywords& fixed);
 
+// As a value in a connection string.
+std::string conninfo_value(const std::string& value);
+
 }  // namespace holdfast

@@ -3,13 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/human.h"
+#include "os/processors.h"
 
 namespace holdfast {
 namespace {
+
+constexpr unsigned kMostJobsByDefault = 8;  // each is a session of the server
 
 // A database may have any name; a path has no '/' in its parts.
 std::string file_name(const std::string& database) {
@@ -23,6 +28,32 @@ std::string file_name(const std::string& database) {
     }
   }
   return name;
+}
+
+// By its suffix, which says the format.
+constexpr std::array<std::pair<PgDumpFormat, std::string_view>, 3> kSuffixes = {
+    {{PgDumpFormat::kPlain, ".sql"},
+     {PgDumpFormat::kCustom, ".dump"},
+     {PgDumpFormat::kDirectory, ".dir"}}};
+
+std::string_view suffix_of(PgDumpFormat wanted) {
+  for (const auto& [format, suffix] : kSuffixes) {
+    if (format == wanted) return suffix;
+  }
+  return {};
+}
+
+std::vector<std::string> format_options(const PostgresSettings& settings) {
+  switch (settings.format) {
+    case PgDumpFormat::kPlain:
+      return {"--format=plain"};
+    case PgDumpFormat::kCustom:
+      return {"--format=custom"};
+    case PgDumpFormat::kDirectory:
+      // Not synced: what counts is what the vault has.
+      return {"--format=directory", "--no-sync", fmt::format("--jobs={}", pg_jobs(settings))};
+  }
+  return {};
 }
 
 std::vector<std::string> chosen(const PostgresSettings& settings, PgConnection& connection) {
@@ -42,7 +73,7 @@ std::vector<std::string> chosen(const PostgresSettings& settings, PgConnection& 
 std::string database_of_dump(const std::string& stored_path) {
   std::string_view name = stored_path;
   if (name.starts_with('~')) return {};
-  for (const std::string_view suffix : {".sql", ".dump"}) {
+  for (const auto& [format, suffix] : kSuffixes) {
     if (!name.ends_with(suffix)) continue;
     name.remove_suffix(suffix.size());
     break;
@@ -62,6 +93,17 @@ std::string database_of_dump(const std::string& stored_path) {
   return database;
 }
 
+PgDumpFormat format_of_dump(const std::string& stored_path) {
+  for (const auto& [format, suffix] : kSuffixes) {
+    if (stored_path.ends_with(suffix)) return format;
+  }
+  return PgDumpFormat::kPlain;
+}
+
+unsigned pg_jobs(const PostgresSettings& settings) {
+  return settings.jobs > 0 ? settings.jobs : std::min(processors(), kMostJobsByDefault);
+}
+
 std::vector<std::string> pg_databases(PgConnection& connection) {
   std::vector<std::string> names;
   for (const PgRow& row : connection.query("select datname from pg_database "
@@ -76,21 +118,21 @@ std::vector<PgDumpPlan> plan_pg_dumps(const PostgresSettings& settings, PgConnec
   const int version = connection.server_version();
   std::vector<PgDumpPlan> plans;
   PgDumpPlan globals;
-  globals.stored_path = "~globals.sql";  // no database has that name: see file_name
+  globals.stored_path = kPgGlobals;
   globals.command = pg_command(settings, "pg_dumpall", version);
   globals.command.insert(globals.command.end(), {"--globals-only", "--no-password"});
   globals.environment = pg_environment(settings, "");
   plans.push_back(std::move(globals));
-  const bool custom = settings.format == "custom";
+  const std::vector<std::string> format = format_options(settings);
   for (const std::string& database : chosen(settings, connection)) {
     PgDumpPlan plan;
     plan.database = database;
-    plan.stored_path = file_name(database) + (custom ? ".dump" : ".sql");
+    plan.stored_path = file_name(database) + std::string(suffix_of(settings.format));
     plan.command = pg_command(settings, "pg_dump", version);
     // Not compressed: equal parts of two dumps must be equal bytes to be stored once.
+    plan.command.insert(plan.command.end(), format.begin(), format.end());
     plan.command.insert(plan.command.end(),
-                        {custom ? "--format=custom" : "--format=plain", "--compress=0",
-                         "--no-password", "--lock-wait-timeout=600000"});
+                        {"--compress=0", "--no-password", "--lock-wait-timeout=600000"});
     // Every server has this one: creating it again would fail.
     if (database != "postgres") plan.command.push_back("--create");
     plan.environment = pg_environment(settings, database);
@@ -117,7 +159,7 @@ std::vector<PgDumpPlan> plan_pg_archives(const PostgresSettings& settings, PgCon
   }
   if (settings.databases.size() == 1) return plans;
   PgDumpPlan globals;
-  globals.stored_path = "~globals.sql";
+  globals.stored_path = kPgGlobals;
   globals.command = pg_command(settings, "pg_dumpall", version);
   globals.command.insert(globals.command.end(), {"--globals-only", "--no-password"});
   if (!passwords) globals.command.emplace_back("--no-role-passwords");

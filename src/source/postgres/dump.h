@@ -1,9 +1,11 @@
-// Logical backups of PostgreSQL: pg_dump and pg_dumpall as children, their output as streams.
+// Logical backups of PostgreSQL: how pg_dump and pg_dumpall are called, and what their dumps are
+// called.
 #pragma once
 
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -16,15 +18,23 @@ std::vector<std::string> pg_databases(PgConnection& connection);
 
 // One dump.
 struct PgDumpPlan {
-  std::string stored_path;  // "app.sql", "app.dump", "~globals.sql"
+  std::string stored_path;  // "app.sql", "app.dump", "app.dir", "~globals.sql"
   std::string database;     // empty: roles and tablespaces
+  // Writes to its output, but for a dump that is a directory: see PgDirectoryDump.
   std::vector<std::string> command;
   std::vector<std::pair<std::string, std::string>> environment;
 };
 
-// The database that a dump of a logical backup is of, by its path: "app.sql", "app.dump". Empty for
-// what is no database's: "~globals.sql".
+// Roles and tablespaces. No dump of a database has that name.
+inline constexpr const char* kPgGlobals = "~globals.sql";
+
+// The database that a dump of a logical backup is of, by its path: "app.sql", "app.dump",
+// "app.dir". Empty for what is no database's.
 std::string database_of_dump(const std::string& stored_path);
+PgDumpFormat format_of_dump(const std::string& stored_path);
+
+// How many workers make or load a dump that is a directory.
+unsigned pg_jobs(const PostgresSettings& settings);
 
 // One plan for each database of the settings (without any: all), and one for roles and tablespaces.
 // Throws kNotFound for a database that the server does not have.

@@ -23,16 +23,6 @@ std::string quoted_name(const std::string& name) {
   return text + "\"";
 }
 
-// As a value in a connection string.
-std::string conninfo_value(const std::string& value) {
-  std::string text = "'";
-  for (const char c : value) {
-    if (c == '\'' || c == '\\') text += '\\';
-    text += c;
-  }
-  return text + "'";
-}
-
 // The statements that give `fresh` what `database` has besides its content.
 std::vector<std::string> properties(PgConnection& connection, const std::string& database,
                                     const std::string& fresh) {
@@ -185,16 +175,17 @@ void PgLoadTarget::drop(const std::string& database) {
   connection_->query("DROP DATABASE IF EXISTS " + quoted_name(database) + " WITH (FORCE)");
 }
 
+void check_load(const ProcessResult& result, const std::string& program) {
+  if (result.stopped) throw Error(Code::kCancelled, "interrupted");
+  if (result.exit_code != 0) throw load_error(program, result.error_output);
+}
+
 struct PgLoad::State {
   State(const ProcessOptions& options, std::string name, std::stop_token stop)
       : program(std::move(name)),
         stream(options, ProcessStream::Direction::kInput, std::move(stop)) {}
 
-  void finish() {
-    const ProcessResult result = stream.finish();
-    if (result.stopped) throw Error(Code::kCancelled, "interrupted");
-    if (result.exit_code != 0) throw load_error(program, result.error_output);
-  }
+  void finish() { check_load(stream.finish(), program); }
 
   std::string program;
   ProcessStream stream;

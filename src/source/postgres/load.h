@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "codec/line_filter.h"
+#include "os/process.h"
 #include "source/postgres/connection.h"
 
 namespace holdfast {
@@ -52,6 +53,9 @@ class PgLoadTarget {
   PostgresSettings settings_;
   std::unique_ptr<PgConnection> connection_;
 };
+
+// Throws what a program that loads a dump said of its failure.
+void check_load(const ProcessResult& result, const std::string& program);
 
 // Feeds one dump to psql or pg_restore. One thread at a time.
 class PgLoad {

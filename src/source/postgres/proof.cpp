@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/process.h"
+#include "source/postgres/dump.h"
 
 namespace holdfast {
 namespace {
@@ -43,7 +44,7 @@ PgLoadPlan plan_pg_load(const PostgresSettings& settings, int version,
                         const std::string& stored_path) {
   PgLoadPlan plan;
   plan.environment = pg_environment(settings, "postgres");
-  if (stored_path.ends_with(".dump")) {
+  if (format_of_dump(stored_path) == PgDumpFormat::kCustom) {
     plan.command = pg_command(settings, "pg_restore", version);
     plan.command.insert(plan.command.end(),
                         {"--dbname=postgres", "--no-password", "--exit-on-error"});
@@ -51,7 +52,7 @@ PgLoadPlan plan_pg_load(const PostgresSettings& settings, int version,
     if (stored_path != "postgres.dump") plan.command.push_back("--create");
     return plan;
   }
-  plan.may_complain = stored_path == "~globals.sql";
+  plan.may_complain = stored_path == kPgGlobals;
   plan.command = pg_command(settings, "psql", version);
   plan.command.insert(
       plan.command.end(),

@@ -18,7 +18,8 @@ std::string pg_amcheck_findings(const PgSandbox& sandbox, std::stop_token stop);
 std::string pg_checksum_findings(const PgSandbox& sandbox, const std::string& data_directory,
                                  std::stop_token stop);
 
-// How to load one dump of a logical backup into a server.
+// How to load one dump of a logical backup into a server, which the command reads from its input;
+// for a directory see run_directory_load.
 struct PgLoadPlan {
   std::vector<std::string> command;
   std::vector<std::pair<std::string, std::string>> environment;
