@@ -1,4 +1,12 @@
-# bash completion for holdfast(1). Static: it never opens a vault.
+# bash completion for holdfast(1). It never opens a vault; the options are those that --help names.
+
+_holdfast_options() {
+  local -a words=("${COMP_WORDS[0]}" "$command")
+  case $command in
+    backup | region | retention | lifecycle | lock | store | key) [[ -n $subcommand ]] && words+=("$subcommand") ;;
+  esac
+  "${words[@]}" --help 2>/dev/null | sed -nE 's/^  (-[a-zA-Z],)?(--[a-z-]+).*/\2/p'
+}
 
 _holdfast() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
@@ -54,64 +62,17 @@ _holdfast() {
     *)
       case $command in
         "") words=$commands ;;
-        backup)
-          if [[ -z $subcommand ]]; then words="files config all"; fi
-          words+=" --dry-run --name --exclude --threads --level --read-everything --verify"
-          words+=" --new-cluster"
-          ;;
-        list) words="--class --source --since" ;;
-        restore)
-          words="latest --target --include --exclude --overwrite --delete --strip-components
-            --numeric-ids --no-owner --no-xattrs --threads --dry-run --to-time --to-gtid --to-xid --to-lsn --to-name
-            --to-immediate --exclusive --timeline --action --as --primary --tablespaces --into --database --as-name
-            --disconnect --no-safety-backup --identity"
-          ;;
-        export)
-          words="latest --format --output --recipient --include --exclude --force --level --threads
-            --dry-run"
-          ;;
-        validate) words="all latest restore --read-data --scratch --identity" ;;
-        recover)
-          words="--from --target --in-place --source --class --at --overwrite --dry-run
-            --write-config"
-          ;;
-        copy) words="--to --verify --dry-run" ;;
-        sync) words="--to --verify" ;;
-        region)
-          if [[ -z $subcommand ]]; then words="status setup"; else words="--role --dry-run"; fi
-          ;;
-        retention)
-          if [[ -z $subcommand ]]; then
-            words="show apply"
-          else
-            words="--dry-run --class --source --keep-last --keep-hourly --keep-daily --keep-weekly
-              --keep-monthly --keep-yearly --keep-within"
-          fi
-          ;;
-        lock)
-          if [[ -z $subcommand ]]; then words="status extend"; else words="--period --all --dry-run"; fi
-          ;;
-        prune) words="--dry-run --grace --max-unused" ;;
-        lifecycle)
-          if [[ -z $subcommand ]]; then words="show apply"; else words="--dry-run"; fi
-          ;;
-        repair) words="--from --dry-run" ;;
-        stream) words="--slot --name --interval --also --new-cluster --skip-gap" ;;
-        wal-push) words="--source --new-cluster" ;;
-        wal-fetch) words="--source" ;;
-        forget) words="--force --yes --dry-run" ;;
-        store)
-          if [[ -z $subcommand ]]; then words="check"; else words="--policies --role"; fi
-          ;;
-        key)
-          if [[ -z $subcommand ]]; then
-            words="list add remove export recover-sheet"
-          fi
-          ;;
-        cat) words="latest --identity" ;;
-        show | diff | find) words="latest" ;;
+        backup) if [[ -z $subcommand ]]; then words="database files config all"; fi ;;
+        restore | export | show | diff | find | cat) words="latest" ;;
+        validate) words="all latest restore" ;;
+        region) if [[ -z $subcommand ]]; then words="status setup"; fi ;;
+        retention | lifecycle) if [[ -z $subcommand ]]; then words="show apply"; fi ;;
+        lock) if [[ -z $subcommand ]]; then words="status extend"; fi ;;
+        store) if [[ -z $subcommand ]]; then words="check"; fi ;;
+        key) if [[ -z $subcommand ]]; then words="list add remove export recover-sheet"; fi ;;
       esac
       words+=" $global"
+      [[ -n $command && $current == -* ]] && words+=" $(_holdfast_options)"
       ;;
   esac
 

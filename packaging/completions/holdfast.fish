@@ -1,4 +1,5 @@
-# fish completion for holdfast(1). Static: it never opens a vault.
+# fish completion for holdfast(1). It never opens a vault; options without a line of their own here are
+# those that --help names.
 
 complete -c holdfast -f
 
@@ -17,6 +18,19 @@ function __holdfast_needs_command
         wal-push wal-fetch version help
 end
 
+function __holdfast_options
+    set -l words (commandline -opc)
+    set -l names
+    for word in $words[2..]
+        string match -q -- '-*' $word; or set -a names $word
+    end
+    set -l command $names[1]
+    contains -- $command backup region retention lifecycle lock store key; and set command $names[1..2]
+    $words[1] $command --help 2>/dev/null | string replace -rf '^  (?:-[a-zA-Z],)?(--[a-z-]+)\S*(?: [A-Z.\[\] ]+)?  +(.*)$' '$1\t$2'
+end
+
+complete -c holdfast -n 'not __holdfast_needs_command; and string match -q -- "-*" (commandline -ct)' \
+    -a '(__holdfast_options)'
 complete -c holdfast -n __holdfast_needs_command -a init -d 'create a vault'
 complete -c holdfast -n __holdfast_needs_command -a check -d 'find what would keep backups from working'
 complete -c holdfast -n __holdfast_needs_command -a stream -d 'keep the log of a database as it is written'

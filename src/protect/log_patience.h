@@ -10,8 +10,9 @@
 namespace holdfast {
 
 // Calls `attempt` until it returns, it throws kCancelled, or `stop`. When it threw kUnavailable it
-// is called again, after a pause that grows while `was_connected` (which ends a connection for the
-// status) says no, and `notify` hears why. Throws every other error.
+// is called again, after a pause that grows to a second while `was_connected` (which ends a
+// connection for the status) says no, and `notify` hears why, the same outage every 15 s. Throws
+// every other error.
 void keep_connected(Clock& clock, const std::stop_token& stop, const std::function<void()>& attempt,
                     const std::function<bool()>& was_connected,
                     const std::function<void(const std::string&)>& notify);

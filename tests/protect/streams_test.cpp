@@ -83,7 +83,7 @@ TEST_F(Streams, ComeBackAsTheyWereGiven) {
   job_.placed = {live("m")};
   const BackupResult result = run(job_);
   EXPECT_EQ(result.summary.files, 4u);
-  EXPECT_EQ(files_of(*vault_, result.summary.name),
+  EXPECT_EQ(top_paths_of(*vault_, result.summary.name),
             (std::vector<std::string>{"a.sql", "empty", "m", "z.sql"}));
   for (const auto& [path, text] : wanted) EXPECT_TRUE(content(result, path) == text) << path;
   EXPECT_EQ(content(result, "m"), "placed");
@@ -121,7 +121,7 @@ TEST_F(Streams, ALiveFileThatVanishesIsNoWarning) {
   const BackupResult result = run(job_);
   EXPECT_EQ(warnings_, "");
   EXPECT_EQ(result.summary.warnings, 0u);
-  EXPECT_EQ(files_of(*vault_, result.summary.name), std::vector<std::string>{"kept"});
+  EXPECT_EQ(top_paths_of(*vault_, result.summary.name), std::vector<std::string>{"kept"});
   // Any other is one.
   job_.placed = {{files_ / "dropped", "dropped", {}}, live("kept")};
   EXPECT_EQ(run(job_).summary.warnings, 1u);
