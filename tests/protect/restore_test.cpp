@@ -178,6 +178,60 @@ TEST_F(BringBack, WhatIsInTheWayIsReplacedOnRequestOnly) {
   EXPECT_EQ(differs(), "");
 }
 
+// Nothing but --delete removes what the backup does not have; until then nobody is told that the
+// file is back.
+TEST_F(BringBack, AFullDirectoryInTheWayGoesWithDeleteOnly) {
+  const RestoreResult whole = run();
+  fs::create_directory(files_ / "outside");
+  write_text(files_ / "outside/victim", "stays");
+  for (const std::string name : {"big", "link"}) {
+    fs::remove(out(name));
+    write_text(out(name + "/sub/deep"), "goes");
+    fs::create_directory_symlink(files_ / "outside", out(name + "/out"));
+  }
+  for (const Overwrite overwrite : {Overwrite::kAlways, Overwrite::kIfChanged}) {
+    job_.overwrite = overwrite;
+    for (const bool dry : {true, false}) {
+      job_.dry_run = dry;
+      const RestoreResult result = run();
+      EXPECT_EQ(result.files, whole.files - 1);
+      EXPECT_EQ(result.others, whole.others - 1);
+      EXPECT_NE(told_.find("big: not restored"), std::string::npos) << told_;
+      EXPECT_NE(told_.find("link: not restored"), std::string::npos) << told_;
+      EXPECT_NE(told_.find("--delete"), std::string::npos) << told_;
+      EXPECT_EQ(read_text(out("big/sub/deep")), "goes");
+    }
+  }
+  job_.overwrite = Overwrite::kAlways;
+  job_.remove_others = true;
+  job_.dry_run = true;
+  EXPECT_EQ(run().removed, 2u);
+  EXPECT_TRUE(fs::exists(out("big/sub/deep")));
+  job_.dry_run = false;
+  const RestoreResult result = run();
+  EXPECT_EQ(told_, "");
+  EXPECT_EQ(result.removed, 2u);
+  EXPECT_EQ(result.files, whole.files);
+  EXPECT_EQ(differs(), "");
+  EXPECT_EQ(read_text(files_ / "outside/victim"), "stays");
+}
+
+// With stripped components a file and a directory of the backup can meet at one place: what was
+// restored first stays.
+TEST_F(BringBack, DeleteSparesWhatTheBackupPutsAtTheSamePlace) {
+  write_text(files_ / "both/a/x/inner", "first");
+  write_text(files_ / "both/b/x", "second");
+  const std::string stored = stored_path(files_ / "both");
+  clock_.advance(std::chrono::minutes(1));
+  job_.backup = keep_backup(*vault_, job_of(files_ / "both"), files_ / "both").name;
+  job_.strip_components = static_cast<unsigned>(std::count(stored.begin(), stored.end(), '/')) + 2;
+  job_.overwrite = Overwrite::kAlways;
+  job_.remove_others = true;
+  run();
+  EXPECT_EQ(read_text(out("x/inner")), "first");
+  EXPECT_NE(told_.find("x: not restored"), std::string::npos) << told_;
+}
+
 TEST_F(BringBack, DeleteStaysBelowTheRoots) {
   job_.strip_components = 0;
   run();

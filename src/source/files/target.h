@@ -32,6 +32,9 @@ class Target {
   // lstat; false when there is nothing.
   bool stat(std::string_view path, struct stat& status) const;
 
+  // True for a directory with something in it; false also for one that cannot be read.
+  bool holds_something(std::string_view path) const;
+
   // Creates the directory with mode 0700 (its own mode comes with apply_metadata at the end). An
   // existing directory is kept; anything else in the way is removed when `replace`, else
   // Error(kConflict). Returns false when the directory was there.
