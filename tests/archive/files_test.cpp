@@ -21,6 +21,7 @@ class FileArchive : public ::testing::Test {
     shop_.write("data/sub/c", std::string(3 << 20, 'c') + "end");
     fs::create_hard_link(shop_ / "data/a", shop_ / "data/sub/same");
     fs::create_symlink("../a", shop_ / "data/sub/link");
+    fs::create_hard_link(shop_ / "data/sub/link", shop_ / "data/sub/same-link");
     shop_.write("data/hole", "x");
     fs::resize_file(shop_ / "data/hole", 5 << 20);
     fs::permissions(shop_ / "data/a", fs::perms(0640));
@@ -45,7 +46,10 @@ class FileArchive : public ::testing::Test {
     EXPECT_FALSE(fs::exists(there + "/sub/b.tmp"));
     EXPECT_TRUE(fs::equivalent(there + "/a", there + "/sub/same"));
     EXPECT_EQ(fs::read_symlink(there + "/sub/link"), "../a");
+    EXPECT_EQ(fs::read_symlink(there + "/sub/same-link"), "../a");
     struct stat status {};
+    EXPECT_EQ(::lstat((there + "/sub/link").c_str(), &status), 0);
+    EXPECT_EQ(status.st_nlink, 2u);
     EXPECT_EQ(::stat((there + "/a").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777u, 0640u);
     EXPECT_EQ(fs::last_write_time(there + "/a"), fs::last_write_time(shop_ / "data/a"));

@@ -127,6 +127,13 @@ TEST_F(Browse, FindsByNameGlobPathAndType) {
   EXPECT_EQ(count({"a", "--source", "none"}), 0);
   EXPECT_EQ(count({"a", "z-hard", "--type", "f", "--backup", "latest"}), 2);
   EXPECT_EQ(shop_.expect(4, {"find", "nowhere"}).code, 4);
+  // Hard links are what they are further names of.
+  ASSERT_EQ(::linkat(AT_FDCWD, (shop_ / "data/link").c_str(), AT_FDCWD,
+                     (shop_ / "data/z-link").c_str(), 0),
+            0);
+  shop_.backup();
+  EXPECT_EQ(count({"z-link", "--type", "l", "--backup", "latest"}), 1);
+  EXPECT_EQ(count({"z-link", "--type", "f", "--backup", "latest"}), 0);
 }
 
 TEST_F(Browse, CatGivesBytesAndRefusesWhatIsNoFile) {
