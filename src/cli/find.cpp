@@ -8,13 +8,13 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/ignore.h"
 #include "base/path.h"
 #include "cli/backup_json.h"
 #include "cli/browse.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/entry_text.h"
-#include "source/files/ignore.h"
 
 namespace holdfast {
 namespace {

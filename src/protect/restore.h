@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "protect/warnings.h"
-#include "source/files/ignore.h"
+#include "base/ignore.h"
 #include "source/files/target.h"
 #include "vault/vault.h"
 
@@ -22,7 +22,7 @@ enum class Overwrite {
 struct RestoreJob {
   BackupName backup;
   std::string target;
-  std::vector<std::string> includes;  // paths or globs (source/files/ignore.h); empty: everything
+  std::vector<std::string> includes;  // paths or globs (base/ignore.h); empty: everything
   std::vector<std::string> excludes;  // gitignore syntax
   unsigned strip_components = 0;
   Overwrite overwrite = Overwrite::kNever;
