@@ -359,6 +359,7 @@ void Backup::process_batches() {
 void Backup::take(Item& item) {
   ++progress_.entries;
   if (!item.present) {
+    if (S_ISSOCK(item.status.st_mode)) ++result_.sockets;
     if (item.status.st_nlink > 1) missing_.insert(item.path);
     return;
   }

@@ -90,7 +90,10 @@ class FileTar {
     std::optional<Entry> entry;
     try {
       entry = entry_of(stored_path, status, names_);
-      if (!entry) return;  // a socket
+      if (!entry) {
+        ++tally_.sockets;
+        return;
+      }
       if (entry->type == EntryType::kSymlink) entry->link_target = read_symlink(file.substr(1));
       entry->xattrs = read_xattrs(file.substr(1), -1);
     } catch (const Error& error) {
