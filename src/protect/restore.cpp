@@ -337,7 +337,11 @@ void Restore::place(const Entry& entry, std::span<const Ref> chunks) {
   const bool is_directory = entry.type == EntryType::kDirectory;
   if (!selection_.wants(entry.path, is_directory)) return;
   const auto path = selection_.target_path(entry.path);
-  if (!path) return;
+  if (!path) {
+    // Of directories that is what stripping is for.
+    if (!is_directory) ++result_.stripped;
+    return;
+  }
   if (job_.remove_others) note_wanted(*path);
   try {
     if (is_directory) {
