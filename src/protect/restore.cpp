@@ -73,6 +73,7 @@ class Restore {
   void wait_for_window();
 
   void finish_directories();
+  void warn_of_owners();
   void remove_others();
   void clean_directory(const std::string& path, const std::string& original);
 
@@ -391,6 +392,16 @@ void Restore::finish_directories() {
   });
 }
 
+// Who is not root can give nothing away: that is one thing to say, however many entries there are.
+void Restore::warn_of_owners() {
+  const std::uint64_t refused = target_->refused_owners();
+  if (refused == 0) return;
+  warnings_.add(fmt::format(
+      "{} could not get the owner or group of the backup, and may belong to you: restore as root, "
+      "or give --no-owner when that is meant",
+      refused == 1 ? "1 entry" : format_count(refused) + " entries"));
+}
+
 // Only below what the backup was asked to protect: never beside it.
 void Restore::remove_others() {
   for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
@@ -471,6 +482,7 @@ RestoreResult Restore::run() {
   if (job_.remove_others) remove_others();
   if (!job_.dry_run) {
     finish_directories();
+    warn_of_owners();
     // While something is missing the restore is unfinished: the same command fetches it once a copy
     // of the vault has repaired this one.
     if (context_->damaged == 0) end_marker();

@@ -1,9 +1,11 @@
 // The options of a restore, and what it does when it is not alone or not whole.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -105,6 +107,33 @@ TEST_F(BringBack, AHardLinkWithoutItsFirstNameIsNamed) {
   run();
   EXPECT_NE(told_.find("name-of-f1"), std::string::npos);
   EXPECT_NE(told_.find("d1/f1"), std::string::npos);
+}
+
+// What everybody meets who is not root is one warning, not one for each file.
+TEST_F(BringBack, OwnersThatCannotBeSetAreOneWarning) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs files of two owners";
+  fs::create_directory(job_.target);
+  fs::permissions(files_.path(), fs::perms::all);
+  fs::permissions(job_.target, fs::perms::all);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    constexpr unsigned kNobody = 65534;
+    if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) {
+      ::_exit(3);
+    }
+    run();
+    EXPECT_EQ(std::count(told_.begin(), told_.end(), '\n'), 1) << told_;
+    EXPECT_NE(told_.find("--no-owner"), std::string::npos) << told_;
+    job_.rights.owner = false;
+    job_.overwrite = Overwrite::kAlways;
+    run();
+    EXPECT_EQ(told_, "");
+    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 TEST_F(BringBack, DryRunChangesNothing) {

@@ -295,6 +295,8 @@ std::string Target::apply_metadata(const Entry& entry, int fd) {
   return apply_attributes(entry, fd, path_only, status, state_->rights, state_->ids);
 }
 
+std::uint64_t Target::refused_owners() const { return state_->ids.refused(); }
+
 void Target::remove_tree(std::string_view path) {
   struct stat status {};
   if (path.empty() || stat(path, status)) TreeRemoval(state_->beneath, path).run();
