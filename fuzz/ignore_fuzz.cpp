@@ -1,6 +1,6 @@
 // Exclusion patterns: the first line is the pattern, the second the path.
+#include "base/ignore.h"
 #include "fuzz.h"
-#include "source/files/ignore.h"
 
 using namespace holdfast;
 

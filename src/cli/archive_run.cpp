@@ -16,8 +16,9 @@ namespace {
 std::string written_text(const WrittenArchive& one, Duration duration, bool dry_run) {
   const double seconds = std::max(0.001, std::chrono::duration<double>(duration).count());
   return fmt::format(
-      "{}{}\n  {} as {}, in {} ({}/s)\n", dry_run ? "dry run: " : "", one.name.key(),
-      format_size(one.bytes), format_size(one.stored_bytes), format_duration(duration),
+      "{}{}\n  {} as {}{}, in {} ({}/s)\n", dry_run ? "dry run: " : "", one.name.key(),
+      format_size(one.bytes), format_size(one.stored_bytes), sockets_text(one.sockets),
+      format_duration(duration),
       format_size(static_cast<std::uint64_t>(static_cast<double>(one.bytes) / seconds)));
 }
 
@@ -42,11 +43,12 @@ ArchiveRun run_archives(Context& context, ObjectStore& store, const SourceSettin
   run.archives = write_archives(store, parts, source.archive, threads, progress);
   run.duration = context.clock.monotonic() - begin;
   display.stop();
+  if (job != nullptr) run.archives.front().sockets = progress.files.sockets;
   for (const WrittenArchive& one : run.archives) {
     context.output.note(written_text(one, run.duration, dry_run));
     if (log != nullptr) {
-      log->info(fmt::format("{}: {} as {}", one.name.key(), format_size(one.bytes),
-                            format_size(one.stored_bytes)));
+      log->info(fmt::format("{}: {} as {}{}", one.name.key(), format_size(one.bytes),
+                            format_size(one.stored_bytes), sockets_text(one.sockets)));
     }
   }
   return run;
@@ -73,6 +75,7 @@ Json written_json(const WrittenArchive& archive, Duration duration, bool dry_run
   Json json = archive_json({archive.name, archive.stored_bytes, {}});
   if (dry_run) json["id"] = Json();
   json["bytes"] = archive.bytes;
+  json["sockets_skipped"] = archive.sockets;
   json["duration_seconds"] = std::chrono::duration<double>(duration).count();
   return json;
 }

@@ -61,6 +61,7 @@ Json result_json(const BackupResult& result, bool dry_run) {
           {"files", s.files},
           {"directories", s.directories},
           {"others", s.others},
+          {"sockets_skipped", result.sockets},
           {"bytes", s.bytes},
           {"added_bytes", s.added_bytes},
           {"duration_seconds", std::chrono::duration<double>(result.duration).count()},

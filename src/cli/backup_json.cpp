@@ -98,4 +98,8 @@ std::string content_text(const BackupSummary& s) {
   return text;
 }
 
+std::string sockets_text(std::uint64_t sockets) {
+  return sockets == 0 ? "" : "; " + plural(sockets, "socket") + " left out";
+}
+
 }  // namespace holdfast

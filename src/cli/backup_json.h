@@ -1,6 +1,7 @@
 // Backups as JSON and as text, the same in every command.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -22,6 +23,8 @@ std::string database_text(const BackupSummary& summary);
 std::uint64_t damaged_pages(const BackupSummary& summary);
 // "3 files, 2 directories, 1 other, 1.5 GiB".
 std::string content_text(const BackupSummary& summary);
+// "; 2 sockets left out"; "" for none.
+std::string sockets_text(std::uint64_t sockets);
 // RFC 3339, seconds.
 std::string iso_time(Timestamp time);
 

@@ -7,14 +7,18 @@
 #include <filesystem>
 #include <set>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/human.h"
 #include "base/path.h"
+#include "codec/hash.h"
 #include "os/file.h"
 #include "vault/backup_object.h"
 
 namespace holdfast {
 namespace {
+
+constexpr std::size_t kHashDigits = 8;
 
 const SourceSettings* named(const Settings& settings, const std::string& word) {
   for (const SourceSettings& source : settings.sources) {
@@ -93,7 +97,11 @@ std::string source_name_of(const std::string& path) {
   }
   name.resize(std::min<std::size_t>(name.size(), 63));
   while (!name.empty() && name.back() == '-') name.pop_back();
-  return name.empty() ? "root" : name;
+  if (!name.empty()) return name;
+  if (stored.empty()) return "root";
+  // Nothing of the name can stand in one, as of a name in Chinese: two such directories must not
+  // share a history.
+  return "path-" + to_hex(sha256(as_bytes(stored))).substr(0, kHashDigits);
 }
 
 std::vector<SourceSettings> choose_sources(const Settings& settings, const BackupChoice& choice) {

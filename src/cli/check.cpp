@@ -12,6 +12,7 @@
 #include "cli/context.h"
 #include "cli/session.h"
 #include "os/file.h"
+#include "settings/values.h"
 #include "source/mariadb/check.h"
 
 namespace holdfast {
@@ -73,6 +74,25 @@ std::vector<SetupFinding> check_vault(Context& context) {
   }
 }
 
+// The configuration cannot know of a vault that is given elsewhere.
+std::vector<SetupFinding> check_copies(Context& context) {
+  std::vector<SetupFinding> findings;
+  std::string vault;
+  try {
+    vault = store_place(vault_url(context));
+  } catch (const Error&) {
+    return {};  // there is none, which has been said
+  }
+  for (const CopySettings& copy : context.settings().copies) {
+    if (!copy.endpoint.empty() || store_place(copy.url) != vault) continue;
+    findings.push_back(
+        {Verdict::kBad,
+         fmt::format("the copy '{}' is the vault itself: {}", copy.name, printable(copy.url)),
+         "a copy protects only when it lies somewhere else: correct its url"});
+  }
+  return findings;
+}
+
 int run(Context& context, const CheckOptions& options) {
   Tally tally;
   const auto check = [&](const std::string& subject, const std::vector<SetupFinding>& findings) {
@@ -87,6 +107,7 @@ int run(Context& context, const CheckOptions& options) {
     }
   }
   check("vault", check_vault(context));
+  if (const auto findings = check_copies(context); !findings.empty()) check("copies", findings);
   for (const SourceSettings& source : sources) check(source.name, check_source(context, source));
   Json document{{"findings", tally.json}, {"bad", tally.bad}};
   if (tally.bad == 0) {

@@ -2,12 +2,38 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace holdfast {
 
+namespace {
+
+// No word that anybody types ends with it.
+constexpr char kGuard = '\1';
+
+// Also when it is guarded already, so that every word can be told from every other.
+bool needs_guard(std::string_view word) {
+  while (word.ends_with(kGuard)) word.remove_suffix(1);
+  return word == "++" || (word.starts_with('[') && word.ends_with(']'));
+}
+
+}  // namespace
+
+std::string guarded_word(std::string word) {
+  if (needs_guard(word)) word += kGuard;
+  return word;
+}
+
+std::string typed_word(std::string word) {
+  if (word.ends_with(kGuard) && needs_guard(word)) word.pop_back();
+  return word;
+}
+
 CLI::Option* Command::remember(CLI::Option* option) {
   options_.push_back(option);
+  // Before every check: a value is checked as it was typed.
+  if (option->get_items_expected_max() > 0) option->transform(typed_word);
   return option;
 }
 

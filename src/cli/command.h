@@ -17,6 +17,11 @@ class Context;
 // Does what a command says; the result is the exit code. Errors are thrown.
 using Action = std::function<int(Context&)>;
 
+// The parser takes some words for signs of its own: "[a,b]" for a list, "++" for the end of a
+// command. Words that look like that go into it changed, and every value comes out as it was typed.
+std::string guarded_word(std::string word);
+std::string typed_word(std::string word);
+
 // One command (or the program itself). Variables must live as long as the parser; they are set
 // while it parses. Names of options are as in "-l,--long"; names without dashes are arguments.
 class Command {

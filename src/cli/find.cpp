@@ -8,13 +8,13 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/ignore.h"
 #include "base/path.h"
 #include "cli/backup_json.h"
 #include "cli/browse.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/entry_text.h"
-#include "source/files/ignore.h"
 
 namespace holdfast {
 namespace {
@@ -40,7 +40,7 @@ bool matches(const std::vector<std::string>& patterns, const std::string& path) 
 
 bool has_type(const std::string& type, EntryType entry) {
   if (type.empty()) return true;
-  if (type == "f") return entry == EntryType::kFile || entry == EntryType::kHardlink;
+  if (type == "f") return entry == EntryType::kFile;
   return type == "d" ? entry == EntryType::kDirectory : entry == EntryType::kSymlink;
 }
 
@@ -73,19 +73,37 @@ class Finder {
 
  private:
   const std::vector<Entry>& in_leaf(const Ref& page);
+  EntryType real_type(const Entry& entry);
 
   Context& context_;
   const FindOptions& options_;
   ChunkReader& reader_;
   // Backups share most of their pages: each is searched once.
   std::unordered_map<ChunkId, std::vector<Entry>, ChunkIdHash> searched_;
+  // What hard links may be of, besides files. First names come first.
+  std::unordered_map<std::string, EntryType> special_;
 };
+
+// Of a hard link, what it is a further name of.
+EntryType Finder::real_type(const Entry& entry) {
+  if (options_.type.empty() || entry.type == EntryType::kDirectory) return entry.type;
+  if (entry.type == EntryType::kHardlink) {
+    const auto first = special_.find(entry.link_target);
+    return first == special_.end() ? EntryType::kFile : first->second;
+  }
+  if (entry.type == EntryType::kFile) {
+    special_.erase(entry.path);  // in another backup it was something else
+  } else {
+    special_[entry.path] = entry.type;
+  }
+  return entry.type;
+}
 
 const std::vector<Entry>& Finder::in_leaf(const Ref& page) {
   const auto [known, fresh] = searched_.try_emplace(page.id);
   if (!fresh) return known->second;
   for (DecodedEntry& decoded : read_leaf(reader_, page).entries) {
-    if (has_type(options_.type, decoded.entry.type) &&
+    if (has_type(options_.type, real_type(decoded.entry)) &&
         matches(options_.patterns, decoded.entry.path)) {
       known->second.push_back(std::move(decoded.entry));
     }

@@ -15,6 +15,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t kShownWarnings = 20;
+constexpr std::size_t kListBuffer = 64u << 10;
 constexpr std::string_view kClearLine = "\r\x1b[K";
 
 // Somebody who closes the pipe (head, less) has read enough: then we end like any other filter.
@@ -49,6 +50,16 @@ bool is_utf8(std::string_view text) {
   } catch (const nlohmann::json::exception&) {
     return false;
   }
+}
+
+// As the text stands inside of lists and objects.
+std::string indented(const std::string& text, std::size_t depth) {
+  std::string result;
+  for (const char c : text) {
+    result += c;
+    if (c == '\n') result.append(2 * depth, ' ');
+  }
+  return result;
 }
 
 // Columns that the text takes on a terminal, near enough: one for each code point.
@@ -93,6 +104,45 @@ void Output::bar(const std::string& line) {
   if (bar_.empty() && line.empty()) return;
   bar_ = line;
   write_stderr(std::string(kClearLine) + bar_);
+}
+
+ListDocument::ListDocument(Output& output, const Json& head, const std::string& list)
+    : output_(output), head_(json_text(head)) {
+  head_.resize(head_.size() - 2);  // the line end and the brace
+  head_ += ",\n  " + json_text(list) + ": [";
+}
+
+void ListDocument::add(const Json& item) {
+  if (!output_.json()) return;
+  if (!begun()) text_ = head_;
+  text_ += (any_ ? ",\n    " : "\n    ") + indented(json_text(item), 2);
+  any_ = true;
+  if (text_.size() >= kListBuffer) flush();
+}
+
+void ListDocument::close_list() {
+  if (!begun()) text_ = head_;
+  text_ += any_ ? "\n  ]" : "]";
+}
+
+void ListDocument::end() {
+  if (!output_.json()) return;
+  close_list();
+  text_ += "\n}\n";
+  flush();
+}
+
+void ListDocument::fail(const Error& error) {
+  if (!output_.json()) return;
+  close_list();
+  text_ += ",\n  \"error\": " + indented(json_text(error_json(error)), 1) + "\n}\n";
+  flush();
+}
+
+void ListDocument::flush() {
+  output_.raw(as_bytes(text_));
+  text_.clear();
+  written_ = true;
 }
 
 Json error_json(const Error& error) {

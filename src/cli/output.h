@@ -47,6 +47,30 @@ class Output {
   std::string bar_ GUARDED_BY(mutex_);
 };
 
+// A document whose last member is a list of any length: written while it grows, and the text is
+// that of Output::document(). Does nothing without --json. One thread at a time.
+class ListDocument {
+ public:
+  // `head` is an object that is not empty; `list` is the name of the member behind it. Nothing is
+  // written before the first add() or end().
+  ListDocument(Output& output, const Json& head, const std::string& list);
+  void add(const Json& item);
+  void end();
+  // Ends it with the error besides, for when the rest cannot be had.
+  void fail(const Error& error);
+  bool begun() const { return written_ || !text_.empty(); }
+
+ private:
+  void close_list();
+  void flush();
+
+  Output& output_;
+  std::string head_;
+  std::string text_;  // still to be written
+  bool written_ = false;
+  bool any_ = false;
+};
+
 // {"code", "exit_code", "message", "hint"}.
 Json error_json(const Error& error);
 // The text of a document; what is not UTF-8 is replaced, so that it is always valid JSON.

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/global_options.h"
@@ -100,7 +101,7 @@ Error unexpected(const CLI::App& app, const std::string& word) {
 
 Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> rest = app.remaining(true);
-  if (!rest.empty()) return unexpected(app, rest.front());
+  if (!rest.empty()) return unexpected(app, typed_word(rest.front()));
   const CLI::App& command = typed_command(app);
   if (!command.get_subcommands({}).empty()) {
     return {Code::kUsage, "a command is missing",
@@ -180,6 +181,7 @@ Program::Program() {
 
 int Program::parse(std::vector<std::string> arguments) {
   complete_read_data(arguments);
+  for (std::string& argument : arguments) argument = guarded_word(std::move(argument));
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
     app_.parse(std::move(arguments));

@@ -209,6 +209,11 @@ std::string restored_text(const RestoreJob& job, const Restored& restored) {
   if (r.skipped > 0)
     text += fmt::format("  {} existed and stayed\n",
                         r.skipped == 1 ? "1 entry" : format_count(r.skipped) + " entries");
+  if (r.stripped > 0) {
+    text += fmt::format("  {} left out: not below {}\n",
+                        r.stripped == 1 ? "1 entry" : format_count(r.stripped) + " entries",
+                        plural(job.strip_components, "component"));
+  }
   if (job.dry_run && !restored.thaw.empty()) text += "  " + thaw_plan_text(restored.thaw) + "\n";
   for (const std::string& path : restored.repositories) {
     text += "  repository " + printable(path) + "\n";
@@ -231,6 +236,7 @@ Json restored_json(const RestoreJob& job, const Restored& restored) {
   json["bytes_written"] = r.bytes_written;
   json["bytes_kept"] = r.bytes_kept;
   json["skipped"] = r.skipped;
+  json["stripped"] = r.stripped;
   json["removed"] = r.removed;
   json["damaged"] = r.damaged;
   json["duration_seconds"] = std::chrono::duration<double>(r.duration).count();

@@ -51,38 +51,7 @@ bool is_shown(const ShowOptions& options, const std::vector<std::string>& roots,
   });
 }
 
-int run(Context& context, const ShowOptions& options) {
-  const OpenedVault opened = open_vault(context, Access::kRead);
-  const StoredBackup backup = open_backup(*opened.vault, options.backup);
-  const std::string path = path_in_backup(options.path);
-  const std::vector<std::string> roots =
-      options.path.empty() ? backup.root->paths : std::vector<std::string>{path};
-  const VerifiedTimes verified = verified_by_id(*opened.store);
-  Output& output = context.output;
-  output.note(header(backup, verified));
-  std::string text;
-  Json entries = Json::array();
-  std::uint64_t found = 0;
-  ChunkReader reader(*opened.vault);
-  for_each_entry_within(
-      reader, backup.root->tree, path, [&](const Entry& entry, std::span<const Ref>) {
-        context.check_stop();
-        if (!is_shown(options, roots, entry.path)) return true;
-        ++found;
-        if (output.json()) {
-          entries.push_back(entry_json(entry));
-          return true;
-        }
-        text += (options.long_format ? long_line(entry) : short_line(entry)) + "\n";
-        if (text.size() > (1u << 16)) output.print(std::exchange(text, {}));
-        return true;
-      });
-  output.print(text);
-  if (found == 0 && !path.empty()) {
-    throw Error(Code::kNotFound,
-                fmt::format("{} holds no /{}", backup.summary.name.id(), printable(path)),
-                "look for it with: holdfast find " + printable(base_name(path)));
-  }
+Json head_json(const StoredBackup& backup, const VerifiedTimes& verified) {
   Json summary = summary_json(backup.summary);
   const auto known = verified.find(backup.summary.name.id());
   summary["verified"] = known == verified.end() ? Json() : Json(iso_time(known->second));
@@ -92,10 +61,58 @@ int run(Context& context, const ShowOptions& options) {
     set_path(object, "path", "/" + root);
     paths.push_back(std::move(object));
   }
-  output.document(Json{{"backup", summary},
-                       {"paths", paths},
-                       {"warnings", backup.root->errors},
-                       {"entries", std::move(entries)}});
+  return {{"backup", summary}, {"paths", paths}, {"warnings", backup.root->errors}};
+}
+
+// Prints the entries one by one: there may be millions. Returns how many there are.
+std::uint64_t print_entries(Context& context, const ShowOptions& options, const Vault& vault,
+                            const StoredBackup& backup, ListDocument& document) {
+  const std::string path = path_in_backup(options.path);
+  const std::vector<std::string> roots =
+      options.path.empty() ? backup.root->paths : std::vector<std::string>{path};
+  Output& output = context.output;
+  std::string text;
+  std::uint64_t found = 0;
+  ChunkReader reader(vault);
+  for_each_entry_within(
+      reader, backup.root->tree, path, [&](const Entry& entry, std::span<const Ref>) {
+        context.check_stop();
+        if (!is_shown(options, roots, entry.path)) return true;
+        ++found;
+        if (output.json()) {
+          document.add(entry_json(entry));
+          return true;
+        }
+        text += (options.long_format ? long_line(entry) : short_line(entry)) + "\n";
+        if (text.size() > (1u << 16)) output.print(std::exchange(text, {}));
+        return true;
+      });
+  output.print(text);
+  return found;
+}
+
+int run(Context& context, const ShowOptions& options) {
+  const OpenedVault opened = open_vault(context, Access::kRead);
+  const StoredBackup backup = open_backup(*opened.vault, options.backup);
+  const VerifiedTimes verified = verified_by_id(*opened.store);
+  context.output.note(header(backup, verified));
+  ListDocument document(context.output, head_json(backup, verified), "entries");
+  std::uint64_t found = 0;
+  try {
+    found = print_entries(context, options, *opened.vault, backup, document);
+  } catch (const Error& error) {
+    if (!document.begun()) throw;  // nobody has seen a part of it
+    context.output.error(error);
+    document.fail(error);
+    return exit_code(error.code());
+  }
+  const std::string path = path_in_backup(options.path);
+  if (found == 0 && !path.empty()) {
+    throw Error(Code::kNotFound,
+                fmt::format("{} holds no /{}", backup.summary.name.id(), printable(path)),
+                "look for it with: holdfast find " + printable(base_name(path)));
+  }
+  document.end();
   return kExitSuccess;
 }
 

@@ -161,7 +161,9 @@ void SourceRun::report() {
   const BackupSummary& s = r.summary;
   const std::string content =
       content_text(s) +
-      (r.unchanged_files > 0 ? fmt::format("; {} unchanged", format_count(r.unchanged_files)) : "");
+      (r.unchanged_files > 0 ? fmt::format("; {} unchanged", format_count(r.unchanged_files))
+                             : "") +
+      sockets_text(r.sockets);
   const std::string added =
       fmt::format("added {} in {} ({})", format_size(s.added_bytes), format_duration(r.duration),
                   rate_text(s.bytes, r.duration));

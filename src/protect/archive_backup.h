@@ -32,6 +32,7 @@ struct WrittenArchive {
   ArchiveName name;
   std::uint64_t bytes = 0;         // plain
   std::uint64_t stored_bytes = 0;  // of the object
+  std::uint64_t sockets = 0;       // of files: left out
 };
 
 // The dumps of a database. One that is named alone is called after the source; of several each is

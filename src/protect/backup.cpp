@@ -230,7 +230,9 @@ void Backup::find_ending() {
 }
 
 void Backup::note_hardlink(Item& item) {
-  if (!S_ISREG(item.status.st_mode) || item.status.st_nlink < 2) return;
+  // The link count of a directory is of something else, and sockets are not stored.
+  const mode_t mode = item.status.st_mode;
+  if (S_ISDIR(mode) || S_ISSOCK(mode) || item.status.st_nlink < 2) return;
   const std::string key =
       std::to_string(item.status.st_dev) + ":" + std::to_string(item.status.st_ino);
   const auto [known, fresh] = first_names_.try_emplace(key, item.path);
@@ -357,7 +359,8 @@ void Backup::process_batches() {
 void Backup::take(Item& item) {
   ++progress_.entries;
   if (!item.present) {
-    if (S_ISREG(item.status.st_mode)) missing_.insert(item.path);
+    if (S_ISSOCK(item.status.st_mode)) ++result_.sockets;
+    if (item.status.st_nlink > 1) missing_.insert(item.path);
     return;
   }
   if (item.type == EntryType::kHardlink && missing_.contains(item.hardlink_to)) {
@@ -369,6 +372,7 @@ void Backup::take(Item& item) {
   } catch (const Error& error) {
     if (error.code() != Code::kUnsupported) throw;
     warnings_.add(error.message());
+    if (item.status.st_nlink > 1) missing_.insert(item.path);
     return;
   }
   if (item.stamp) new_cache_.add(*item.stamp, item.path, item.encoded, item.chunks);

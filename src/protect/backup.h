@@ -119,6 +119,7 @@ struct BackupResult {
   WriteStats written;
   Duration duration{};
   std::uint64_t unchanged_files = 0;
+  std::uint64_t sockets = 0;  // left out: they belong to the programs that listen on them
 };
 
 // Runs `job`. What vanishes or cannot be read becomes a warning. On a stop, what was stored so far

@@ -71,6 +71,7 @@ void add(RestoreResult& sum, const RestoreResult& part) {
   sum.bytes_written += part.bytes_written;
   sum.bytes_kept += part.bytes_kept;
   sum.skipped += part.skipped;
+  sum.stripped += part.stripped;
   sum.removed += part.removed;
   sum.damaged += part.damaged;
   sum.duration += part.duration;

@@ -90,18 +90,26 @@ class FileTar {
     std::optional<Entry> entry;
     try {
       entry = entry_of(stored_path, status, names_);
-      if (!entry) return;  // a socket
+      if (!entry) {
+        ++tally_.sockets;
+        return;
+      }
       if (entry->type == EntryType::kSymlink) entry->link_target = read_symlink(file.substr(1));
       entry->xattrs = read_xattrs(file.substr(1), -1);
     } catch (const Error& error) {
       return warnings_.add(printable(file) + ": " + error.message());
     }
     begin(*entry);
+    if (!S_ISDIR(status.st_mode)) note_first_name(stored_path, status);
+  }
+
+  void note_first_name(const std::string& stored_path, const struct stat& status) {
+    if (status.st_nlink > 1) first_names_.try_emplace(inode_of(status), stored_path);
   }
 
   // True when the file is in the archive already, under another name.
   bool add_link(const std::string& stored_path, const struct stat& status) {
-    if (!S_ISREG(status.st_mode) || status.st_nlink < 2) return false;
+    if (S_ISDIR(status.st_mode) || status.st_nlink < 2) return false;
     const auto first = first_names_.find(inode_of(status));
     if (first == first_names_.end()) return false;
     Entry entry = entry_of(stored_path, status, names_).value();
@@ -137,7 +145,7 @@ class FileTar {
       return warnings_.add(printable(file) + ": " + error.message());
     }
     begin(entry);
-    if (walked.st_nlink > 1) first_names_.try_emplace(inode_of(walked), stored_path);
+    note_first_name(stored_path, walked);
     if (!entry.sparse) entry.extents = {{0, entry.size}};
     std::string problem;
     for (const Extent& extent : entry.extents) copy(fd.get(), file, extent, problem);

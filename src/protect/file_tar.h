@@ -10,7 +10,8 @@ namespace holdfast {
 
 struct TarTally {
   std::atomic<std::uint64_t> entries{0};
-  std::atomic<std::uint64_t> bytes{0};  // content
+  std::atomic<std::uint64_t> bytes{0};    // content
+  std::atomic<std::uint64_t> sockets{0};  // left out
 };
 
 // Walks and reads what `job.walk` and `job.placed` say, one after the other, and gives a whole pax

@@ -64,12 +64,16 @@ class Restore {
   void place_file(const Entry& entry, const std::string& path, std::span<const Ref> chunks);
   void place_other(const Entry& entry, const std::string& path);
   bool ensure_parents(const std::string& path);
+  void note_wanted(std::string_view path);
+  bool is_protected(const std::string& stored) const;
+  bool clears_directory(const Entry& entry, const struct stat& status, const std::string& path);
   bool looks_restored(const Entry& entry, const struct stat& status) const;
   bool skip_existing(const Entry& entry, const struct stat& status, const std::string& path);
   void start_window();
   void wait_for_window();
 
   void finish_directories();
+  void warn_of_owners();
   void remove_others();
   void clean_directory(const std::string& path, const std::string& original);
 
@@ -99,7 +103,8 @@ class Restore {
     bool fresh = false;  // made by this run
   };
   std::vector<KnownDirectory> known_;
-  std::unordered_set<std::string> wanted_;  // for --delete only
+  std::unordered_set<std::string> wanted_;  // for --delete only: with the directories above
+  bool again_ = false;                      // the current entry's path was wanted before
   RestoreResult result_;
 };
 
@@ -226,6 +231,45 @@ bool Restore::skip_existing(const Entry& entry, const struct stat& status,
   return true;
 }
 
+void Restore::note_wanted(std::string_view path) {
+  again_ = wanted_.contains(std::string(path));
+  while (wanted_.emplace(path).second && !path.empty()) path = parent_path(path);
+}
+
+// Whether the backup was asked to protect what is at this place: only there things are deleted.
+bool Restore::is_protected(const std::string& stored) const {
+  const auto& roots = backup_.root->paths;
+  // Without roots nothing was walked: a database, whose directory is its own.
+  return roots.empty() || std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
+           return is_within(stored, root);
+         });
+}
+
+// A directory where the backup has something else. An empty one gives way like anything that is
+// replaced; what is in one is something the backup does not have, so it goes with --delete only.
+// False, and said, when it stays.
+bool Restore::clears_directory(const Entry& entry, const struct stat& status,
+                               const std::string& path) {
+  if (!S_ISDIR(status.st_mode)) return true;
+  // With stripped components two entries can meet at one place: one must not remove the other.
+  if (job_.remove_others && again_) {
+    warnings_.add(printable(path) +
+                  ": not restored: a directory of the backup has its place (restore it elsewhere, "
+                  "with --include and another --target)");
+    return false;
+  }
+  if (!target_->holds_something(path)) return true;
+  if (job_.remove_others && is_protected(entry.path)) {
+    ++result_.removed;
+    if (!job_.dry_run) target_->remove_tree(path);
+    return true;
+  }
+  warnings_.add(printable(path) + ": not restored: a directory that is not empty is in the way (" +
+                (job_.remove_others ? "move it away, and restore again)"
+                                    : "add --delete to replace it, or move it away)"));
+  return false;
+}
+
 void Restore::place_directory(const Entry& entry, const std::string& path) {
   static_cast<void>(entry);
   ++result_.directories;
@@ -244,6 +288,7 @@ void Restore::place_file(const Entry& entry, const std::string& path, std::span<
     ++progress_.files;
     return;
   }
+  if (exists && !clears_directory(entry, status, path)) return;
   ++result_.files;
   for (const Ref& ref : chunks) result_.bytes += ref.length;
   if (job_.dry_run) return;
@@ -258,7 +303,8 @@ void Restore::place_file(const Entry& entry, const std::string& path, std::span<
 
 void Restore::place_other(const Entry& entry, const std::string& path) {
   struct stat status {};
-  if (target_ && target_->stat(path, status) && skip_existing(entry, status, path)) return;
+  const bool exists = target_ && target_->stat(path, status);
+  if (exists && skip_existing(entry, status, path)) return;
   Entry placed = entry;
   placed.path = path;
   if (entry.type == EntryType::kHardlink) {
@@ -270,14 +316,19 @@ void Restore::place_other(const Entry& entry, const std::string& path) {
     }
     placed.link_target = *first;
   }
-  ++result_.others;
-  if (job_.dry_run) return;
+  if (exists && !clears_directory(entry, status, path)) return;
+  if (job_.dry_run) {
+    ++result_.others;
+    return;
+  }
   ensure_parents(path);
   if (entry.type == EntryType::kHardlink) {
+    ++result_.others;
     window_->add_hardlink(std::move(placed), replaces());
     return;
   }
   target_->make_special(placed, replaces());
+  ++result_.others;
   const std::string trouble = target_->apply_metadata(placed, -1);
   if (!trouble.empty()) warnings_.add(printable(path) + ": " + trouble);
 }
@@ -287,8 +338,12 @@ void Restore::place(const Entry& entry, std::span<const Ref> chunks) {
   const bool is_directory = entry.type == EntryType::kDirectory;
   if (!selection_.wants(entry.path, is_directory)) return;
   const auto path = selection_.target_path(entry.path);
-  if (!path) return;
-  if (job_.remove_others) wanted_.insert(*path);
+  if (!path) {
+    // Of directories that is what stripping is for.
+    if (!is_directory) ++result_.stripped;
+    return;
+  }
+  if (job_.remove_others) note_wanted(*path);
   try {
     if (is_directory) {
       place_directory(entry, *path);
@@ -337,18 +392,22 @@ void Restore::finish_directories() {
   });
 }
 
+// Who is not root can give nothing away: that is one thing to say, however many entries there are.
+void Restore::warn_of_owners() {
+  const std::uint64_t refused = target_->refused_owners();
+  if (refused == 0) return;
+  warnings_.add(fmt::format(
+      "{} could not get the owner or group of the backup, and may belong to you: restore as root, "
+      "or give --no-owner when that is meant",
+      refused == 1 ? "1 entry" : format_count(refused) + " entries"));
+}
+
 // Only below what the backup was asked to protect: never beside it.
 void Restore::remove_others() {
   for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
     if (entry.type != EntryType::kDirectory || !selection_.wants(entry.path, true)) return true;
-    const auto& roots = backup_.root->paths;
-    // Without roots nothing was walked: a database, whose directory is its own.
-    const bool own =
-        roots.empty() || std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
-          return is_within(entry.path, root);
-        });
     const auto path = selection_.target_of_children(entry.path);
-    if (own && path) clean_directory(*path, entry.path);
+    if (is_protected(entry.path) && path) clean_directory(*path, entry.path);
     return true;
   });
 }
@@ -423,12 +482,17 @@ RestoreResult Restore::run() {
   if (job_.remove_others) remove_others();
   if (!job_.dry_run) {
     finish_directories();
+    warn_of_owners();
     // While something is missing the restore is unfinished: the same command fetches it once a copy
     // of the vault has repaired this one.
     if (context_->damaged == 0) end_marker();
     result_.bytes_written = context_->bytes_written;
     result_.bytes_kept = context_->bytes_kept;
     result_.damaged = context_->damaged;
+    // They were counted when their turn came, and did not get there.
+    result_.files -= context_->failed_files;
+    result_.bytes -= context_->failed_bytes;
+    result_.others -= context_->failed_links;
   }
   result_.duration = vault_.clock().monotonic() - begin;
   return result_;

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/ignore.h"
 #include "protect/warnings.h"
-#include "source/files/ignore.h"
 #include "source/files/target.h"
 #include "vault/vault.h"
 
@@ -22,7 +22,7 @@ enum class Overwrite {
 struct RestoreJob {
   BackupName backup;
   std::string target;
-  std::vector<std::string> includes;  // paths or globs (source/files/ignore.h); empty: everything
+  std::vector<std::string> includes;  // paths or globs (base/ignore.h); empty: everything
   std::vector<std::string> excludes;  // gitignore syntax
   unsigned strip_components = 0;
   Overwrite overwrite = Overwrite::kNever;
@@ -48,6 +48,7 @@ struct RestoreResult {
   std::uint64_t bytes_written = 0;
   std::uint64_t bytes_kept = 0;  // found in place
   std::uint64_t skipped = 0;     // existed, with Overwrite::kNever
+  std::uint64_t stripped = 0;    // no directories: strip_components left no name for them
   std::uint64_t removed = 0;
   std::uint64_t damaged = 0;  // files that could not be brought back whole
   Duration duration{};

@@ -116,9 +116,20 @@ void RestoreWindow::plan_file(std::uint32_t index) {
   } catch (const Error& error) {
     if (!concerns_one_file(error)) throw;
     MutexLock lock(file.mutex);
-    file.failed = true;
-    context_.warnings.add(printable(file.entry.path) + ": " + error.message());
+    give_up(file, error);
   }
+}
+
+// One file less; the restore goes on.
+void RestoreWindow::give_up(FileInMaking& file, const Error& error) {
+  file.failed = true;
+  if (file.fd.valid()) {
+    file.fd.reset();
+    --context_.open_files;
+  }
+  ++context_.failed_files;
+  for (const Ref& ref : file.chunks) context_.failed_bytes += ref.length;
+  context_.warnings.add(printable(file.entry.path) + ": " + error.message());
 }
 
 // Which chunks are in place already.
@@ -300,13 +311,8 @@ void RestoreWindow::write_group(std::span<const ByteView> contents, std::size_t 
       --context_.open_files;
     }
   } catch (const Error& error) {
-    if (file.fd.valid()) {
-      file.fd.reset();
-      --context_.open_files;
-    }
     if (!concerns_one_file(error)) throw;
-    file.failed = true;
-    context_.warnings.add(printable(file.entry.path) + ": " + error.message());
+    give_up(file, error);
   }
 }
 
@@ -367,6 +373,7 @@ void RestoreWindow::make_hardlinks() {
       context_.target.make_special(entry, replace);
     } catch (const Error& error) {
       if (!concerns_one_file(error)) throw;
+      ++context_.failed_links;
       context_.warnings.add(printable(entry.path) + ": " + error.message());
     }
   }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "os/mutex.h"
 #include "os/queue.h"
 #include "protect/restore.h"
@@ -69,6 +70,10 @@ struct RestoreContext {
   std::atomic<std::uint64_t> bytes_written{0};
   std::atomic<std::uint64_t> bytes_kept{0};
   std::atomic<std::uint64_t> damaged{0};
+  // What could not be made at all, each with a warning.
+  std::atomic<std::uint64_t> failed_files{0};
+  std::atomic<std::uint64_t> failed_bytes{0};
+  std::atomic<std::uint64_t> failed_links{0};
   std::atomic<int> open_files{0};
 };
 
@@ -112,6 +117,7 @@ class RestoreWindow {
   void begin_file(FileInMaking& file) REQUIRES(file.mutex);
   void end_file(FileInMaking& file) REQUIRES(file.mutex);
   void in_parallel(std::size_t count, const std::function<void(std::size_t)>& work);
+  void give_up(FileInMaking& file, const Error& error) REQUIRES(file.mutex);
   void make_hardlinks();
 
   RestoreContext& context_;

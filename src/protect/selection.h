@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "source/files/ignore.h"
+#include "base/ignore.h"
 
 namespace holdfast {
 

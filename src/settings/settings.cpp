@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/ignore.h"
 #include "settings/archive.h"
 #include "settings/database.h"
 #include "settings/defaults.h"
@@ -195,6 +196,16 @@ std::string describe_source(const Node& node, std::size_t number) {
   return fmt::format(" in source number {}", number);
 }
 
+std::string read_exclude(const Field& field) {
+  std::string pattern = field.text();
+  try {
+    IgnoreRules().add(pattern);
+  } catch (const Error& error) {
+    field.fail(error.message(), error.hint());
+  }
+  return pattern;
+}
+
 SourceSettings read_source(const Field& item, std::size_t number) {
   const std::string where = describe_source(item.node(), number);
   const Fields fields(item, where, source_keys());
@@ -204,7 +215,9 @@ SourceSettings read_source(const Field& item, std::size_t number) {
       fields.require("class", "write 'class: database', 'class: files' or 'class: config'"));
   source.paths = read_paths(fields, "paths");
   if (const auto exclude = fields.find("exclude")) {
-    for (const Field& pattern : exclude->items()) source.excludes.push_back(pattern.text());
+    for (const Field& pattern : exclude->items()) {
+      source.excludes.push_back(read_exclude(pattern));
+    }
   }
   if (const auto one = fields.find("one_file_system")) source.one_file_system = one->boolean();
   if (const auto skip = fields.find("skip_cache_directories")) {
@@ -245,7 +258,7 @@ void read_sources(const Field& list, Settings& settings) {
 void read_copies(const Field& list, Settings& settings) {
   std::set<std::string> names;
   std::set<std::string> urls;
-  if (!settings.vault.empty()) urls.insert(settings.vault);
+  if (!settings.vault.empty()) urls.insert(store_place(settings.vault));
   for (const Field& item : list.items()) {
     const Fields fields(item, " in 'copies'", copy_keys());
     const Field name = fields.require("name", "every copy has a name and a url");
@@ -263,7 +276,8 @@ void read_copies(const Field& list, Settings& settings) {
       name.fail(fmt::format("a second copy '{}'", copy.name));
     }
     // The same bucket at another endpoint is another place.
-    if (!urls.insert(copy.endpoint.empty() ? copy.url : copy.endpoint + " " + copy.url).second) {
+    const std::string place = store_place(copy.url);
+    if (!urls.insert(copy.endpoint.empty() ? place : copy.endpoint + " " + place).second) {
       url.fail(fmt::format("'{}' is in use already", printable(copy.url)),
                "a copy protects only when it lies somewhere else");
     }

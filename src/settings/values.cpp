@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/human.h"
+#include "base/path.h"
 #include "settings/defaults.h"
 
 namespace holdfast {
@@ -32,6 +33,14 @@ std::string read_url(const Field& field) {
   const std::string url = field.text();
   if (url.find("://") != std::string::npos) return url;
   return read_path(field);
+}
+
+std::string store_place(std::string_view url) {
+  constexpr std::string_view kFile = "file://";
+  if (url.starts_with(kFile)) url.remove_prefix(kFile.size());
+  if (url.find("://") == std::string_view::npos) return "/" + stored_path(url);
+  while (url.ends_with('/')) url.remove_suffix(1);
+  return std::string(url);
 }
 
 std::string read_name(const Field& field) {

@@ -15,6 +15,8 @@ namespace holdfast {
 
 std::string read_path(const Field& field);  // absolute; "~/" is replaced
 std::string read_url(const Field& field);   // of a vault: a URL or a path
+// One text for all spellings of a place: "file:///srv//v/" and "/srv/v" are the same.
+std::string store_place(std::string_view url);
 std::string read_name(const Field& field);  // of a source or copy
 std::string read_storage_class(const Field& field);
 

@@ -14,7 +14,7 @@ enum class EntryType : std::uint8_t {
   kFile = 1,
   kDirectory = 2,
   kSymlink = 3,
-  kHardlink = 4,  // a further name of a file that came earlier in the same backup
+  kHardlink = 4,  // a further name of what came earlier in the same backup and is no directory
   kFifo = 5,
   kCharDevice = 6,
   kBlockDevice = 7,

@@ -23,6 +23,7 @@ class FileArchive : public ::testing::Test {
     shop_.write("data/sub/c", std::string(3 << 20, 'c') + "end");
     fs::create_hard_link(shop_ / "data/a", shop_ / "data/sub/same");
     fs::create_symlink("../a", shop_ / "data/sub/link");
+    fs::create_hard_link(shop_ / "data/sub/link", shop_ / "data/sub/same-link");
     shop_.write("data/hole", "x");
     fs::resize_file(shop_ / "data/hole", 5 << 20);
     fs::permissions(shop_ / "data/a", fs::perms(0640));
@@ -43,11 +44,14 @@ class FileArchive : public ::testing::Test {
   std::string restored(const std::string& root) const { return (shop_ / root) + (shop_ / "data"); }
   void expect_same(const std::string& root) const {
     const std::string there = restored(root);
-    shell("diff -r --exclude='*.tmp' data " + there);
+    shell("diff -r --exclude='*.tmp' --exclude=socket data " + there);
     EXPECT_FALSE(fs::exists(there + "/sub/b.tmp"));
     EXPECT_TRUE(fs::equivalent(there + "/a", there + "/sub/same"));
     EXPECT_EQ(fs::read_symlink(there + "/sub/link"), "../a");
+    EXPECT_EQ(fs::read_symlink(there + "/sub/same-link"), "../a");
     struct stat status {};
+    EXPECT_EQ(::lstat((there + "/sub/link").c_str(), &status), 0);
+    EXPECT_EQ(status.st_nlink, 2u);
     EXPECT_EQ(::stat((there + "/a").c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777u, 0640u);
     EXPECT_EQ(fs::last_write_time(there + "/a"), fs::last_write_time(shop_ / "data/a"));
@@ -57,6 +61,7 @@ class FileArchive : public ::testing::Test {
 };
 
 TEST_F(FileArchive, TarReadsThemAndSoDoesRestore) {
+  ASSERT_EQ(::mknod((shop_ / "data/socket").c_str(), S_IFSOCK | 0600, 0), 0);
   for (const std::string compress : {"gzip", "zstd"}) {
     configure("    format: archive\n    archive: {compress: " + compress + "}\n");
     fs::remove_all(shop_ / "vault");
@@ -64,6 +69,7 @@ TEST_F(FileArchive, TarReadsThemAndSoDoesRestore) {
     const json& archive = made.at("archives").at(0);
     const std::string suffix = compress == "gzip" ? "tar.gz" : "tar.zst";
     EXPECT_EQ(archive.at("format"), suffix);
+    EXPECT_EQ(archive.at("sockets_skipped"), 1);
     const std::string file = shop_ / ("vault/" + archive.at("key").get<std::string>());
     fs::create_directory(shop_ / ("by-tar-" + compress));
     shell(std::string("tar ") + (compress == "gzip" ? "-xzf " : "--zstd -xf ") + file +

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -52,6 +53,20 @@ TEST_F(Backup, ReportsWhatItDid) {
   }
   EXPECT_TRUE(document.at("warnings").empty());
   EXPECT_FALSE(document.contains("error"));
+}
+
+TEST_F(Backup, SaysHowManySocketsItLeftOut) {
+  shop_.init();
+  const auto sockets = [&] {
+    const json document = shop_.expect_json(0, {"backup", "files", shop_ / "data"});
+    return document.at("backups").at(0).at("sockets_skipped");
+  };
+  EXPECT_EQ(sockets(), 0);
+  ASSERT_EQ(::mknod((shop_ / "data/socket").c_str(), S_IFSOCK | 0600, 0), 0);
+  ASSERT_EQ(::link((shop_ / "data/socket").c_str(), (shop_ / "data/second").c_str()), 0);
+  EXPECT_EQ(sockets(), 2);
+  EXPECT_THAT(shop_.expect(0, {"backup", "files", shop_ / "data"}).out,
+              HasSubstr("; 2 sockets left out"));
 }
 
 TEST_F(Backup, TakesSourcesByNameAndClass) {

@@ -1,7 +1,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -81,6 +83,47 @@ TEST_F(Browse, ShowsOneLevelOrAll) {
   EXPECT_EQ(shop_.expect(4, {"show", "backup-2000"}).code, 4);
 }
 
+// The text is that of any other document.
+TEST_F(Browse, AStreamedDocumentIsOne) {
+  using nlohmann::ordered_json;
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"show", id_, "--json"}, {"show", id_, "--json", "-r"}}) {
+    const std::string text = shop_.expect(0, words).out;
+    EXPECT_EQ(text, ordered_json::parse(text).dump(2) + "\n");
+  }
+  EXPECT_EQ(shop_.expect_json(0, {"show", id_, "-r"}).at("entries").back().at("type"), "hardlink");
+  EXPECT_EQ(shop_.expect_json(4, {"show", id_, "/nothing"}).at("error").at("code"), "not-found");
+}
+
+// The most memory, in KiB, of the program when it writes to nowhere.
+long memory_of(std::vector<std::string> words) {
+  words.insert(words.begin(), HOLDFAST_BINARY);
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO) >= 0) ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  int status = 0;
+  struct rusage usage {};
+  EXPECT_EQ(::wait4(child, &status, 0, &usage), child);
+  EXPECT_EQ(status, 0);
+  return usage.ru_maxrss;
+}
+
+TEST_F(Browse, ShowNeedsNoMemoryForItsDocument) {
+  for (int i = 0; i < 8000; ++i) {
+    ASSERT_EQ(::symlink("x", (shop_ / ("data/" + std::to_string(i))).c_str()), 0);
+  }
+  std::vector<std::string> words{"show",          shop_.backup(), "-r",         "--vault",
+                                 shop_ / "vault", "--key-file",   shop_ / "key"};
+  const long text = memory_of(words);
+  words.emplace_back("--json");
+  EXPECT_LT(memory_of(words), text + 6000);
+}
+
 TEST_F(Browse, NamesThatAreNotUtf8AreInJsonTwice) {
   const json document = shop_.expect_json(0, {"show", "latest"});
   bool seen = false;
@@ -127,6 +170,13 @@ TEST_F(Browse, FindsByNameGlobPathAndType) {
   EXPECT_EQ(count({"a", "--source", "none"}), 0);
   EXPECT_EQ(count({"a", "z-hard", "--type", "f", "--backup", "latest"}), 2);
   EXPECT_EQ(shop_.expect(4, {"find", "nowhere"}).code, 4);
+  // Hard links are what they are further names of.
+  ASSERT_EQ(::linkat(AT_FDCWD, (shop_ / "data/link").c_str(), AT_FDCWD,
+                     (shop_ / "data/z-link").c_str(), 0),
+            0);
+  shop_.backup();
+  EXPECT_EQ(count({"z-link", "--type", "l", "--backup", "latest"}), 1);
+  EXPECT_EQ(count({"z-link", "--type", "f", "--backup", "latest"}), 0);
 }
 
 TEST_F(Browse, CatGivesBytesAndRefusesWhatIsNoFile) {

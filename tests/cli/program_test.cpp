@@ -86,6 +86,25 @@ TEST(Program, GlobalOptionsStandAnywhere) {
             0);
 }
 
+// The parser's own signs are ordinary names of files.
+TEST(Program, WordsComeThroughAsTheyWereTyped) {
+  const Workshop shop;
+  shop.init();
+  for (const std::string name : {"ab", "a", "b"}) shop.write(name, "wrong\n");
+  for (const std::string name : {"[ab]", "[a,b]", "[[ab]]", "[]", "++", "{}", "%%", "[ab]\1"}) {
+    SCOPED_TRACE(name);
+    shop.write(name, "right\n");
+    const json document = shop.expect_json(0, {"backup", "files", name, "--name", "words"});
+    const json& backup = document.at("backups").at(0);
+    const std::string id = backup.at("id");
+    EXPECT_EQ(shop.expect(0, {"cat", id, shop / name}).out, "right\n");
+    shop.expect(0, {"restore", id, "-t", name + "+[out]", "--exclude", "[zz]"});
+    EXPECT_EQ(shop.read(name + "+[out]" + (shop / name)), "right\n");
+  }
+  EXPECT_THAT(shop.expect(2, {"list", "[ab]"}).err, HasSubstr("'[ab]'"));
+  EXPECT_THAT(shop.expect(2, {"find", "a", "--type", "[f]"}).err, HasSubstr("'[f]'"));
+}
+
 TEST(Program, ConfigurationProblemsNameFileAndLine) {
   const Workshop shop;
   EXPECT_EQ(shop.run({"list", "--config", shop / "none.yaml"}).code, 4);

@@ -94,6 +94,14 @@ TEST_F(RestoreCommand, DeleteCleansTheTopOfAStrippedTarget) {
   EXPECT_TRUE(path_exists(shop_ / "back/sub/b"));
 }
 
+TEST_F(RestoreCommand, SaysHowManyEntriesStrippingLeavesOut) {
+  EXPECT_EQ(shop_.expect_json(0, words({"--dry-run"})).at("stripped"), 0);
+  strip_ = std::to_string(std::stoi(strip_) + 2);
+  EXPECT_THAT(shop_.expect(0, words()).out, HasSubstr("1 entry left out"));
+  EXPECT_TRUE(path_exists(shop_ / "back/b"));
+  EXPECT_EQ(shop_.expect_json(0, words({"--dry-run"})).at("stripped"), 1);
+}
+
 TEST_F(RestoreCommand, ADryRunWritesNothing) {
   const std::string vault = shop_.listing("vault");
   const json document = shop_.expect_json(0, words({"--dry-run"}));

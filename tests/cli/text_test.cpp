@@ -52,6 +52,15 @@ TEST(SourceNames, AreMadeOfTheLastPart) {
   EXPECT_EQ(source_name_of("/x/" + std::string(100, 'a')).size(), 63u);
 }
 
+TEST(SourceNames, OfPathsWithoutLettersAreDistinct) {
+  const std::string one = source_name_of("/srv/\xe6\x97\xa5\xe6\x9c\xac");
+  EXPECT_NE(one, source_name_of("/srv/\xe4\xb8\xad\xe6\x96\x87"));
+  EXPECT_NE(one, source_name_of("/home/\xe6\x97\xa5\xe6\x9c\xac"));
+  EXPECT_NE(one, source_name_of("/"));
+  EXPECT_EQ(one, source_name_of("/srv/x/../\xe6\x97\xa5\xe6\x9c\xac/")) << "the same each time";
+  EXPECT_NO_THROW(check_source_name(one));
+}
+
 TEST(LeaveOut, NamesOnlyWhatLiesBelow) {
   BackupJob job;
   job.walk.roots = {"srv", "home"};

@@ -52,6 +52,14 @@ TEST_F(Upkeep, CopiesOfTheConfigurationHaveNames) {
   EXPECT_GT(again.at("copies")[0].at("verified_objects"), 3);
 }
 
+TEST_F(Upkeep, CheckFindsACopyThatIsTheVault) {
+  shop_.write_config("copies:\n  - {name: offsite, url: '" + (shop_ / "vault/") + "'}\n");
+  const Outcome result = shop_.expect(10, {"check"});
+  EXPECT_THAT(result.out, HasSubstr("the copy 'offsite' is the vault itself"));
+  shop_.write_config("copies:\n  - {name: offsite, url: '" + (shop_ / "copy") + "'}\n");
+  shop_.expect(0, {"check"});
+}
+
 TEST_F(Upkeep, ACopyWantsADestinationThatIsItsOwn) {
   EXPECT_THAT(shop_.expect(2, {"copy"}).err, HasSubstr("--to is missing"));
   ASSERT_EQ(shop_.run({"init", "--vault", shop_ / "v2", "--key-file", shop_ / "key2"}).code, 0);

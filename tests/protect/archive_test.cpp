@@ -97,9 +97,12 @@ void make_everything(const std::string& top, std::mt19937_64& random) {
   make_sparse(top + "/holes", random, 1'000'000, {{65536, 3}, {131072, 70'000}, {524'288, 1}});
   ASSERT_EQ(::mkfifo((top + "/fifo").c_str(), 0622), 0);
   fs::create_directory(top + "/empty directory");
+  fs::create_hard_link(top + "/dangling", top + "/second dangling");
+  fs::create_hard_link(top + "/fifo", top + "/second fifo");
   if (::geteuid() != 0) return;
   ASSERT_EQ(::mknod((top + "/null").c_str(), S_IFCHR | 0666, makedev(1, 3)), 0);
   ASSERT_EQ(::mknod((top + "/loop").c_str(), S_IFBLK | 0660, makedev(7, 200)), 0);
+  fs::create_hard_link(top + "/null", top + "/second null");
   ASSERT_EQ(::lchown((top + "/dangling").c_str(), 12345, 54321), 0);
   ASSERT_EQ(::chown((top + "/large").c_str(), 12345, 3'000'000), 0);
 }

@@ -1,9 +1,11 @@
 // The options of a restore, and what it does when it is not alone or not whole.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -107,6 +109,33 @@ TEST_F(BringBack, AHardLinkWithoutItsFirstNameIsNamed) {
   EXPECT_NE(told_.find("d1/f1"), std::string::npos);
 }
 
+// What everybody meets who is not root is one warning, not one for each file.
+TEST_F(BringBack, OwnersThatCannotBeSetAreOneWarning) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs files of two owners";
+  fs::create_directory(job_.target);
+  fs::permissions(files_.path(), fs::perms::all);
+  fs::permissions(job_.target, fs::perms::all);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    constexpr unsigned kNobody = 65534;
+    if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) {
+      ::_exit(3);
+    }
+    run();
+    EXPECT_EQ(std::count(told_.begin(), told_.end(), '\n'), 1) << told_;
+    EXPECT_NE(told_.find("--no-owner"), std::string::npos) << told_;
+    job_.rights.owner = false;
+    job_.overwrite = Overwrite::kAlways;
+    run();
+    EXPECT_EQ(told_, "");
+    ::_exit(::testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
 TEST_F(BringBack, DryRunChangesNothing) {
   job_.dry_run = true;
   const RestoreResult result = run();
@@ -176,6 +205,60 @@ TEST_F(BringBack, WhatIsInTheWayIsReplacedOnRequestOnly) {
   job_.overwrite = Overwrite::kAlways;
   run();
   EXPECT_EQ(differs(), "");
+}
+
+// Nothing but --delete removes what the backup does not have; until then nobody is told that the
+// file is back.
+TEST_F(BringBack, AFullDirectoryInTheWayGoesWithDeleteOnly) {
+  const RestoreResult whole = run();
+  fs::create_directory(files_ / "outside");
+  write_text(files_ / "outside/victim", "stays");
+  for (const std::string name : {"big", "link"}) {
+    fs::remove(out(name));
+    write_text(out(name + "/sub/deep"), "goes");
+    fs::create_directory_symlink(files_ / "outside", out(name + "/out"));
+  }
+  for (const Overwrite overwrite : {Overwrite::kAlways, Overwrite::kIfChanged}) {
+    job_.overwrite = overwrite;
+    for (const bool dry : {true, false}) {
+      job_.dry_run = dry;
+      const RestoreResult result = run();
+      EXPECT_EQ(result.files, whole.files - 1);
+      EXPECT_EQ(result.others, whole.others - 1);
+      EXPECT_NE(told_.find("big: not restored"), std::string::npos) << told_;
+      EXPECT_NE(told_.find("link: not restored"), std::string::npos) << told_;
+      EXPECT_NE(told_.find("--delete"), std::string::npos) << told_;
+      EXPECT_EQ(read_text(out("big/sub/deep")), "goes");
+    }
+  }
+  job_.overwrite = Overwrite::kAlways;
+  job_.remove_others = true;
+  job_.dry_run = true;
+  EXPECT_EQ(run().removed, 2u);
+  EXPECT_TRUE(fs::exists(out("big/sub/deep")));
+  job_.dry_run = false;
+  const RestoreResult result = run();
+  EXPECT_EQ(told_, "");
+  EXPECT_EQ(result.removed, 2u);
+  EXPECT_EQ(result.files, whole.files);
+  EXPECT_EQ(differs(), "");
+  EXPECT_EQ(read_text(files_ / "outside/victim"), "stays");
+}
+
+// With stripped components a file and a directory of the backup can meet at one place: what was
+// restored first stays.
+TEST_F(BringBack, DeleteSparesWhatTheBackupPutsAtTheSamePlace) {
+  write_text(files_ / "both/a/x/inner", "first");
+  write_text(files_ / "both/b/x", "second");
+  const std::string stored = stored_path(files_ / "both");
+  clock_.advance(std::chrono::minutes(1));
+  job_.backup = keep_backup(*vault_, job_of(files_ / "both"), files_ / "both").name;
+  job_.strip_components = static_cast<unsigned>(std::count(stored.begin(), stored.end(), '/')) + 2;
+  job_.overwrite = Overwrite::kAlways;
+  job_.remove_others = true;
+  run();
+  EXPECT_EQ(read_text(out("x/inner")), "first");
+  EXPECT_NE(told_.find("x: not restored"), std::string::npos) << told_;
 }
 
 TEST_F(BringBack, DeleteStaysBelowTheRoots) {

@@ -80,6 +80,10 @@ class Taker {
     object.gid = status.st_gid;
     if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) object.device = status.st_rdev;
     object.mtime_ns = std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
+    if (!S_ISDIR(status.st_mode) && status.st_nlink > 1) {
+      const auto [first, added] = first_names_.try_emplace({status.st_dev, status.st_ino}, path);
+      object.first_name = first->second;
+    }
     if (S_ISREG(status.st_mode)) {
       see_file(directory, name, path, status, object);
     } else if (S_ISLNK(status.st_mode)) {
@@ -113,10 +117,6 @@ class Taker {
       if (begin < 0) break;
       end = ::lseek(fd.fd, begin, SEEK_HOLE);
       object.data.emplace_back(begin, end);
-    }
-    if (status.st_nlink > 1) {
-      const auto [first, added] = first_names_.try_emplace({status.st_dev, status.st_ino}, path);
-      object.first_name = first->second;
     }
   }
 

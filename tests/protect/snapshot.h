@@ -17,7 +17,7 @@ struct SeenObject {
   std::uint64_t device = 0;
   std::int64_t mtime_ns = 0;
   std::string content;     // of a file; the text of a symlink
-  std::string first_name;  // of a file with several names: the first of them in the tree
+  std::string first_name;  // of what has several names: the first of them in the tree
   std::map<std::string, std::string> xattrs;
   std::vector<std::pair<std::int64_t, std::int64_t>> data;  // [begin, end) of what is not hole
   bool operator==(const SeenObject&) const = default;

@@ -297,6 +297,19 @@ constexpr Bad kBad[] = {
      "holdfast.yaml:3: 'name' in 'copies': a second copy 'a'", ""},
     {"vault: /a\ncopies:\n  - name: a\n    url: /a\n",
      "holdfast.yaml:4: 'url' in 'copies': '/a' is in use already", "somewhere else"},
+    {"vault: file:///a\ncopies:\n  - {name: a, url: /b/../a/}\n",
+     "holdfast.yaml:3: 'url' in 'copies': '/b/../a/' is in use already", "somewhere else"},
+    {"vault: s3://a/b\ncopies:\n  - {name: a, url: s3://a/b/}\n",
+     "holdfast.yaml:3: 'url' in 'copies': 's3://a/b/' is in use already", "somewhere else"},
+    {"sources:\n  - name: a\n    class: files\n    paths: [/a]\n    exclude:\n      - ok\n"
+     "      - '[a'\n",
+     "holdfast.yaml:7: 'exclude' in source 'a': the exclude pattern '[a' has a '[' that "
+     "is not closed or an unknown character class",
+     "\\["},
+    {"sources:\n  - name: a\n    class: files\n    paths: [/a]\n    exclude: ['../x']\n",
+     "holdfast.yaml:5: 'exclude' in source 'a': the exclude pattern '../x' has '.' or "
+     "'..' in it and can never match",
+     "relative to the source"},
     {"retention: {file: {}}\n", "holdfast.yaml:1: unknown key 'file' in 'retention'", "'files'"},
     {"retention:\n  default:\n    keep_last: 0\n",
      "holdfast.yaml:3: 'keep_last' in 'retention.default': '0' is not a whole number from 1 to "

@@ -89,7 +89,8 @@ Owner wanted_owner(const Entry& entry, const RestoreRights& rights, OwnerIds& id
 }
 
 // Creation gave most objects the right owner already, which saves a journalled change each.
-void set_owner(const Object& object, const Owner& wanted, struct stat& status, Complaints& out) {
+void set_owner(const Object& object, const Owner& wanted, struct stat& status, OwnerIds& ids,
+               Complaints& out) {
   if (status.st_uid == wanted.uid && status.st_gid == wanted.gid) return;
   if (object.chown(wanted.uid, wanted.gid) != 0) {
     const int error = errno;
@@ -97,7 +98,11 @@ void set_owner(const Object& object, const Owner& wanted, struct stat& status, C
     if (error == EPERM && status.st_gid != wanted.gid) {
       object.chown(static_cast<uid_t>(-1), wanted.gid);
     }
-    out.add("owner " + std::to_string(wanted.uid) + ":" + std::to_string(wanted.gid), error);
+    if (error == EPERM) {
+      ids.refuse();
+    } else {
+      out.add("owner " + std::to_string(wanted.uid) + ":" + std::to_string(wanted.gid), error);
+    }
   }
   if (object.stat(status) != 0) out.add("stat", errno);
 }
@@ -229,7 +234,7 @@ std::string apply_attributes(const Entry& entry, int fd, bool path_only, struct 
   // A change of owner clears capabilities and set-id bits, so it is first. Attributes come before
   // the mode, which may take our own right to write them; an ACL and the mode that goes with it
   // agree in either order. Times are last, as writing anything may move them.
-  if (rights.owner) set_owner(object, wanted, status, complaints);
+  if (rights.owner) set_owner(object, wanted, status, ids, complaints);
   if (rights.xattrs && set_xattrs(object, entry, complaints) && object.stat(status) != 0) {
     complaints.add("stat", errno);
   }

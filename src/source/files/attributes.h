@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <atomic>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -21,15 +23,20 @@ class OwnerIds {
   uid_t user(const std::string& name, uid_t fallback);
   gid_t group(const std::string& name, gid_t fallback);
 
+  // Owners that we had no right to set.
+  void refuse() { ++refused_; }
+  std::uint64_t refused() const { return refused_; }
+
  private:
   std::mutex mutex_;
   std::unordered_map<std::string, std::optional<uid_t>> users_;
   std::unordered_map<std::string, std::optional<gid_t>> groups_;
+  std::atomic<std::uint64_t> refused_{0};
 };
 
 // Applies `entry` to the object behind `fd`, which must be of its type and have `status`;
 // `path_only` when the descriptor was opened with O_PATH. What could not be set is returned as
-// text, "" for nothing.
+// text, "" for nothing; an owner that we have no right to set is counted in `ids` instead.
 std::string apply_attributes(const Entry& entry, int fd, bool path_only, struct stat status,
                              const RestoreRights& rights, OwnerIds& ids);
 

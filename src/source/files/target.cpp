@@ -180,6 +180,13 @@ bool Target::stat(std::string_view path, struct stat& status) const {
                      "cannot look at " + state_->beneath.full_name(path));
 }
 
+bool Target::holds_something(std::string_view path) const {
+  int error = 0;
+  const Fd fd = state_->beneath.try_open(path, O_RDONLY | O_DIRECTORY, 0, error);
+  Names names;
+  return fd.valid() && names.read(fd.get()) == 0 && names.size() > 0;
+}
+
 bool Target::make_directory(std::string_view path, bool replace) {
   if (path.empty()) return false;
   bool made = true;
@@ -287,6 +294,8 @@ std::string Target::apply_metadata(const Entry& entry, int fd) {
   }
   return apply_attributes(entry, fd, path_only, status, state_->rights, state_->ids);
 }
+
+std::uint64_t Target::refused_owners() const { return state_->ids.refused(); }
 
 void Target::remove_tree(std::string_view path) {
   struct stat status {};

@@ -1,6 +1,7 @@
 // The mirror of the walker: puts entries back below a target directory, and never anywhere else.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,6 +33,9 @@ class Target {
   // lstat; false when there is nothing.
   bool stat(std::string_view path, struct stat& status) const;
 
+  // True for a directory with something in it; false also for one that cannot be read.
+  bool holds_something(std::string_view path) const;
+
   // Creates the directory with mode 0700 (its own mode comes with apply_metadata at the end). An
   // existing directory is kept; anything else in the way is removed when `replace`, else
   // Error(kConflict). Returns false when the directory was there.
@@ -52,8 +56,12 @@ class Target {
   // a description of what could not be set, empty when all was. Throws when the object is not
   // there, or is of another type than the entry. Attributes that the entry does not have are
   // removed (an ACL inherited from the directory above, say), except labels of the system. Set-id
-  // bits of a file are left out when its owner could not be set.
+  // bits of a file are left out when its owner could not be set. An owner that we have no right to
+  // set is only counted, as that is the same for all.
   std::string apply_metadata(const Entry& entry, int fd);
+
+  // How often apply_metadata had no right to set an owner.
+  std::uint64_t refused_owners() const;
 
   // Removes a file or a whole tree (for --delete); nothing there is fine.
   void remove_tree(std::string_view path);

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "source/files/ignore.h"
+#include "base/ignore.h"
 
 namespace holdfast {
 

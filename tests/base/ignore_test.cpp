@@ -1,4 +1,4 @@
-#include "source/files/ignore.h"
+#include "base/ignore.h"
 
 #include <gtest/gtest.h>
 
