@@ -107,14 +107,29 @@ PgRecovery recovery_of(const DatabaseRestore& job, const RecoveryScope& scope) {
   PgRecovery recovery;
   recovery.standby = job.standby;
   recovery.primary_conninfo = job.primary_conninfo;
-  if (!scope.log) return recovery;
+  if (!scope.log && job.standby) return recovery;
   // All of the log is in pg_wal; a server in recovery must have a command all the same.
   recovery.restore_command = "false";
+  recovery.action = job.action;
+  if (!scope.log) {
+    // What the backup holds ends where it is consistent; a later timeline is not to be followed.
+    recovery.target = PgRecoveryTarget{PgTargetKind::kImmediate, "", true};
+    recovery.timeline = "current";
+    return recovery;
+  }
   if (job.target) recovery.target = pg_target(*job.target);
   recovery.timeline = std::to_string(scope.log->timeline);
   if (job.standby) recovery.timeline = "latest";
-  recovery.action = job.action;
   return recovery;
+}
+
+// The log that is replayed; and all histories, from which the server sees which timelines are
+// taken: its own will be another one. A standby without log asks its primary for them.
+LogPlan wanted_log(const DatabaseRestore& job, const RecoveryScope& scope) {
+  if (scope.log) return *scope.log;
+  LogPlan plan;
+  if (!job.standby) plan.histories = scope.histories;
+  return plan;
 }
 
 // A server that runs on the target would not notice that its files change under it.
@@ -157,6 +172,7 @@ RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std
   RecoveryScope scope;
   scope.consistent = summary.consistent;
   scope.end = parse_lsn(summary.database.value().stop);
+  scope.histories = log_histories(vault, job.files.backup.source, summary.database->system);
   if (job.use_log) {
     scope.log = plan_log(vault, job.files.backup.source, *summary.database, job.timeline, stop);
   }
@@ -205,10 +221,8 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
                 "heal the vault from a copy (holdfast repair --from URL) and run this restore "
                 "again, or restore an older backup: holdfast list");
   }
-  if (scope.log) {
-    fetch_log_plan(vault, *scope.log, job.files.target + "/" + std::string(kPgExtras) + "/wal",
-                   stop);
-  }
+  fetch_log_plan(vault, wanted_log(job, scope),
+                 job.files.target + "/" + std::string(kPgExtras) + "/wal", stop);
   finish_pg_restore(job.files.target, places, recovery_of(job, scope));
   return result;
 }

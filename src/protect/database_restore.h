@@ -5,6 +5,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "protect/log_recovery.h"
 #include "protect/restore.h"
@@ -29,9 +30,10 @@ struct DatabaseRestore {
 
 // What a restore brings back, to be said before it begins and checked after it.
 struct RecoveryScope {
-  Timestamp consistent{};      // of the backup
-  std::optional<LogPlan> log;  // none: the backup alone
-  Lsn end = 0;                 // replay must reach this, unless there is a target
+  Timestamp consistent{};          // of the backup
+  std::optional<LogPlan> log;      // none: the backup alone
+  std::vector<LogName> histories;  // of the timelines that the log has, used or not
+  Lsn end = 0;                     // replay must reach this, unless there is a target
 };
 
 // Looks up how far `job` can get; throws kNotFound, with what can be reached, when its target is

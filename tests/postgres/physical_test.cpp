@@ -127,6 +127,21 @@ TEST(PhysicalBackup, ASecondOneStoresWhatChanged) {
   EXPECT_LT(one_row, 256u << 10);
 }
 
+TEST(PhysicalBackup, WithoutALogTheRestoredServerBeginsATimelineToo) {
+  PostgresServer server(busy());
+  server.start();
+  server.query("CREATE TABLE t AS SELECT 1 AS id");
+  const Shop shop(server);
+  shop.back_up();
+  PostgresServer restored("restored");
+  shop.restore(restored);
+  start_restored(restored);
+  EXPECT_EQ(restored.query("SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"),
+            "00000002")
+      << restored.log();
+  EXPECT_EQ(restored.query("SELECT count(*) FROM t"), "1");
+}
+
 // The text of a time that a server prints is not what anybody may rely on.
 class ServerZone : public ::testing::TestWithParam<const char*> {};
 
