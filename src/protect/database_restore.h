@@ -16,7 +16,8 @@ namespace holdfast {
 
 struct DatabaseRestore {
   RestoreJob files;
-  // Where tablespaces go: DIRECTORY/OID; empty: their old places, which must be empty then.
+  // Where tablespaces go: DIRECTORY/OID; empty: their old places. What another cluster has there is
+  // never touched, whatever `files` says of overwriting.
   std::string tablespace_directory;
   bool use_log = true;                   // go on with the log of the vault, if it has one
   std::optional<RecoveryTarget> target;  // none: to the end of the log
