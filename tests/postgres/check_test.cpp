@@ -39,6 +39,17 @@ TEST(Check, TooLittleLog) {
   EXPECT_NE(refused.err.find("wal_level = replica"), std::string::npos) << refused.err;
 }
 
+// The check takes one itself, and must not count it.
+TEST(Check, TheOnlySlotIsFreeEveryTime) {
+  PostgresServer server(with({"max_replication_slots = 1"}));
+  server.start();
+  const Shop shop(server);
+  for (int i = 0; i < 20; ++i) {
+    const Outcome checked = shop.expect(0, {"check", "shop"});
+    ASSERT_NE(checked.out.find("1 replication slot is free"), std::string::npos) << checked.out;
+  }
+}
+
 TEST(Check, NoFreeSlot) {
   PostgresServer server(with({"max_replication_slots = 1"}));
   server.start();
