@@ -148,6 +148,15 @@ void PgLoadTarget::end_sessions_in(const std::string& database) {
       {database});
 }
 
+std::vector<std::string> PgLoadTarget::prepared_in(const std::string& database) {
+  std::vector<std::string> names;
+  for (const PgRow& row : connection_->query(
+           "select gid from pg_prepared_xacts where database = $1 order by prepared", {database})) {
+    names.push_back(printable(row[0].value_or("")));
+  }
+  return names;
+}
+
 void PgLoadTarget::create(const std::string& database, const std::string& like) {
   std::string sql = "CREATE DATABASE " + quoted_name(database) + " TEMPLATE template0";
   if (!like.empty()) {
