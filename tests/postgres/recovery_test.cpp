@@ -111,7 +111,8 @@ TEST_F(Recovery, ByPositionNameAndBackup) {
 // On the old timeline its log would be taken for that of the server that was backed up.
 TEST_F(Recovery, TheBackupAloneBeginsATimelineThatNobodyElseHas) {
   PostgresServer first("first");
-  shop_->restore(first, {"--to-immediate"});
+  const Outcome said = shop_->restore(first, {"--to-immediate"});
+  EXPECT_NE(said.out.find(", without the log"), std::string::npos) << said.out << said.err;
   start_restored(first);
   EXPECT_EQ(timeline_of(first), "00000002") << first.log();
   server_.stop();
