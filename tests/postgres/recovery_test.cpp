@@ -174,6 +174,7 @@ TEST_F(Recovery, WhatCannotBeReachedIsRefusedBeforeAnythingIsWritten) {
   // Nobody knows which moment that is.
   refusal(2, {"--to-time", "2025-11-10 12:00:00"});
   refusal(2, {"--to-time", "2025-11-10T12:00:00"});
+  refusal(2, {"--to-lsn", "zz"});
   refusal(2, {"--to-time", after_1_, "--to-xid", xid_2_});
 }
 
