@@ -78,9 +78,8 @@ void claim(const std::string& target, const std::map<std::string, std::string>& 
 void refuse_foreign(const std::string& target, const std::string& oid, const std::string& place) {
   if (cluster_parts(place).empty() || is_own_place(target, place)) return;
   throw Error(Code::kConflict,
-              "the place of tablespace " + oid +
-                  " has files of a cluster that is not the one in " + printable(target) + ": " +
-                  printable(place),
+              "the place of tablespace " + oid + " has files of a cluster that is not the one in " +
+                  printable(target) + ": " + printable(place),
               "say where tablespaces go: --tablespaces DIR; or, when no server uses these files "
               "any more, move them away");
 }
@@ -274,8 +273,8 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
   if (!job.files.dry_run) claim(job.files.target, places);
   const std::string version = database_of(vault, job.files.backup).value().version;
   for (const auto& [oid, place] : places) {
-    add(result, run_restore(vault, tablespace_job(wanted, oid, place, version), progress, warnings,
-                            stop));
+    add(result,
+        run_restore(vault, tablespace_job(wanted, oid, place, version), progress, warnings, stop));
   }
   if (job.files.dry_run) return result;
   if (result.damaged > 0) {

@@ -146,9 +146,9 @@ std::optional<Position> LogReceiver::State::archived() const {
 // writes another log under the same names. A standby may only be late.
 void LogReceiver::State::check_behind(const PgIdentity& identity, const Position& known) const {
   if (known.timeline != identity.timeline || known.end() <= identity.flushed) return;
-  const std::string what = fmt::format(
-      "the server's log ends at {} on timeline {}, and the vault has it to {} already",
-      format_lsn(identity.flushed), identity.timeline, format_lsn(known.end()));
+  const std::string what =
+      fmt::format("the server's log ends at {} on timeline {}, and the vault has it to {} already",
+                  format_lsn(identity.flushed), identity.timeline, format_lsn(known.end()));
   PgConnection connection(options.server, "", {});
   if (connection.value("select pg_is_in_recovery()") == "t") {
     throw Error(Code::kUnavailable, what + ": the standby is behind");
@@ -254,8 +254,8 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
   const std::optional<Position> known = archived();
   if (known) check_behind(identity, *known);
   server.ensure_slot(options.slot);
-  Position at = known && !options.skip_gap ? on_branch(server, identity, *known)
-                                           : from_slot(identity);
+  Position at =
+      known && !options.skip_gap ? on_branch(server, identity, *known) : from_slot(identity);
   start_backfill();
   for (;;) {
     store_history(server, at.timeline);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/one_line.h"
 #include "objective/assertion.h"
 #include "os/file.h"
 #include "os/process_stream.h"
@@ -66,7 +67,7 @@ std::uint64_t PostgresProof::load_file(const std::string& path) const {
   const ProcessResult result = child.finish();
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code != 0) {
-    throw ProofFailure(path + " cannot be loaded: " + printable(result.error_output));
+    throw ProofFailure(path + " cannot be loaded: " + one_line(result.error_output));
   }
   return bytes;
 }

@@ -86,7 +86,8 @@ TEST(Check, AnArchiveThatFails) {
 TEST(Check, NoServer) {
   const PostgresServer server(with({}));
   const Shop shop(server);
-  EXPECT_NE(bad_of(shop).find("No such file"), std::string::npos);
+  EXPECT_NE(bad_of(shop).find("No such file or directory Is the server running"),
+            std::string::npos);
   shop.expect(8, {"backup", "database", "shop"});
 }
 

@@ -94,8 +94,8 @@ TEST(StandbyLog, ALogThatEndedBeforeItDoesNotTakeItsPlace) {
   EXPECT_EQ(restored.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 2 3");
 }
 
-// The control file, and what the server says of it, is of the old timeline until the checkpoint after
-// the promotion has ended: that may take minutes.
+// The control file, and what the server says of it, is of the old timeline until the checkpoint
+// after the promotion has ended: that may take minutes.
 TEST(Promotion, ABackupRightAfterItIsOfTheNewTimeline) {
   PostgresServer primary(busy());
   primary.start();

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/one_line.h"
 #include "os/file.h"
 #include "os/process_stream.h"
 
@@ -71,14 +72,14 @@ Error load_error(const std::string& program, const std::string& said) {
                        said.find("invalid command \\restrict") != std::string::npos;
   if (version) {
     return {Code::kUnsupported,
-            program + " is older than the program that made the dump: " + printable(said),
+            program + " is older than the program that made the dump: " + one_line(said),
             "install the newer client tools and name their place: 'bin_directory' of the source"};
   }
   if (said.find("No space left") != std::string::npos) {
-    return {Code::kExhausted, "the server has no space left: " + printable(said),
+    return {Code::kExhausted, "the server has no space left: " + one_line(said),
             "free some, or restore into another server"};
   }
-  return {Code::kInvalid, "the server did not take the dump: " + printable(said)};
+  return {Code::kInvalid, "the server did not take the dump: " + one_line(said)};
 }
 
 }  // namespace

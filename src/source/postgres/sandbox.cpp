@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/one_line.h"
 #include "os/file.h"
 #include "os/identity.h"
 #include "os/process.h"
@@ -121,7 +122,7 @@ void PgSandbox::write_configuration() const {
       run_tool(sandboxed_, major_ * 10000, "pg_controldata", {"-D", data_}, stop_);
   if (facts.exit_code != 0) {
     throw Error(Code::kCorrupt, "the control file of the restored cluster cannot be read: " +
-                                    printable(facts.error_output));
+                                    one_line(facts.error_output));
   }
   for (const auto& [printed, setting] : kLeast) {
     const auto least = control_number(facts.output, printed);
@@ -156,7 +157,7 @@ void PgSandbox::control(const std::vector<std::string>& arguments, const char* w
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
   throw Error(Code::kCorrupt,
-              fmt::format("the restored server does not {}: {}", what, printable(log_end())),
+              fmt::format("the restored server does not {}: {}", what, one_line(log_end())),
               "the backup does not give a working server: keep its log, try an older backup");
 }
 
@@ -192,7 +193,7 @@ void make_pg_cluster(const PostgresSettings& settings, int version, const std::s
                std::move(stop));
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
-  throw Error(Code::kInvalid, "no empty cluster could be made: " + printable(result.error_output));
+  throw Error(Code::kInvalid, "no empty cluster could be made: " + one_line(result.error_output));
 }
 
 }  // namespace holdfast
