@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/one_line.h"
 #include "cli/archive_access.h"
 #include "cli/archive_mariadb_test.h"
 #include "cli/restore_steps.h"
@@ -78,7 +79,7 @@ class ArchiveTest {
     const ProcessResult result = tar.finish();
     if (result.stopped) throw Error(Code::kCancelled, "interrupted");
     if (result.exit_code == 0) return "unpacked";
-    throw Error(Code::kCorrupt, "tar cannot unpack it: " + printable(result.error_output));
+    throw Error(Code::kCorrupt, "tar cannot unpack it: " + one_line(result.error_output));
   }
 
   std::string validate_dump() {

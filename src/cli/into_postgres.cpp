@@ -31,23 +31,9 @@ class IntoPostgres final : public IntoServer {
   std::string name() const override { return target_.name(); }
 
   void check(const ChosenDump& dump, const std::set<std::string>& roles) override {
-    const int from = dump.server_version / kPerMajor;
-    const int to = target_.server_version() / kPerMajor;
-    if (from > to) {
-      throw Error(Code::kUnsupported,
-                  fmt::format("the dump is of PostgreSQL {}, and the server is {}: an older server "
-                              "does not understand it",
-                              from, to),
-                  "restore it into a server of the same or a later version");
-    }
-    const std::vector<std::string> missing = target_.missing_roles(roles);
-    if (missing.empty()) return;
-    throw Error(Code::kInvalid,
-                fmt::format("the dump belongs to {} that the server does not have: {}",
-                            missing.size() == 1 ? "a role" : "roles",
-                            printable(fmt::format("{}", fmt::join(missing, ", ")))),
-                "make them first: CREATE ROLE NAME; or load them from the backup: holdfast cat "
-                "BACKUP '~globals.sql' | psql, or the archive of the source that ends in -globals");
+    check_version(dump);
+    check_roles(roles);
+    check_prepared();
   }
 
   std::string local_data_directory() override { return target_.local_data_directory(); }
@@ -134,6 +120,41 @@ class IntoPostgres final : public IntoServer {
     check_load(run_directory_load(settings, target_.server_version(), scratch.directory(), fresh_,
                                   false, stop_),
                "pg_restore");
+  }
+
+  void check_version(const ChosenDump& dump) {
+    const int from = dump.server_version / kPerMajor;
+    const int to = target_.server_version() / kPerMajor;
+    if (from > to) {
+      throw Error(Code::kUnsupported,
+                  fmt::format("the dump is of PostgreSQL {}, and the server is {}: an older server "
+                              "does not understand it",
+                              from, to),
+                  "restore it into a server of the same or a later version");
+    }
+  }
+
+  void check_roles(const std::set<std::string>& roles) {
+    const std::vector<std::string> missing = target_.missing_roles(roles);
+    if (missing.empty()) return;
+    throw Error(Code::kInvalid,
+                fmt::format("the dump belongs to {} that the server does not have: {}",
+                            missing.size() == 1 ? "a role" : "roles",
+                            printable(fmt::format("{}", fmt::join(missing, ", ")))),
+                "make them first: CREATE ROLE NAME; or load them from the backup: holdfast cat "
+                "BACKUP '~globals.sql' | psql, or the archive of the source that ends in -globals");
+  }
+
+  // It would fail at the switch only, with the application stopped and all loaded.
+  void check_prepared() {
+    const std::vector<std::string> prepared = target_.prepared_in(database_);
+    if (prepared.empty()) return;
+    throw Error(Code::kConflict,
+                fmt::format("{} in {} (first: {}): it cannot be replaced",
+                            plural(prepared.size(), "prepared transaction"), printable(database_),
+                            prepared.front()),
+                "end them in that database: COMMIT PREPARED or ROLLBACK PREPARED, or restore "
+                "beside it with --as-name NAME");
   }
 
   PgLoadTarget target_;

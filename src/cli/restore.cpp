@@ -58,6 +58,14 @@ std::uint32_t parse_xid(const std::string& text) {
   throw Error(Code::kUsage, "'" + printable(text) + "' is no transaction number", "--to-xid 12345");
 }
 
+Lsn parse_target_lsn(const std::string& text) {
+  try {
+    return parse_lsn(text);
+  } catch (const Error& error) {
+    throw Error(Code::kUsage, error.message(), error.hint());
+  }
+}
+
 Timestamp parse_target_time(const std::string& text) {
   try {
     return parse_rfc3339(text);
@@ -72,7 +80,7 @@ std::optional<RecoveryTarget> target_of(const RestoreOptions& options) {
   std::vector<RecoveryTarget> targets;
   if (!options.to_time.empty()) targets.push_back({parse_target_time(options.to_time)});
   if (!options.to_xid.empty()) targets.push_back({TargetXid{parse_xid(options.to_xid)}});
-  if (!options.to_lsn.empty()) targets.push_back({TargetLsn{parse_lsn(options.to_lsn)}});
+  if (!options.to_lsn.empty()) targets.push_back({TargetLsn{parse_target_lsn(options.to_lsn)}});
   if (!options.to_name.empty()) targets.push_back({TargetName{options.to_name}});
   if (targets.size() + (options.to_immediate ? 1 : 0) + (options.to_gtid.empty() ? 0 : 1) > 1) {
     throw Error(Code::kUsage, "there is more than one target",

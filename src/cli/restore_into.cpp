@@ -52,6 +52,7 @@ class IntoRun {
   std::string check_answers();
 
   void act();
+  Error with_state(const Error& error) const;
   void clean_up();
   HookEvent event(const std::string& name, const std::string& status) const;
   std::vector<Assertion> assertions() const;
@@ -341,12 +342,22 @@ void IntoRun::clean_up() {
   }
 }
 
+// The safety backup is of what is there still: restoring it would be work and danger for nothing.
+Error IntoRun::with_state(const Error& error) const {
+  if (safety_.empty()) return error;
+  const std::string state = printable(database_) + " is as it was";
+  return {error.code(), error.message(),
+          error.hint().empty() ? state : error.hint() + "; " + state};
+}
+
 void IntoRun::act() {
   try {
     run_steps(context_, steps_, *log_, done_);
   } catch (const Error& error) {
     log_->failure("restore of " + dump_.id, error.message());
+    const bool untouched = server_->loads_beside() && server_->old_name().empty();
     clean_up();
+    if (untouched) throw with_state(error);
     throw with_safety(error, safety_, "--into ... --overwrite always");
   }
 }

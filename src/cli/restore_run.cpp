@@ -56,10 +56,15 @@ MariadbRestore mariadb_job(Context& context, const RestoreJob& job,
   return restore;
 }
 
-void say_scope(Context& context, const MariadbScope& scope) {
+// `use_log`: nobody asked for the backup alone.
+void say_backup_alone(Context& context, Timestamp consistent, bool use_log) {
+  context.output.note("recovers the backup itself, of " + format_rfc3339(consistent) +
+                      (use_log ? ": the vault has no log behind it\n" : ", without the log\n"));
+}
+
+void say_scope(Context& context, const MariadbScope& scope, bool use_log) {
   if (!scope.log) {
-    context.output.note("recovers the backup itself, of " + format_rfc3339(scope.consistent) +
-                        ": the vault has no log behind it\n");
+    say_backup_alone(context, scope.consistent, use_log);
     return;
   }
   context.output.note("can be recovered: " + span_text(*scope.log, scope.consistent) + "\n");
@@ -78,12 +83,11 @@ void say_gtid(Context& context, const MariadbRestored& done) {
                 done.gtid + "'\n");
 }
 
-void say_scope(Context& context, const RecoveryScope& scope) {
+void say_scope(Context& context, const RecoveryScope& scope, bool use_log) {
   if (scope.log) {
     context.output.note("can be recovered: " + span_text(*scope.log, scope.consistent) + "\n");
   } else {
-    context.output.note("recovers the backup itself, of " + format_rfc3339(scope.consistent) +
-                        ": the vault has no log behind it\n");
+    say_backup_alone(context, scope.consistent, use_log);
   }
 }
 
@@ -103,13 +107,13 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
   std::optional<RecoveryScope> scope;
   if (engine == "postgresql") {
     scope = recovery_scope(vault, whole, context.stop);
-    say_scope(context, *scope);
+    say_scope(context, *scope, database.use_log);
   }
   std::optional<MariadbWork> mariadb;
   if (engine == "mariadb") {
     MariadbRestore work = mariadb_job(context, job, database);
     MariadbScope reach = mariadb_scope(vault, work, context.stop);
-    say_scope(context, reach);
+    say_scope(context, reach, database.use_log);
     mariadb = MariadbWork{std::move(work), std::move(reach)};
   }
   RestoreProgress progress;

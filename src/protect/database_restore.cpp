@@ -1,6 +1,9 @@
 #include "protect/database_restore.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 
 #include "base/error.h"
@@ -11,6 +14,8 @@
 
 namespace holdfast {
 namespace {
+
+namespace fs = std::filesystem;
 
 std::string tablespace_map_of(const Vault& vault, const BackupName& backup) {
   std::string text;
@@ -28,7 +33,55 @@ std::string tablespace_map_of(const Vault& vault, const BackupName& backup) {
 
 bool is_taken(const std::string& place) {
   std::error_code ignored;
-  return std::filesystem::exists(place, ignored) && !std::filesystem::is_empty(place, ignored);
+  return fs::exists(place, ignored) && !fs::is_empty(place, ignored);
+}
+
+bool is_of_some_cluster(const std::string& name) { return name.starts_with("PG_"); }
+
+// Servers keep their part of a tablespace in PG_VERSION_CATALOG; the names of all such directories.
+std::vector<std::string> cluster_parts(const std::string& place) {
+  std::vector<std::string> parts;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(place, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (is_of_some_cluster(name)) parts.push_back(name);
+  }
+  return parts;
+}
+
+// True when one of the links of the cluster in `target` leads to `place`.
+bool is_own_place(const std::string& target, const std::string& place) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(target + "/pg_tblspc", ignored)) {
+    if (entry.is_symlink(ignored) && fs::equivalent(entry.path(), place, ignored)) return true;
+  }
+  return false;
+}
+
+// The links come before the files: a place that has files and no link is another cluster's, which
+// may be running.
+void claim(const std::string& target, const std::map<std::string, std::string>& places) {
+  for (const auto& [oid, place] : places) {
+    const std::string link = target + "/pg_tblspc/" + oid;
+    make_directories(target + "/pg_tblspc", 0700);
+    std::error_code ignored;
+    if (fs::is_symlink(link, ignored) && fs::read_symlink(link, ignored) == place) continue;
+    fs::remove_all(link);
+    if (::symlink(place.c_str(), link.c_str()) != 0) {
+      throw system_error(errno, "cannot create the link " + printable(link));
+    }
+    sync_directory(target + "/pg_tblspc");
+  }
+}
+
+// Whatever --overwrite says: what a server loses here nobody asked to replace.
+void refuse_foreign(const std::string& target, const std::string& oid, const std::string& place) {
+  if (cluster_parts(place).empty() || is_own_place(target, place)) return;
+  throw Error(Code::kConflict,
+              "the place of tablespace " + oid + " has files of a cluster that is not the one in " +
+                  printable(target) + ": " + printable(place),
+              "say where tablespaces go: --tablespaces DIR; or, when no server uses these files "
+              "any more, move them away");
 }
 
 // Where each tablespace goes, by OID.
@@ -42,6 +95,7 @@ std::map<std::string, std::string> tablespace_places(const Vault& vault,
                                   ? space.location
                                   : job.tablespace_directory + "/" + space.oid;
     if (!place.starts_with('/')) continue;  // inside the data directory
+    refuse_foreign(job.files.target, space.oid, place);
     if (!resumed && job.files.overwrite == Overwrite::kNever && is_taken(place)) {
       throw Error(Code::kConflict,
                   "the place of tablespace " + space.oid + " is taken: " + printable(place),
@@ -53,12 +107,18 @@ std::map<std::string, std::string> tablespace_places(const Vault& vault,
   return places;
 }
 
-RestoreJob tablespace_job(const RestoreJob& files, const std::string& oid,
-                          const std::string& place) {
+// `version` of the server of the backup, "15.18". A server of another version may have its own part
+// of the same place.
+RestoreJob tablespace_job(const RestoreJob& files, const std::string& oid, const std::string& place,
+                          const std::string& version) {
   RestoreJob job = files;
   job.target = place;
   job.includes = {"/pg_tblspc/" + oid};
   job.excludes.clear();
+  const std::string own = "PG_" + version.substr(0, version.find('.')) + "_";
+  for (const std::string& part : cluster_parts(place)) {
+    if (!part.starts_with(own)) job.excludes.push_back("/pg_tblspc/" + oid + "/" + part);
+  }
   job.strip_components = 2;
   return job;
 }
@@ -108,14 +168,29 @@ PgRecovery recovery_of(const DatabaseRestore& job, const RecoveryScope& scope) {
   PgRecovery recovery;
   recovery.standby = job.standby;
   recovery.primary_conninfo = job.primary_conninfo;
-  if (!scope.log) return recovery;
+  if (!scope.log && job.standby) return recovery;
   // All of the log is in pg_wal; a server in recovery must have a command all the same.
   recovery.restore_command = "false";
+  recovery.action = job.action;
+  if (!scope.log) {
+    // What the backup holds ends where it is consistent; a later timeline is not to be followed.
+    recovery.target = PgRecoveryTarget{PgTargetKind::kImmediate, "", true};
+    recovery.timeline = "current";
+    return recovery;
+  }
   if (job.target) recovery.target = pg_target(*job.target);
   recovery.timeline = std::to_string(scope.log->timeline);
   if (job.standby) recovery.timeline = "latest";
-  recovery.action = job.action;
   return recovery;
+}
+
+// The log that is replayed; and all histories, from which the server sees which timelines are
+// taken: its own will be another one. A standby without log asks its primary for them.
+LogPlan wanted_log(const DatabaseRestore& job, const RecoveryScope& scope) {
+  if (scope.log) return *scope.log;
+  LogPlan plan;
+  if (!job.standby) plan.histories = scope.histories;
+  return plan;
 }
 
 // A server that runs on the target would not notice that its files change under it.
@@ -158,6 +233,7 @@ RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std
   RecoveryScope scope;
   scope.consistent = summary.consistent;
   scope.end = parse_lsn(summary.database.value().stop);
+  scope.histories = log_histories(vault, job.files.backup.source, summary.database->system);
   if (job.use_log) {
     scope.log = plan_log(vault, job.files.backup.source, *summary.database, job.timeline, stop);
   }
@@ -186,7 +262,8 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
   // In place of an old cluster: it must not start on a mixture.
   const std::string control = job.files.target + "/global/pg_control";
   if (!job.files.dry_run && path_exists(control) && job.files.overwrite != Overwrite::kNever) {
-    std::filesystem::remove(control);
+    fs::remove(control);
+    claim(job.files.target, places);
   }
   if (scope.log && scope.log->gap && !job.target) {
     warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
@@ -194,8 +271,11 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
   RestoreJob files = wanted;
   for (const auto& [oid, place] : places) files.excludes.push_back("/pg_tblspc/" + oid);
   RestoreResult result = run_restore(vault, files, progress, warnings, stop);
+  if (!job.files.dry_run) claim(job.files.target, places);
+  const std::string version = database_of(vault, job.files.backup).value().version;
   for (const auto& [oid, place] : places) {
-    add(result, run_restore(vault, tablespace_job(wanted, oid, place), progress, warnings, stop));
+    add(result,
+        run_restore(vault, tablespace_job(wanted, oid, place, version), progress, warnings, stop));
   }
   if (job.files.dry_run) return result;
   if (result.damaged > 0) {
@@ -206,10 +286,8 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
                 "heal the vault from a copy (holdfast repair --from URL) and run this restore "
                 "again, or restore an older backup: holdfast list");
   }
-  if (scope.log) {
-    fetch_log_plan(vault, *scope.log, job.files.target + "/" + std::string(kPgExtras) + "/wal",
-                   stop);
-  }
+  fetch_log_plan(vault, wanted_log(job, scope),
+                 job.files.target + "/" + std::string(kPgExtras) + "/wal", stop);
   finish_pg_restore(job.files.target, places, recovery_of(job, scope));
   return result;
 }

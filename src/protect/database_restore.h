@@ -5,6 +5,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "protect/log_recovery.h"
 #include "protect/restore.h"
@@ -15,7 +16,8 @@ namespace holdfast {
 
 struct DatabaseRestore {
   RestoreJob files;
-  // Where tablespaces go: DIRECTORY/OID; empty: their old places, which must be empty then.
+  // Where tablespaces go: DIRECTORY/OID; empty: their old places. What another cluster has there is
+  // never touched, whatever `files` says of overwriting.
   std::string tablespace_directory;
   bool use_log = true;                   // go on with the log of the vault, if it has one
   std::optional<RecoveryTarget> target;  // none: to the end of the log
@@ -29,9 +31,10 @@ struct DatabaseRestore {
 
 // What a restore brings back, to be said before it begins and checked after it.
 struct RecoveryScope {
-  Timestamp consistent{};      // of the backup
-  std::optional<LogPlan> log;  // none: the backup alone
-  Lsn end = 0;                 // replay must reach this, unless there is a target
+  Timestamp consistent{};          // of the backup
+  std::optional<LogPlan> log;      // none: the backup alone
+  std::vector<LogName> histories;  // of the timelines that the log has, used or not
+  Lsn end = 0;                     // replay must reach this, unless there is a target
 };
 
 // Looks up how far `job` can get; throws kNotFound, with what can be reached, when its target is

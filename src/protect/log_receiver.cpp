@@ -29,6 +29,8 @@ struct Position {
   std::uint32_t timeline = 0;
   Lsn start = 0;             // of a segment
   std::uint32_t stored = 0;  // bytes of that segment that are there as pieces
+
+  Lsn end() const { return start + stored; }
 };
 
 }  // namespace
@@ -52,8 +54,10 @@ struct LogReceiver::State {
   void run(std::stop_token stop);
   void connect_and_stream(std::stop_token stop);
   void check_system(const PgIdentity& identity);
-  Position position(const PgIdentity& identity);
   std::optional<Position> archived() const;
+  void check_behind(const PgIdentity& identity, const Position& known) const;
+  Position on_branch(PgReplication& server, const PgIdentity& identity, const Position& known);
+  Position from_slot(const PgIdentity& identity) const;
   void store_history(PgReplication& server, std::uint32_t timeline);
   bool stream(PgReplication& server, std::stop_token stop);  // true at the end of the timeline
   void report(PgReplication& server);
@@ -138,11 +142,37 @@ std::optional<Position> LogReceiver::State::archived() const {
   return std::nullopt;
 }
 
-Position LogReceiver::State::position(const PgIdentity& identity) {
-  if (!options.skip_gap) {
-    if (const auto known = archived()) return *known;
+// What the vault has came from a server: one that has less of the same timeline was set back, and
+// writes another log under the same names. A standby may only be late.
+void LogReceiver::State::check_behind(const PgIdentity& identity, const Position& known) const {
+  if (known.timeline != identity.timeline || known.end() <= identity.flushed) return;
+  const std::string what =
+      fmt::format("the server's log ends at {} on timeline {}, and the vault has it to {} already",
+                  format_lsn(identity.flushed), identity.timeline, format_lsn(known.end()));
+  PgConnection connection(options.server, "", {});
+  if (connection.value("select pg_is_in_recovery()") == "t") {
+    throw Error(Code::kUnavailable, what + ": the standby is behind");
   }
-  // Nothing yet: from where the slot keeps the log, which is the start of a segment or in one.
+  throw Error(Code::kConflict, what + ": the server was set back to an older state",
+              "what it writes now must not be taken for what it wrote before: restore it with "
+              "holdfast restore, which begins a timeline of its own, or give it a source of its "
+              "own, with another name");
+}
+
+// A server that was restored to a moment has left the vault's newest timeline before its end, or
+// was never on it: its own begins in the segment in which it branched off.
+Position LogReceiver::State::on_branch(PgReplication& server, const PgIdentity& identity,
+                                       const Position& known) {
+  if (known.timeline >= identity.timeline) return known;
+  const TimelineHistory history =
+      TimelineHistory::parse(server.timeline_history(identity.timeline), identity.timeline);
+  if (history.leads_here(known.timeline, known.end())) return known;
+  const Lsn begin = history.spans().back().begin;
+  return {identity.timeline, begin - begin % segment_size, 0};
+}
+
+// Where the slot keeps the log from, which is the start of a segment or in one.
+Position LogReceiver::State::from_slot(const PgIdentity& identity) const {
   PgConnection connection(options.server, "", {});
   const std::string restart = connection.value(
       "select coalesce(restart_lsn, pg_current_wal_flush_lsn()) from pg_replication_slots "
@@ -208,7 +238,6 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
   const PgIdentity identity = server.identify();
   check_system(identity);
   segment_size = static_cast<std::uint32_t>(server.segment_size());
-  server.ensure_slot(options.slot);
   if (!uploader) {
     LogUploadOptions upload;
     upload.source = options.source;
@@ -222,7 +251,11 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
         [this] { progress(); });
   }
   uploader->drain(stop);
-  Position at = position(identity);
+  const std::optional<Position> known = archived();
+  if (known) check_behind(identity, *known);
+  server.ensure_slot(options.slot);
+  Position at =
+      known && !options.skip_gap ? on_branch(server, identity, *known) : from_slot(identity);
   start_backfill();
   for (;;) {
     store_history(server, at.timeline);

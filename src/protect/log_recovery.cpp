@@ -211,6 +211,15 @@ std::optional<LogPlan> plan_log(const Vault& vault, const std::string& source,
   return Planner(vault, source, backup, std::move(stop), wanted).plan(timeline);
 }
 
+std::vector<LogName> log_histories(const Vault& vault, const std::string& source,
+                                   const std::string& system) {
+  std::vector<LogName> histories;
+  for (const std::string& file : list_stream(vault, source, system).histories) {
+    histories.push_back({source, system, file, {}});
+  }
+  return histories;
+}
+
 std::string span_text(const LogPlan& plan, Timestamp backup_consistent) {
   std::string text = format_rfc3339(backup_consistent) + " to ";
   text += plan.last_commit ? moment_text(*plan.last_commit) : format_lsn(plan.end);

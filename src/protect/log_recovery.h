@@ -44,6 +44,10 @@ std::optional<LogPlan> plan_log(const Vault& vault, const std::string& source,
                                 const DatabaseFacts& backup, const std::string& timeline,
                                 std::stop_token stop, FactsWanted wanted = FactsWanted::kAll);
 
+// The histories of all timelines that the log of `source` and `system` has.
+std::vector<LogName> log_histories(const Vault& vault, const std::string& source,
+                                   const std::string& system);
+
 // Throws kNotFound, with the nearest moments that can be reached, when `target` cannot, or when
 // `backup_consistent`, the time of the backup, is later.
 void require_reachable(const LogPlan& plan, const RecoveryTarget& target,

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/one_line.h"
 #include "os/process_stream.h"
 #include "protect/database_job.h"
 #include "source/mariadb/dump.h"
@@ -100,7 +101,7 @@ void add_physical(const Vault& vault, const MariadbSettings& settings, const Mar
 }
 
 Error dump_error(const std::string& said) {
-  Error error(Code::kInvalid, "the dump failed: " + printable(said));
+  Error error(Code::kInvalid, "the dump failed: " + one_line(said));
   if (said.find("SHOW CREATE USER") != std::string::npos) {
     error.suggest(
         "with skip_name_resolve the server ignores accounts whose host is a name, and cannot show "

@@ -56,6 +56,7 @@ void add_postgres_files(const Vault& vault, std::unique_ptr<PgWalHold> hold,
     ending.placed = placed_in_order(end.files);
     ending.consistent = moment.consistent(parse_lsn(end.stop_lsn), vault.clock().now());
     ending.database = postgres_facts(backup->cluster(), "physical");
+    ending.database->timeline = end.timeline;
     ending.database->start = end.start_lsn;
     ending.database->stop = end.stop_lsn;
     // Damaged pages are kept, as they may be all that is left; but nobody shall rely on them.

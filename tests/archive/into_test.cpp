@@ -118,7 +118,8 @@ TEST_F(RestoreInto, WhatFailsLeavesProductionAsItIs) {
   // The restored one does not answer as it should.
   const Outcome refused = shop.expect(5, words);
   expect_says(refused, "select count(*) from orders");
-  expect_says(refused, "what was there before is in backup-");
+  expect_says(refused, "; shop is as it was");
+  EXPECT_EQ(refused.err.find("holdfast restore backup-"), std::string::npos) << refused.err;
   EXPECT_EQ(turns(), "restore.before\nrestore.on_failure\n");
   EXPECT_EQ(place_.orders("shop"), before);
   EXPECT_EQ(trimmed(databases()), "shop");
@@ -161,6 +162,24 @@ TEST_F(RestoreInto, WhoeverIsInTheDatabaseKeepsItUnlessToldOtherwise) {
   with_force.emplace_back("--disconnect");
   place_.shop().expect(0, with_force);
   EXPECT_EQ(trimmed(databases()), "shop");
+}
+
+// Its name cannot be changed then, which is the last step but one.
+TEST_F(RestoreInto, APreparedTransactionIsFoundBeforeAnythingIsStopped) {
+  place_.server().configure({"max_prepared_transactions = 2"});
+  place_.server().stop();
+  place_.server().start();
+  place_.configure_one(hooks());
+  const std::string id = back_up();
+  place_.query("shop", "BEGIN; DELETE FROM orders WHERE id = 1; PREPARE TRANSACTION 'two phases'");
+  const std::vector<std::string> words = {"restore",     id,      "--into", "source",
+                                          "--overwrite", "always"};
+  const Outcome refused = place_.shop().expect(6, words);
+  expect_says(refused, "1 prepared transaction in shop (first: two phases)");
+  EXPECT_EQ(turns(), "");
+  place_.shop().expect(0, {"restore", id, "--into", "source", "--as-name", "shop-test"});
+  place_.query("shop", "ROLLBACK PREPARED 'two phases'");
+  place_.shop().expect(0, words);
 }
 
 // An object of the store as pg_dump of another server would have made it.

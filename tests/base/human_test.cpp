@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/one_line.h"
 #include "base/throws.h"
 
 namespace holdfast {
@@ -50,6 +51,14 @@ TEST(Plural, AddsAnS) {
   EXPECT_EQ(plural(0, "file"), "0 files");
   EXPECT_EQ(plural(1, "file"), "1 file");
   EXPECT_EQ(plural(1200, "file"), "1,200 files");
+}
+
+TEST(OneLine, HasNoLineBreaksAndNothingThatATerminalObeys) {
+  EXPECT_EQ(one_line("failed: No such file\n\tIs the server running?\n"),
+            "failed: No such file Is the server running?");
+  EXPECT_EQ(one_line("  a\r\n\n b\x1b[31m"), "a b\\x1b[31m");
+  EXPECT_EQ(one_line(" \n"), "");
+  EXPECT_EQ(one_line(""), "");
 }
 
 TEST(Printable, KeepsText) {

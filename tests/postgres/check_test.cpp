@@ -39,6 +39,17 @@ TEST(Check, TooLittleLog) {
   EXPECT_NE(refused.err.find("wal_level = replica"), std::string::npos) << refused.err;
 }
 
+// The check takes one itself, and must not count it.
+TEST(Check, TheOnlySlotIsFreeEveryTime) {
+  PostgresServer server(with({"max_replication_slots = 1"}));
+  server.start();
+  const Shop shop(server);
+  for (int i = 0; i < 20; ++i) {
+    const Outcome checked = shop.expect(0, {"check", "shop"});
+    ASSERT_NE(checked.out.find("1 replication slot is free"), std::string::npos) << checked.out;
+  }
+}
+
 TEST(Check, NoFreeSlot) {
   PostgresServer server(with({"max_replication_slots = 1"}));
   server.start();
@@ -75,7 +86,8 @@ TEST(Check, AnArchiveThatFails) {
 TEST(Check, NoServer) {
   const PostgresServer server(with({}));
   const Shop shop(server);
-  EXPECT_NE(bad_of(shop).find("No such file"), std::string::npos);
+  EXPECT_NE(bad_of(shop).find("No such file or directory Is the server running"),
+            std::string::npos);
   shop.expect(8, {"backup", "database", "shop"});
 }
 

@@ -74,6 +74,7 @@ TEST(PhysicalBackup, TablespacesComeBackAndWhatAServerMakesAnewStaysOut) {
   const std::string temporary = session.value("SELECT pg_relation_filepath('temporary')");
   const Shop shop(server);
   const std::string id = shop.back_up().at("id");
+  const std::string oid = server.query("SELECT oid FROM pg_tablespace WHERE spcname = 'space'");
   ASSERT_TRUE(fs::is_symlink(server.data() + "/pg_wal"));
 
   const std::vector<std::string> files = shop.files(id);
@@ -91,9 +92,21 @@ TEST(PhysicalBackup, TablespacesComeBackAndWhatAServerMakesAnewStaysOut) {
   EXPECT_NE(refused.err.find("--tablespaces"), std::string::npos) << refused.err;
   EXPECT_FALSE(path_exists(restored.data()));
 
+  // It is a running server's: --overwrite, which is about the target, is no leave to touch it.
+  const Outcome foreign = shop.restore(restored, {"--overwrite", "if-changed", "--delete"}, 6);
+  EXPECT_NE(foreign.err.find("a cluster that is not the one in"), std::string::npos) << foreign.err;
+  EXPECT_NE(foreign.err.find("--tablespaces"), std::string::npos) << foreign.err;
+  EXPECT_FALSE(path_exists(restored.data()));
+
   fs::create_directory(restored.path() + "/spaces");
   give_to_postgres(restored.path() + "/spaces");
-  shop.restore(restored, {"--tablespaces", restored.path() + "/spaces"});
+  const std::vector<std::string> elsewhere = {"--tablespaces", restored.path() + "/spaces"};
+  shop.restore(restored, elsewhere);
+  // As an interruption leaves it. Going on without the option would be the same mistake.
+  fs::create_directory(restored.data() + "/~holdfast");
+  fs::remove(restored.data() + "/global/pg_control");
+  shop.restore(restored, {}, 6);
+  shop.restore(restored, elsewhere);
   EXPECT_FALSE(fs::is_symlink(restored.data() + "/pg_wal"));
   start_restored(restored);
   EXPECT_EQ(restored.query("SELECT count(*), sum(id) FROM kept"), "999|499500");
@@ -102,8 +115,20 @@ TEST(PhysicalBackup, TablespacesComeBackAndWhatAServerMakesAnewStaysOut) {
       "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'space'");
   EXPECT_TRUE(place.starts_with(restored.path() + "/spaces/")) << place;
   // The old server did not notice.
+  server.stop();
+  server.start();
   EXPECT_EQ(server.query("SELECT count(*) FROM kept"), "999");
+  // Over the cluster that has the places: they are its own.
+  restored.query("DELETE FROM kept");
   expect_sound(restored);
+  std::vector<std::string> over = elsewhere;
+  over.insert(over.end(), {"--overwrite", "if-changed", "--delete"});
+  const std::string other = restored.path() + "/spaces/" + oid + "/PG_14_202107181";
+  fs::create_directory(other);
+  shop.restore(restored, over);
+  EXPECT_TRUE(path_exists(other));
+  start_restored(restored);
+  EXPECT_EQ(restored.query("SELECT count(*) FROM kept"), "999");
 }
 
 TEST(PhysicalBackup, ASecondOneStoresWhatChanged) {
@@ -126,6 +151,21 @@ TEST(PhysicalBackup, ASecondOneStoresWhatChanged) {
               unchanged >> 10, one_row >> 10);
   EXPECT_LT(unchanged, 64u << 10);
   EXPECT_LT(one_row, 256u << 10);
+}
+
+TEST(PhysicalBackup, WithoutALogTheRestoredServerBeginsATimelineToo) {
+  PostgresServer server(busy());
+  server.start();
+  server.query("CREATE TABLE t AS SELECT 1 AS id");
+  const Shop shop(server);
+  shop.back_up();
+  PostgresServer restored("restored");
+  shop.restore(restored);
+  start_restored(restored);
+  EXPECT_EQ(restored.query("SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"),
+            "00000002")
+      << restored.log();
+  EXPECT_EQ(restored.query("SELECT count(*) FROM t"), "1");
 }
 
 // The text of a time that a server prints is not what anybody may rely on.

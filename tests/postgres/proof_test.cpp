@@ -61,6 +61,16 @@ class Proof : public ::testing::Test {
   std::optional<Shop> shop_;
 };
 
+// What initdb has written into the server's own configuration is not there.
+TEST(ProofOf, AClusterWithLargeSegments) {
+  PostgresServer server(PostgresOptions{{"--data-checksums", "--wal-segsize=64"}, {}});
+  server.start();
+  server.query("CREATE TABLE t AS SELECT 1 AS id");
+  const Shop shop(server);
+  shop.back_up();
+  shop.expect(0, {"validate", "restore", "latest:shop", "--scratch", shop / "scratch"});
+}
+
 TEST_F(Proof, AGoodBackupPassesAndIsVerifiedFromThenOn) {
   ask();
   shop_->back_up();

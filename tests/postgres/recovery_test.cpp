@@ -62,6 +62,19 @@ class Recovery : public ::testing::Test {
     start_restored(restored);
     return restored.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t");
   }
+  static std::string timeline_of(const PostgresServer& server) {
+    return server.query("SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)");
+  }
+  // In place of the first server: what it has so far.
+  void stream_all(const PostgresServer& server) const {
+    shop_->configure(Shop::connection(server));
+    Background stream = shop_->start("next.log", {"stream", "shop", "--interval", "20ms"});
+    stream.wait_for("receiving from");
+    server.wait_for("SELECT count(*) FROM pg_stat_replication WHERE flush_lsn >= '" +
+                        server.query("SELECT pg_current_wal_flush_lsn()") + "'",
+                    "1");
+    EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  }
   // What is said; nothing is written.
   std::string refusal(int code, const std::vector<std::string>& words) const {
     const PostgresServer restored("restored");
@@ -95,6 +108,46 @@ TEST_F(Recovery, ByPositionNameAndBackup) {
   EXPECT_EQ(immediate, "");
 }
 
+// On the old timeline its log would be taken for that of the server that was backed up.
+TEST_F(Recovery, TheBackupAloneBeginsATimelineThatNobodyElseHas) {
+  PostgresServer first("first");
+  const Outcome said = shop_->restore(first, {"--to-immediate"});
+  EXPECT_NE(said.out.find(", without the log"), std::string::npos) << said.out << said.err;
+  start_restored(first);
+  EXPECT_EQ(timeline_of(first), "00000002") << first.log();
+  server_.stop();
+  first.query("INSERT INTO t VALUES (100)");
+  stream_all(first);
+  first.stop();
+  EXPECT_EQ(rows({}), "100");
+  EXPECT_EQ(rows({"--timeline", "1"}), "1 2 3 4");
+  PostgresServer second("second");
+  shop_->restore(second, {"--to-immediate"});
+  start_restored(second);
+  EXPECT_EQ(timeline_of(second), "00000003") << second.log();
+  EXPECT_EQ(second.query("SELECT count(*) FROM t"), "0");
+}
+
+// Its timeline begins before the end of what the vault has.
+TEST_F(Recovery, TheStreamFollowsAServerThatWasRestoredToAMoment) {
+  PostgresServer restored("first");
+  shop_->restore(restored, {"--to-time", after_1_});
+  start_restored(restored);
+  restored.query("INSERT INTO t VALUES (100)");
+  stream_all(restored);
+  restored.stop();
+  EXPECT_EQ(rows({}), "1 100");
+  EXPECT_EQ(rows({"--timeline", "1"}), "1 2 3 4");
+}
+
+TEST_F(Recovery, TheBackupAlonePausesToo) {
+  PostgresServer restored("restored");
+  shop_->restore(restored, {"--to-immediate", "--action", "pause"});
+  restored.configure({"hot_standby = on"});
+  restored.start();
+  restored.wait_for("SELECT pg_is_wal_replay_paused()", "t");
+}
+
 TEST_F(Recovery, PausesAndGoesNoFurther) {
   PostgresServer restored("restored");
   shop_->restore(restored, {"--to-name", "before 3", "--action", "pause"});
@@ -121,6 +174,7 @@ TEST_F(Recovery, WhatCannotBeReachedIsRefusedBeforeAnythingIsWritten) {
   // Nobody knows which moment that is.
   refusal(2, {"--to-time", "2025-11-10 12:00:00"});
   refusal(2, {"--to-time", "2025-11-10T12:00:00"});
+  refusal(2, {"--to-lsn", "zz"});
   refusal(2, {"--to-time", after_1_, "--to-xid", xid_2_});
 }
 

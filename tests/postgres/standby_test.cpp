@@ -94,6 +94,46 @@ TEST(StandbyLog, ALogThatEndedBeforeItDoesNotTakeItsPlace) {
   EXPECT_EQ(restored.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "1 2 3");
 }
 
+// The control file, and what the server says of it, is of the old timeline until the checkpoint
+// after the promotion has ended: that may take minutes.
+TEST(Promotion, ABackupRightAfterItIsOfTheNewTimeline) {
+  PostgresServer primary(busy());
+  primary.start();
+  primary.query(
+      "CREATE TABLE pages AS SELECT g AS id, repeat('p', 500) AS v FROM generate_series(1, 30000) "
+      "AS g");
+  const Shop shop(primary);
+  shop.back_up();
+  PostgresServer standby("standby");
+  start_standby(shop, primary, standby);
+  standby.configure({"checkpoint_timeout = 1h", "checkpoint_completion_target = 1",
+                     "max_wal_size = 10GB", "shared_buffers = 128MB"});
+  standby.stop();
+  standby.start();
+  standby.wait_for("SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'", "1");
+  shop.configure(Shop::connection(standby) + "      read: direct\n");
+  Background stream = shop.start("stream.log", {"stream", "shop", "--interval", "20ms"});
+  stream.wait_for("receiving from");
+  primary.query("UPDATE pages SET v = 'changed'");
+  const std::string last = primary.query("SELECT pg_current_wal_flush_lsn()");
+  standby.wait_for("SELECT pg_last_wal_replay_lsn() >= '" + last + "'", "t");
+  standby.query("SELECT pg_promote()");
+  ASSERT_EQ(standby.query("SELECT timeline_id FROM pg_control_checkpoint()"), "1");
+  shop.back_up();
+  stream.wait_for("goes on with 2");
+  standby.query("INSERT INTO pages VALUES (0, 'later')");
+  const std::string end = standby.query("SELECT pg_current_wal_flush_lsn()");
+  standby.wait_for("SELECT count(*) FROM pg_stat_replication WHERE flush_lsn >= '" + end + "'",
+                   "1");
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  const Outcome list = shop.expect(0, {"list"});
+  EXPECT_EQ(list.out.find("ENDS before"), std::string::npos) << list.out;
+  PostgresServer restored("restored");
+  shop.restore(restored);
+  start_restored(restored);
+  EXPECT_EQ(restored.query("SELECT count(*) FROM pages WHERE v <> repeat('p', 500)"), "30001");
+}
+
 INSTANTIATE_TEST_SUITE_P(Ways, StandbyBackup, ::testing::Values("direct", "stream"),
                          [](const auto& way) { return std::string(way.param); });
 

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "base/human.h"
+#include "base/one_line.h"
 #include "source/mariadb/libmariadb.h"
 
 namespace holdfast {
@@ -77,7 +78,7 @@ void init_library() {
 }  // namespace
 
 Error mariadb_error(unsigned number, const std::string& message) {
-  Error error(code_of(number), printable(message));
+  Error error(code_of(number), one_line(message));
   if (error.code() == Code::kDenied) {
     error.suggest(
         "check user and password (an option file with [client], named by defaults_file, or "

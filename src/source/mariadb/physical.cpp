@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/one_line.h"
 #include "base/path.h"
 #include "os/file.h"
 
@@ -24,7 +25,7 @@ std::string end_of(std::string_view text) {
     text.remove_prefix(text.size() - kSaid);
     text.remove_prefix(std::min(text.find('\n') + 1, text.size()));
   }
-  return printable(text);
+  return one_line(text);
 }
 
 bool says(std::string_view text, std::string_view part) {

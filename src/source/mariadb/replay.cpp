@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/human.h"
+#include "base/one_line.h"
 #include "base/path.h"
 #include "os/process_stream.h"
 
@@ -22,7 +22,7 @@ constexpr const char* kStays =
 std::string end_of(std::string_view text) {
   while (text.ends_with('\n')) text.remove_suffix(1);
   if (text.size() > kSaid) text.remove_prefix(text.size() - kSaid);
-  return printable(text);
+  return one_line(text);
 }
 
 ProcessOptions in_utc(std::vector<std::string> command) {

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/one_line.h"
 #include "codec/kdf.h"
 #include "os/child.h"
 #include "os/file.h"
@@ -254,7 +255,7 @@ void make_mariadb_directory(const MariadbSettings& settings, const std::string& 
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
   throw Error(Code::kInvalid,
-              "no empty server could be made: " + printable(result.output + result.error_output));
+              "no empty server could be made: " + one_line(result.output + result.error_output));
 }
 
 }  // namespace holdfast

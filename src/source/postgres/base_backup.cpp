@@ -6,7 +6,7 @@
 #include <cerrno>
 
 #include "base/error.h"
-#include "base/human.h"
+#include "base/one_line.h"
 #include "source/postgres/base_backup_reader.h"
 #include "source/postgres/libpq.h"
 
@@ -17,19 +17,13 @@ constexpr int kPollMilliseconds = 200;  // how late a stop may be noticed
 constexpr std::size_t kMostWarnings = 20;
 constexpr std::string_view kDataCorrupted = "XX001";
 
-std::string trimmed(const char* text) {
-  std::string trimmed(text == nullptr ? "" : text);
-  while (!trimmed.empty() && (trimmed.back() == '\n' || trimmed.back() == ' ')) trimmed.pop_back();
-  return printable(trimmed);
-}
-
 void note(void* list, const PGresult* result) {
   auto& warnings = *static_cast<std::vector<std::string>*>(list);
   const char* text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
   // A notice tells that the log is not archived, which is not asked for.
   if (text == nullptr || severity == nullptr || std::string_view(severity) != "WARNING") return;
-  if (warnings.size() < kMostWarnings) warnings.push_back(trimmed(text));
+  if (warnings.size() < kMostWarnings) warnings.push_back(one_line(text));
 }
 
 }  // namespace
@@ -50,7 +44,7 @@ class PgBaseBackup::Answer {
     const char* state = PQresultErrorField(result_.get(), PG_DIAG_SQLSTATE);
     return state == nullptr ? "" : state;
   }
-  std::string message() const { return trimmed(PQresultErrorMessage(result_.get())); }
+  std::string message() const { return one_line(PQresultErrorMessage(result_.get())); }
 
  private:
   PqResult result_;
@@ -87,7 +81,7 @@ PgBaseBackup::Answer PgBaseBackup::next() {
 void PgBaseBackup::fail_gone() const {
   throw Error(Code::kUnavailable,
               "the server went away in the middle of the backup: " +
-                  trimmed(PQerrorMessage(connection_.get())),
+                  one_line(PQerrorMessage(connection_.get())),
               "nothing was stored as a backup; run it again when the server answers, what came so "
               "far is not stored twice");
 }

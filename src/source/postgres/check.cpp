@@ -80,7 +80,10 @@ class Check {
   // As a backup decides it; what keeps the slot for that from being made is found elsewhere.
   bool files_are_here(const PgCluster& cluster) {
     try {
-      return PgWalHold(settings_, stop_).files_are_here();
+      PgWalHold hold(settings_, stop_);
+      const bool here = hold.files_are_here();
+      hold.release();  // or it might still be counted among those in use
+      return here;
     } catch (const Error& error) {
       if (error.code() == Code::kCancelled) throw;
     }
@@ -145,7 +148,7 @@ class Check {
       bad("no replication slot is free",
           "raise max_replication_slots, or drop a slot that nobody uses");
     } else {
-      good(free + " replication slots are free");
+      good(free + (free == "1" ? " replication slot is free" : " replication slots are free"));
     }
     if (connection.value("select current_setting('max_slot_wal_keep_size')") == "-1") {
       advise("max_slot_wal_keep_size is not set: a slot that nobody reads can fill the disk",

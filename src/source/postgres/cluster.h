@@ -21,9 +21,9 @@ struct PgCluster {
   std::string data_directory;      // empty when the role may not see it
   std::uint64_t segment_size = 0;  // of WAL, bytes
   std::uint32_t block_size = 0;
-  std::uint32_t timeline = 0;
-  bool checksums = false;    // of data pages
-  bool in_recovery = false;  // a standby
+  std::uint32_t timeline = 0;  // of the last checkpoint: after a promotion still the old one
+  bool checksums = false;      // of data pages
+  bool in_recovery = false;    // a standby
   std::string wal_level;
   std::vector<PgTablespace> tablespaces;
   std::vector<std::string> outside_files;  // configuration that is not in the data directory

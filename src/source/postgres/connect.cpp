@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "base/human.h"
+#include "base/one_line.h"
 #include "os/identity.h"
 #include "source/postgres/libpq.h"
 #include "source/postgres/load.h"
@@ -13,17 +13,11 @@
 namespace holdfast {
 namespace {
 
-std::string trimmed(const char* text) {
-  std::string trimmed(text == nullptr ? "" : text);
-  while (!trimmed.empty() && (trimmed.back() == '\n' || trimmed.back() == ' ')) trimmed.pop_back();
-  return printable(trimmed);
-}
-
 PqOptions parse(const std::string& conninfo) {
   char* message = nullptr;
   PqOptions options(PQconninfoParse(conninfo.c_str(), &message));
   if (options) return options;
-  const std::string reason = trimmed(message);
+  const std::string reason = one_line(message == nullptr ? "" : message);
   PQfreemem(message);
   throw Error(Code::kInvalid, "the connection of a database source is not understood: " + reason,
               "write it as 'host=/run/postgresql user=postgres' or postgresql://USER@HOST/");
@@ -107,7 +101,7 @@ std::optional<Error> replication_error(const std::string& text) {
 
 // libpq gives no SQLSTATE for a failed connection, so the text has to do.
 Error connection_error(pg_conn* connection) {
-  const std::string text = trimmed(PQerrorMessage(connection));
+  const std::string text = one_line(PQerrorMessage(connection));
   if (auto error = replication_error(text)) return *error;
   if (PQconnectionNeedsPassword(connection) != 0 || PQconnectionUsedPassword(connection) != 0 ||
       says(text, "authentication failed") || says(text, "no pg_hba.conf entry")) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/one_line.h"
 #include "os/file.h"
 #include "os/identity.h"
 #include "source/postgres/connect.h"
@@ -12,12 +13,6 @@
 
 namespace holdfast {
 namespace {
-
-std::string trimmed(const char* text) {
-  std::string trimmed(text == nullptr ? "" : text);
-  while (!trimmed.empty() && (trimmed.back() == '\n' || trimmed.back() == ' ')) trimmed.pop_back();
-  return printable(trimmed);
-}
 
 Code code_of(std::string_view state) {
   if (state.starts_with("28") || state == "42501") return Code::kDenied;
@@ -65,7 +60,7 @@ std::vector<PgRow> PgConnection::query(const std::string& sql,
     const Code code = PQstatus(connection_.get()) != CONNECTION_OK ? Code::kUnavailable
                       : state == nullptr                           ? Code::kUnavailable
                                                                    : code_of(state);
-    throw Error(code, "PostgreSQL: " + trimmed(PQresultErrorMessage(result.get())));
+    throw Error(code, "PostgreSQL: " + one_line(PQresultErrorMessage(result.get())));
   }
   std::vector<PgRow> rows(static_cast<std::size_t>(PQntuples(result.get())));
   for (std::size_t row = 0; row < rows.size(); ++row) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/one_line.h"
 #include "os/file.h"
 #include "os/process_stream.h"
 
@@ -61,14 +62,14 @@ Error load_error(const std::string& program, const std::string& said) {
                        said.find("invalid command \\restrict") != std::string::npos;
   if (version) {
     return {Code::kUnsupported,
-            program + " is older than the program that made the dump: " + printable(said),
+            program + " is older than the program that made the dump: " + one_line(said),
             "install the newer client tools and name their place: 'bin_directory' of the source"};
   }
   if (said.find("No space left") != std::string::npos) {
-    return {Code::kExhausted, "the server has no space left: " + printable(said),
+    return {Code::kExhausted, "the server has no space left: " + one_line(said),
             "free some, or restore into another server"};
   }
-  return {Code::kInvalid, "the server did not take the dump: " + printable(said)};
+  return {Code::kInvalid, "the server did not take the dump: " + one_line(said)};
 }
 
 }  // namespace
@@ -136,6 +137,15 @@ void PgLoadTarget::end_sessions_in(const std::string& database) {
       "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
       "where datname = $1 and pid <> pg_backend_pid()",
       {database});
+}
+
+std::vector<std::string> PgLoadTarget::prepared_in(const std::string& database) {
+  std::vector<std::string> names;
+  for (const PgRow& row : connection_->query(
+           "select gid from pg_prepared_xacts where database = $1 order by prepared", {database})) {
+    names.push_back(printable(row[0].value_or("")));
+  }
+  return names;
 }
 
 void PgLoadTarget::create(const std::string& database, const std::string& like) {

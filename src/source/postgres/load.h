@@ -39,6 +39,8 @@ class PgLoadTarget {
   // "app@10.0.0.7 (web)" for each session in the database.
   std::vector<std::string> sessions_in(const std::string& database);
   void end_sessions_in(const std::string& database);
+  // The names of prepared transactions in the database: while there are some nobody can rename it.
+  std::vector<std::string> prepared_in(const std::string& database);
 
   // An empty database; with the owner, encoding and locale of `like` when that is not empty.
   void create(const std::string& database, const std::string& like);

@@ -107,6 +107,7 @@ PgBackupEnd PgPhysicalBackup::finish(const std::string& directory) {
   end.start_lsn = start_lsn_;
   end.stop_lsn = row[0].value_or("");
   const std::string label = row[1].value_or("");
+  end.timeline = wal_timeline(first_wal_file(label)).value();
   const std::string extras(kPgExtras);
   make_directories(directory, 0700);
   const auto add_text = [&](const std::string& name, const std::string& text) {

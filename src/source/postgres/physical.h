@@ -2,6 +2,7 @@
 // pg_backup_stop.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -17,6 +18,7 @@ struct PgBackupEnd {
   std::vector<PgFile> files;  // below kPgExtras: label, control file, WAL from start to stop
   std::string start_lsn;
   std::string stop_lsn;
+  std::uint32_t timeline = 0;  // on which it starts
 };
 
 // From the moment that it is made the server is in backup mode, until finish() or the end of this

@@ -1,7 +1,7 @@
 #include "source/postgres/proof.h"
 
 #include "base/error.h"
-#include "base/human.h"
+#include "base/one_line.h"
 #include "os/process.h"
 #include "source/postgres/dump.h"
 
@@ -14,7 +14,7 @@ std::string findings_of(const ProcessOptions& options, std::stop_token stop) {
   const ProcessResult result = run_process(options, std::move(stop));
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return {};
-  return printable(result.output + result.error_output);
+  return one_line(result.output + result.error_output);
 }
 
 }  // namespace

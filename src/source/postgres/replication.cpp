@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/one_line.h"
 #include "source/postgres/connect.h"
 #include "source/postgres/libpq.h"
 #include "source/postgres/pg_time.h"
@@ -71,7 +72,7 @@ PgReplication::PgReplication(const PostgresSettings& settings, const std::string
 PgReplication::~PgReplication() = default;
 
 void PgReplication::fail(const std::string& what) {
-  const std::string reason = printable(PQerrorMessage(connection_.get()));
+  const std::string reason = one_line(PQerrorMessage(connection_.get()));
   const bool gone = PQstatus(connection_.get()) != CONNECTION_OK;
   throw Error(gone ? Code::kUnavailable : Code::kInvalid, what + ": " + reason);
 }
@@ -111,7 +112,7 @@ void PgReplication::ensure_slot(const std::string& slot) {
   if (text == kDuplicate) return;
   throw Error(text.starts_with("53") ? Code::kExhausted : Code::kInvalid,
               "the replication slot " + slot +
-                  " cannot be made: " + printable(PQresultErrorMessage(made.get())),
+                  " cannot be made: " + one_line(PQresultErrorMessage(made.get())),
               "raise max_replication_slots, or drop a slot that nobody uses");
 }
 
@@ -129,7 +130,7 @@ void PgReplication::start(const std::string& slot, Lsn from, std::uint32_t timel
   if (status == PGRES_COPY_BOTH) return;
   const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
   constexpr std::string_view kGone = "58P01";
-  const std::string reason = printable(PQresultErrorMessage(result.get()));
+  const std::string reason = one_line(PQresultErrorMessage(result.get()));
   if (state != nullptr && state == kGone) {
     throw Error(Code::kNotFound, "the server has removed WAL that was not received yet: " + reason,
                 "the log has a gap now: take a backup at once (holdfast backup database), then "

@@ -170,7 +170,9 @@ class Finish {
     text += recovery_settings(recovery_);
     write_file_atomic(file, as_bytes(text), 0600);
     own(file);
-    signal("recovery.signal", !recovery_.standby && !recovery_.restore_command.empty());
+    // A primary too, whatever it restores: after a mere crash recovery it would go on on the
+    // timeline of the server that was backed up, and its log would be taken for that server's.
+    signal("recovery.signal", !recovery_.standby);
     signal("standby.signal", recovery_.standby);
   }
 

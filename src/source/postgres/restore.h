@@ -22,7 +22,7 @@ struct PgRecoveryTarget {
 
 // What the server shall do when it starts on the directory.
 struct PgRecovery {
-  std::string restore_command;  // empty: what the backup itself holds is replayed, and no more
+  std::string restore_command;             // a primary must have one; a standby may do without
   std::optional<PgRecoveryTarget> target;  // none: to the end of the log
   std::string timeline;                    // "latest", "current", a number; empty: the server's own
   std::string action = "promote";          // at the target: "promote", "pause", "shutdown"

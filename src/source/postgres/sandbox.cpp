@@ -4,12 +4,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/one_line.h"
 #include "os/file.h"
 #include "os/identity.h"
 #include "os/process.h"
@@ -46,6 +49,20 @@ ProcessResult run_tool(const PostgresSettings& settings, int version, const std:
   options.environment = {{"LC_ALL", "C"}};
   options.working_directory = "/";
   return run_process(options, std::move(stop));
+}
+
+// The number behind what pg_controldata calls `printed`.
+std::optional<std::uint64_t> control_number(const std::string& facts, const std::string& printed) {
+  const auto at = facts.find(printed + ":");
+  if (at == std::string::npos) return std::nullopt;
+  return std::stoull(facts.substr(facts.find_first_of("0123456789", at)));
+}
+
+// The defaults fit segments of 16 MiB; a server refuses to start with less than two of its own.
+std::string log_size_settings(const std::string& facts) {
+  const std::uint64_t least = 2 * control_number(facts, "Bytes per WAL segment").value_or(0) >> 20;
+  return fmt::format("min_wal_size = {}MB\nmax_wal_size = {}MB\n",
+                     std::max<std::uint64_t>(least, 80), std::max<std::uint64_t>(least, 1024));
 }
 
 void give_to(const PostgresSettings& settings, const std::string& path) {
@@ -105,14 +122,13 @@ void PgSandbox::write_configuration() const {
       run_tool(sandboxed_, major_ * 10000, "pg_controldata", {"-D", data_}, stop_);
   if (facts.exit_code != 0) {
     throw Error(Code::kCorrupt, "the control file of the restored cluster cannot be read: " +
-                                    printable(facts.error_output));
+                                    one_line(facts.error_output));
   }
   for (const auto& [printed, setting] : kLeast) {
-    const auto at = facts.output.find(printed);
-    if (at == std::string::npos) continue;
-    const auto digit = facts.output.find_first_of("0123456789", at);
-    text += fmt::format("{} = {}\n", setting, std::stoul(facts.output.substr(digit)));
+    const auto least = control_number(facts.output, printed);
+    if (least) text += fmt::format("{} = {}\n", setting, *least);
   }
+  text += log_size_settings(facts.output);
   const auto write = [&](const std::string& name, const std::string& content) {
     write_file_atomic(scratch_ + "/" + name, as_bytes(content), 0600);
     give_to(sandboxed_, scratch_ + "/" + name);
@@ -141,7 +157,7 @@ void PgSandbox::control(const std::vector<std::string>& arguments, const char* w
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
   throw Error(Code::kCorrupt,
-              fmt::format("the restored server does not {}: {}", what, printable(log_end())),
+              fmt::format("the restored server does not {}: {}", what, one_line(log_end())),
               "the backup does not give a working server: keep its log, try an older backup");
 }
 
@@ -177,7 +193,7 @@ void make_pg_cluster(const PostgresSettings& settings, int version, const std::s
                std::move(stop));
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
-  throw Error(Code::kInvalid, "no empty cluster could be made: " + printable(result.error_output));
+  throw Error(Code::kInvalid, "no empty cluster could be made: " + one_line(result.error_output));
 }
 
 }  // namespace holdfast

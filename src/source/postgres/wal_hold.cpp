@@ -35,6 +35,8 @@ void PgWalHold::make_slot() {
   }
 }
 
+void PgWalHold::release() { connection_.query("select pg_drop_replication_slot($1)", {slot_}); }
+
 bool PgWalHold::files_are_here() const {
   if (cluster_.data_directory.empty()) return false;
   const auto readable = [this](const std::string& name) {

@@ -23,6 +23,10 @@ class PgWalHold {
   // true copy), can be read on this host: the slot, whose name is random, is among them.
   bool files_are_here() const;
 
+  // Gives the slot back at once: the server ends a session, and frees what it had, in its own time.
+  // What comes after has no hold.
+  void release();
+
  private:
   void make_slot();
 
