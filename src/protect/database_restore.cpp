@@ -173,9 +173,13 @@ PgRecovery recovery_of(const DatabaseRestore& job, const RecoveryScope& scope) {
   recovery.restore_command = "false";
   recovery.action = job.action;
   if (!scope.log) {
-    // What the backup holds ends where it is consistent; a later timeline is not to be followed.
-    recovery.target = PgRecoveryTarget{PgTargetKind::kImmediate, "", true};
+    // A later timeline is not to be followed. What the backup holds ends where it is consistent, so
+    // that a target is needed only for not being promoted there: 'immediate' is found at the record
+    // behind, which a standby's backup may not have.
     recovery.timeline = "current";
+    if (job.action != "promote") {
+      recovery.target = PgRecoveryTarget{PgTargetKind::kImmediate, "", true};
+    }
     return recovery;
   }
   if (job.target) recovery.target = pg_target(*job.target);

@@ -97,7 +97,9 @@ TEST(StandbyLog, ALogThatEndedBeforeItDoesNotTakeItsPlace) {
 // The control file, and what the server says of it, is of the old timeline until the checkpoint
 // after the promotion has ended: that may take minutes.
 TEST(Promotion, ABackupRightAfterItIsOfTheNewTimeline) {
-  PostgresServer primary(busy());
+  PostgresOptions options = busy();
+  options.settings.emplace_back("wal_keep_size = 512MB");  // however long the standby is away
+  PostgresServer primary(options);
   primary.start();
   primary.query(
       "CREATE TABLE pages AS SELECT g AS id, repeat('p', 500) AS v FROM generate_series(1, 30000) "
