@@ -28,14 +28,59 @@ std::string other_url(Context& context, const std::string& from) {
   return from;
 }
 
-// A vault whose holdfast.json is lost cannot even be opened: it is the same in every copy.
-void restore_config(Context& context, const RepairOptions& options, ObjectStore& store,
-                    ObjectStore* other) {
-  if (other == nullptr || store.stat("holdfast.json")) return;
-  const Bytes config = other->get("holdfast.json");
-  if (!options.dry_run) store.put_new("holdfast.json", config);
-  context.output.note(std::string(options.dry_run ? "would restore" : "restored") +
-                      " holdfast.json from the copy\n");
+bool copy_config(ObjectStore& store, ObjectStore& other, bool dry_run) {
+  const Bytes good = other.get("holdfast.json");
+  const bool present = store.stat("holdfast.json").has_value();
+  if (present && store.get("holdfast.json") == good) return false;
+  if (!dry_run) store.put("holdfast.json", good);
+  return true;
+}
+
+// Only where none is left: one that was removed here must not come back.
+std::size_t copy_keys(ObjectStore& store, ObjectStore& other, bool dry_run) {
+  if (!list_objects(store, "keys/").empty()) return 0;
+  const std::vector<ObjectInfo> keys = list_objects(other, "keys/");
+  for (const ObjectInfo& key : keys) {
+    if (!dry_run) store.put_new(key.key, other.get(key.key));
+  }
+  return keys.size();
+}
+
+// What a vault cannot be opened without is the same in every copy. False when nothing is missing.
+bool restore_essentials(Context& context, bool dry_run, ObjectStore& store, ObjectStore& other) {
+  const char* verb = dry_run ? "would restore " : "restored ";
+  const bool config = copy_config(store, other, dry_run);
+  if (config) context.output.note(std::string(verb) + "holdfast.json from the copy\n");
+  const std::size_t keys = copy_keys(store, other, dry_run);
+  if (keys > 0) context.output.note(verb + plural(keys, "key") + " from the copy\n");
+  return config || keys > 0;
+}
+
+OpenedVault open_or_restore(Context& context, Access access, ObjectStore* other) {
+  try {
+    return open_vault(context, access);
+  } catch (const Error& error) {
+    const bool may_lack_something = error.code() == Code::kNotFound ||
+                                    error.code() == Code::kCorrupt || error.code() == Code::kDenied;
+    if (other == nullptr || !may_lack_something) throw;
+    const bool dry_run = access == Access::kDryRun;
+    const auto store = open_store_for(context, vault_url(context), access);
+    const auto before = store->stat("holdfast.json")
+                            ? std::optional<Bytes>(store->get("holdfast.json"))
+                            : std::nullopt;
+    if (!restore_essentials(context, dry_run, *store, *other) || dry_run) throw;
+    try {
+      return open_vault(context, access);
+    } catch (const Error&) {
+      // That was not it: the copy may be of another vault.
+      if (before) {
+        store->put("holdfast.json", *before);
+      } else {
+        store->remove("holdfast.json");
+      }
+      throw;
+    }
+  }
 }
 
 Json result_json(const RepairJob& job, const RepairResult& r) {
@@ -85,9 +130,8 @@ int run(Context& context, const RepairOptions& options) {
   if (!options.from.empty()) {
     other = open_store_for(context, other_url(context, options.from), Access::kRead);
     job.other = other.get();
-    restore_config(context, options, *open_store_for(context, url, access), other.get());
   }
-  const OpenedVault opened = open_vault(context, access);
+  const OpenedVault opened = open_or_restore(context, access, other.get());
   std::optional<RunLog> log;
   if (!job.dry_run) {
     log.emplace(context, "restore", "repair");

@@ -11,8 +11,7 @@ namespace holdfast {
 
 inline constexpr SharedLibrary kLibcurl{"libcurl.so.4", "libcurl4"};
 
-#define HOLDFAST_CURL(function) \
-  inline constinit const LibraryFunction<decltype(::function)> function { kLibcurl, #function }
+#define HOLDFAST_CURL(function) HOLDFAST_LIBRARY_FUNCTION(kLibcurl, function)
 
 HOLDFAST_CURL(curl_easy_cleanup);
 HOLDFAST_CURL(curl_easy_init);

@@ -5,6 +5,12 @@
 
 #include <atomic>
 
+// Declares a function of a library, within namespace holdfast.
+// NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared takes none.
+#define HOLDFAST_LIBRARY_FUNCTION(library, name) \
+  inline constinit const LibraryFunction<decltype(::name)> name { library, #name }
+// NOLINTEND(bugprone-macro-parentheses)
+
 namespace holdfast {
 
 // Thread-safe. Never unloaded: libraries leave threads and handlers behind.

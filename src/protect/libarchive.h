@@ -10,8 +10,7 @@ namespace holdfast {
 
 inline constexpr SharedLibrary kLibarchive{"libarchive.so.13", "libarchive13"};
 
-#define HOLDFAST_ARCHIVE(function) \
-  inline constinit const LibraryFunction<decltype(::function)> function { kLibarchive, #function }
+#define HOLDFAST_ARCHIVE(function) HOLDFAST_LIBRARY_FUNCTION(kLibarchive, function)
 
 HOLDFAST_ARCHIVE(archive_entry_free);
 HOLDFAST_ARCHIVE(archive_entry_new);

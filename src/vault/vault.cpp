@@ -143,9 +143,10 @@ KeyRing unlock(ObjectStore& store, const VaultId& vault, const Credential& crede
   if (damage)
     throw Error(Code::kCorrupt, damage->message(), "copy it from another copy of the vault");
   if (tried == 0) {
-    throw Error(Code::kDenied, "the vault has no keys",
-                "its keys/ objects are lost: use an exported key ring (--key-file) or the recovery "
-                "sheet");
+    throw Error(
+        Code::kDenied, "the vault has no keys",
+        "its keys/ objects are lost: bring them back from a copy of the vault (holdfast "
+        "repair --from URL), or use an exported key ring (--key-file) or the recovery sheet");
   }
   const bool passphrase = std::holds_alternative<Passphrase>(credential);
   throw Error(Code::kDenied,

@@ -163,6 +163,33 @@ TEST_F(Upkeep, ValidateFindsDamageAndRepairHealsIt) {
   EXPECT_EQ(shop_.expect(2, {"validate", "--read-data=101"}).code, 2);
 }
 
+TEST_F(Upkeep, RepairBringsBackWhatTheVaultCannotBeOpenedWithout) {
+  namespace fs = std::filesystem;
+  shop_.expect(0, {"copy", "--to", shop_ / "copy"});
+  const std::string config = shop_.read("vault/holdfast.json");
+  fs::remove_all(shop_ / "vault/keys");
+  EXPECT_THAT(shop_.expect(7, {"list"}).err, HasSubstr("repair --from"));
+  shop_.expect(0, {"repair", "--from", shop_ / "copy"});
+  shop_.expect(0, {"list"});
+  for (const std::string& damage : {config.substr(0, 20), std::string("{}"), std::string()}) {
+    fs::remove(shop_ / "vault/holdfast.json");
+    if (!damage.empty()) shop_.write("vault/holdfast.json", damage);
+    EXPECT_NE(shop_.run({"list"}).code, 0);
+    shop_.expect(0, {"repair", "--from", shop_ / "copy"});
+    EXPECT_EQ(shop_.read("vault/holdfast.json"), config);
+    shop_.expect(0, {"validate", "--read-data"});
+  }
+}
+
+TEST_F(Upkeep, RepairTakesNothingFromAnotherVault) {
+  namespace fs = std::filesystem;
+  ASSERT_EQ(shop_.run({"init", "--vault", shop_ / "other", "--key-file", shop_ / "other-key"}).code,
+            0);
+  fs::remove(shop_ / "vault/holdfast.json");
+  EXPECT_NE(shop_.run({"repair", "--from", shop_ / "other"}).code, 0);
+  EXPECT_FALSE(fs::exists(shop_ / "vault/holdfast.json"));
+}
+
 TEST_F(Upkeep, StatsCountWhatIsThere) {
   second_backup();
   const json stats = shop_.expect_json(0, {"stats"});

@@ -13,8 +13,7 @@ namespace holdfast {
 
 inline constexpr SharedLibrary kLibmariadb{"libmariadb.so.3", "libmariadb3"};
 
-#define HOLDFAST_MARIADB(function) \
-  inline constinit const LibraryFunction<decltype(::function)> function { kLibmariadb, #function }
+#define HOLDFAST_MARIADB(function) HOLDFAST_LIBRARY_FUNCTION(kLibmariadb, function)
 
 HOLDFAST_MARIADB(mariadb_free_rpl_event);
 HOLDFAST_MARIADB(mariadb_rpl_close);

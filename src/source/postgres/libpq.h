@@ -11,8 +11,7 @@ namespace holdfast {
 
 inline constexpr SharedLibrary kLibpq{"libpq.so.5", "libpq5"};
 
-#define HOLDFAST_PQ(function) \
-  inline constinit const LibraryFunction<decltype(::function)> function { kLibpq, #function }
+#define HOLDFAST_PQ(function) HOLDFAST_LIBRARY_FUNCTION(kLibpq, function)
 
 HOLDFAST_PQ(PQcancel);
 HOLDFAST_PQ(PQclear);
