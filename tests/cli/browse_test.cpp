@@ -1,9 +1,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -93,35 +91,6 @@ TEST_F(Browse, AStreamedDocumentIsOne) {
   }
   EXPECT_EQ(shop_.expect_json(0, {"show", id_, "-r"}).at("entries").back().at("type"), "hardlink");
   EXPECT_EQ(shop_.expect_json(4, {"show", id_, "/nothing"}).at("error").at("code"), "not-found");
-}
-
-// The most memory, in KiB, of the program when it writes to nowhere.
-long memory_of(std::vector<std::string> words) {
-  words.insert(words.begin(), HOLDFAST_BINARY);
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO) >= 0) ::execv(argv[0], argv.data());
-    ::_exit(127);
-  }
-  int status = 0;
-  struct rusage usage {};
-  EXPECT_EQ(::wait4(child, &status, 0, &usage), child);
-  EXPECT_EQ(status, 0);
-  return usage.ru_maxrss;
-}
-
-TEST_F(Browse, ShowNeedsNoMemoryForItsDocument) {
-  for (int i = 0; i < 8000; ++i) {
-    ASSERT_EQ(::symlink("x", (shop_ / ("data/" + std::to_string(i))).c_str()), 0);
-  }
-  std::vector<std::string> words{"show",          shop_.backup(), "-r",         "--vault",
-                                 shop_ / "vault", "--key-file",   shop_ / "key"};
-  const long text = memory_of(words);
-  words.emplace_back("--json");
-  EXPECT_LT(memory_of(words), text + 6000);
 }
 
 TEST_F(Browse, NamesThatAreNotUtf8AreInJsonTwice) {
