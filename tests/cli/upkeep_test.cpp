@@ -181,6 +181,12 @@ TEST_F(Upkeep, RepairBringsBackWhatTheVaultCannotBeOpenedWithout) {
   }
 }
 
+TEST_F(Upkeep, RetentionRefusesToKeepNone) {
+  second_backup();
+  EXPECT_EQ(shop_.run({"retention", "apply", "--keep-last", "0"}).code, 2);
+  EXPECT_EQ(shop_.expect_json(0, {"list"}).at("backups").size(), 2u);
+}
+
 TEST_F(Upkeep, RepairTakesNothingFromAnotherVault) {
   namespace fs = std::filesystem;
   ASSERT_EQ(shop_.run({"init", "--vault", shop_ / "other", "--key-file", shop_ / "other-key"}).code,
