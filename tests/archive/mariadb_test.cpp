@@ -14,7 +14,6 @@ namespace fs = std::filesystem;
 class MariadbArchive : public ::testing::Test {
  protected:
   MariadbArchive() {
-    server_.start();
     server_.run({"CREATE DATABASE shop", "CREATE TABLE shop.orders (id INT PRIMARY KEY, v TEXT)",
                  "INSERT INTO shop.orders VALUES (1, 'a'), (2, 'ä\\n')",
                  "CREATE VIEW shop.big AS SELECT * FROM shop.orders WHERE id > 1",

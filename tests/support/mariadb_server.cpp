@@ -97,6 +97,7 @@ void TestMariadb::write_configuration(const std::vector<std::string>& options) {
 }
 
 void TestMariadb::start() {
+  if (running()) throw Error(Code::kInternal, "the server runs already");
   std::string program = "/usr/sbin/mariadbd";
   std::string defaults = "--defaults-file=" + directory_ / "server.cnf";
   char* arguments[] = {program.data(), defaults.data(), nullptr};
@@ -110,7 +111,12 @@ void TestMariadb::start() {
   const int error = ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments, environ);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) throw system_error(error, "cannot start " + program);
-  wait_until_ready();
+  try {
+    wait_until_ready();
+  } catch (...) {
+    if (running()) end(SIGKILL);  // a constructor that fails has no destructor
+    throw;
+  }
 }
 
 // The server makes its socket when it is ready; the directory says when that may have happened.
