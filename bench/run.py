@@ -56,7 +56,7 @@ def one_round(participants, copy, corpus, verify):
         if verify and not tools.same_tree(corpus.path, tool.restored()):
             raise SystemExit(f"bench: what {tool.name} restored differs from the corpus")
     for tool in [*participants, copy]:
-        shutil.rmtree(tool.target, ignore_errors=True)
+        tools.remove_tree(tool.target)
     each("check", lambda tool: tool.check())
 
     for number in range(2, BACKUPS - 1):
@@ -96,7 +96,7 @@ def local_part(work, corpus, program, names, rounds, results):
             tools.append(results["rounds"], runs)
             tools.append(results["sizes"], sizes)
     for tool in [*participants, copy]:
-        shutil.rmtree(tool.folder, ignore_errors=True)
+        tools.remove_tree(tool.folder)
 
 
 def s3_part(work, corpus, program, small, rounds, results):
@@ -152,6 +152,8 @@ def main():
     work = pathlib.Path(os.environ.get("BENCH_DIR", ROOT / "build/bench"), "small" if small else "full")
     work.mkdir(parents=True, exist_ok=True)
     work = work.resolve()
+    if small:
+        tools.Removals.remembered = 0
     min_bytes, min_files = (64 << 20, 2000) if small else (2 << 30, 60000)
     check_space(work, local_space(min_bytes, len(names)))
 

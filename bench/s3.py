@@ -43,7 +43,7 @@ class Round:
     @staticmethod
     def remove_(who):
         for tool in who:
-            shutil.rmtree(tool.folder, ignore_errors=True)
+            tools.remove_tree(tool.folder)
 
     def there_and_back_(self, who, there, back, again=None):
         for tool in who:

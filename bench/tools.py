@@ -7,8 +7,11 @@ import signal
 import subprocess
 import time
 
+from corpus import measure
+
 SECRET = "a passphrase for the benchmark"
 KEEP = 3  # backups that a prune leaves
+MANY_FILES = 10000
 
 
 def run_to_end(command, **options):
@@ -46,11 +49,28 @@ class Run:
         return found
 
 
+def remove_tree(path):
+    """Removes `path` and what is below it, and remembers when many files went."""
+    many = measure(path)[0] >= MANY_FILES
+    shutil.rmtree(path, ignore_errors=True)
+    if many:
+        Removals.last = time.monotonic()
+
+
+class Removals:
+    """When a tree of many files was removed last, and how long ext4 remembers that."""
+
+    last = None
+    remembered = 365  # seconds: RECENTCY_MIN + RECENTCY_DIRTY of fs/ext4/ialloc.c, and some air
+
+
 def forget_deletions(*needed):
     """ext4 shuns inodes that were deleted minutes ago, and looks at each of them again for every
-    file that it creates, for as long as it has them in memory (recently_deleted in fs/ext4): after
-    a deleted tree of 100,000 files that takes most of a restore's time, or of cp's. Here the caches
-    are dropped, and the folders `needed` are read in again. Without root nothing happens."""
+    file that it creates (recently_deleted in fs/ext4/ialloc.c): after a deleted tree of 100,000
+    files that takes most of a restore's time, or of cp's. So this waits until that is over, has the
+    caches dropped, and reads the folders `needed` in again. Without root the caches stay."""
+    if Removals.last is not None:
+        time.sleep(max(0, Removals.last + Removals.remembered - time.monotonic()))
     os.sync()
     try:
         with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
@@ -106,7 +126,7 @@ class Tool:
 
     def fresh(self):
         """An empty repository with nothing remembered from earlier rounds."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder)
         (self.folder / "home").mkdir(parents=True)
         self.backups = 0
         self.prepare()
@@ -120,7 +140,7 @@ class Tool:
         return self.measure([self.create()])
 
     def restore(self):
-        shutil.rmtree(self.target, ignore_errors=True)
+        remove_tree(self.target)
         self.target.mkdir()
         forget_deletions(*self.read_by_restore())
         return self.measure([self.extract()], cwd=self.target)
@@ -242,7 +262,7 @@ class Cp(Tool):
     version_arguments = ["--version"]
 
     def fresh(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder)
         self.folder.mkdir(parents=True)
 
     def extract(self):
