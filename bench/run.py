@@ -30,7 +30,7 @@ SMALL_MIB = [4, 4, 6, 8, 10, 16, 16]
 S3_SPACE = 12 << 30  # what a full round leaves in the store's one disk
 
 
-def one_round(participants, copy, corpus, verify):
+def one_round(participants, copy, corpus, work, verify):
     """All scenarios once. The tools take turns in each, so that a slow minute hits all alike.
     Returns {tool: {scenario: measurement}} and {tool: {moment: bytes}}."""
     runs = {tool.name: {} for tool in [*participants, copy]}
@@ -56,7 +56,7 @@ def one_round(participants, copy, corpus, verify):
         if verify and not tools.same_tree(corpus.path, tool.restored()):
             raise SystemExit(f"bench: what {tool.name} restored differs from the corpus")
     for tool in [*participants, copy]:
-        tools.remove_tree(tool.target)
+        tools.set_aside(tool.target, work)
     each("check", lambda tool: tool.check())
 
     for number in range(2, BACKUPS - 1):
@@ -91,7 +91,7 @@ def local_part(work, corpus, program, names, rounds, results):
     for number in range(rounds + 1):
         print(f"bench: round {number} of {rounds}" if number else "bench: warm-up", flush=True)
         turn = tools.rotated(participants, number)
-        runs, sizes = one_round(turn, copy, corpus, verify=number == 0)
+        runs, sizes = one_round(turn, copy, corpus, work, verify=number == 0)
         if number:
             tools.append(results["rounds"], runs)
             tools.append(results["sizes"], sizes)
@@ -170,6 +170,7 @@ def main():
                                             "--dirty"])}
     folder = work / "results" if small else ROOT / "bench/results"
     done = []
+    tools.remove_tree(tools.attic(work))
     try:
         if "local" in parts:
             local_part(work, corpus, program, names, rounds, results)
@@ -180,6 +181,7 @@ def main():
     finally:
         if done:  # what was measured is kept although the other part failed
             write(results, done, folder)
+        tools.remove_tree(tools.attic(work))
 
 
 if __name__ == "__main__":

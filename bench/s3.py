@@ -43,7 +43,7 @@ class Round:
     @staticmethod
     def remove_(who):
         for tool in who:
-            tools.remove_tree(tool.folder)
+            tools.set_aside(tool.folder, tool.folder.parent)
 
     def there_and_back_(self, who, there, back, again=None):
         for tool in who:

@@ -64,11 +64,27 @@ class Removals:
     remembered = 365  # seconds: RECENTCY_MIN + RECENTCY_DIRTY of fs/ext4/ialloc.c, and some air
 
 
+def attic(work):
+    return work / "attic"
+
+
+def set_aside(path, work):
+    """Moves a restored tree out of the way, or removes it when space gets short."""
+    if not path.exists():
+        return
+    attic(work).mkdir(exist_ok=True)
+    if shutil.disk_usage(work).free > 8 * measure(path)[1]:
+        path.rename(attic(work) / str(len(list(attic(work).iterdir()))))
+    else:
+        remove_tree(path)
+
+
 def forget_deletions(*needed):
-    """ext4 shuns inodes that were deleted minutes ago, and looks at each of them again for every
-    file that it creates (recently_deleted in fs/ext4/ialloc.c): after a deleted tree of 100,000
-    files that takes most of a restore's time, or of cp's. So this waits until that is over, has the
-    caches dropped, and reads the folders `needed` in again. Without root the caches stay."""
+    """ext4 without a journal shuns inodes that were deleted minutes ago, and looks at each of them
+    again for every file that it creates (recently_deleted in fs/ext4/ialloc.c): after a deleted
+    tree of 100,000 files that takes most of a restore's time, or of cp's. So this waits until that
+    is over, has the caches dropped, and reads the folders `needed` in again. Without root the caches
+    stay."""
     if Removals.last is not None:
         time.sleep(max(0, Removals.last + Removals.remembered - time.monotonic()))
     os.sync()

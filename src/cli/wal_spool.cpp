@@ -88,7 +88,8 @@ std::set<std::string> names_in(const std::string& directory) {
 
 unsigned wal_threads(const ObjectStore& store, std::uint64_t size) {
   const StoreTraits traits = store.traits();
-  const unsigned wanted = std::max(processors(), traits.remote ? traits.parallelism : 1u);
+  // Some wait for the disk while others compress.
+  const unsigned wanted = std::max(2 * processors(), traits.remote ? traits.parallelism : 1u);
   const std::uint64_t fit = kMemory / (kCopiesInMemory * std::max<std::uint64_t>(size, 1));
   return static_cast<unsigned>(std::clamp<std::uint64_t>(fit, 1, std::min(wanted, kMaxThreads)));
 }
