@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "base/error.h"
-#include "base/one_line.h"
 #include "os/process_stream.h"
 #include "protect/directory_dump.h"
 #include "protect/mariadb_job.h"
@@ -54,7 +53,7 @@ ContentReader command_output(const std::vector<std::string>& command,
     const ProcessResult result = stream->finish();
     if (result.stopped) throw Error(Code::kCancelled, "interrupted");
     if (result.exit_code == 0) return std::size_t{0};
-    throw Error(Code::kInvalid, "the dump failed: " + one_line(result.error_output),
+    throw Error(Code::kInvalid, "the dump failed: " + complaint(result),
                 "nothing was stored as a backup; mend it and run the backup again");
   };
 }

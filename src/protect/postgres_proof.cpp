@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "base/one_line.h"
 #include "objective/assertion.h"
 #include "os/file.h"
 #include "os/process_stream.h"
@@ -22,7 +21,7 @@ namespace {
 void require_loaded(const ProcessResult& result, const std::string& path) {
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
-  throw ProofFailure(path + " cannot be loaded: " + one_line(result.error_output));
+  throw ProofFailure(path + " cannot be loaded: " + complaint(result));
 }
 
 }  // namespace

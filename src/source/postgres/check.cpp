@@ -158,7 +158,13 @@ class Check {
     // A role without pg_read_all_settings does not see it.
     const std::string command =
         connection.value("select setting from pg_settings where name = 'archive_command'");
-    if (mode == "off") {
+    // A stream of ours that is at work now.
+    const std::string streams = connection.value(
+        "select count(*) from pg_replication_slots where active and not temporary and slot_name "
+        "like 'holdfast\\_%'");
+    if (mode == "off" && streams != "0") {
+      good("the log is streamed");
+    } else if (mode == "off") {
       advise("archive_mode is off: restores reach the backups, and no moment between them",
              "set archive_mode = on and archive_command = 'holdfast wal-push %p', or run "
              "holdfast stream SOURCE");
