@@ -116,7 +116,7 @@ std::string PostgresProof::check_position() const {
     throw ProofFailure("recovered to " + reached + ", not to the end at " + expected);
   }
   // What the vault promises and nobody can replay.
-  if (expected_.log && expected_.log->gap) {
+  if (expected_.log && (expected_.log->gap || expected_.log->level_drop)) {
     throw ProofFailure("can be recovered: " + span_text(*expected_.log, expected_.consistent));
   }
   return "recovered to " + reached + ", the vault has the log to " + expected;
