@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "base/one_line.h"
 #include "cli/archive_access.h"
 #include "cli/archive_mariadb_test.h"
 #include "cli/restore_steps.h"
@@ -79,7 +78,7 @@ class ArchiveTest {
     const ProcessResult result = tar.finish();
     if (result.stopped) throw Error(Code::kCancelled, "interrupted");
     if (result.exit_code == 0) return "unpacked";
-    throw Error(Code::kCorrupt, "tar cannot unpack it: " + one_line(result.error_output));
+    throw Error(Code::kCorrupt, "tar cannot unpack it: " + complaint(result));
   }
 
   std::string validate_dump() {

@@ -12,6 +12,7 @@
 #include "cli/context.h"
 #include "cli/session.h"
 #include "os/file.h"
+#include "protect/database_job.h"
 #include "settings/values.h"
 #include "source/mariadb/check.h"
 
@@ -55,15 +56,32 @@ std::vector<SetupFinding> check_paths(const SourceSettings& source) {
   return findings;
 }
 
-std::vector<SetupFinding> check_source(Context& context, const SourceSettings& source) {
-  if (source.postgresql) return check_postgres(*source.postgresql, context.stop);
+// `vault`: null when it cannot be opened, which has been said.
+std::vector<SetupFinding> check_server(Context& context, const SourceSettings& source,
+                                       const Vault* vault) {
+  std::optional<PgBackedUp> before;
+  std::vector<SetupFinding> findings;
+  try {
+    if (vault != nullptr) before = newest_cluster(*vault, source);
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled) throw;
+    findings.push_back({Verdict::kBad, error.message(), error.hint()});
+  }
+  const auto more = check_postgres(*source.postgresql, source.name, before, context.stop);
+  findings.insert(findings.end(), more.begin(), more.end());
+  return findings;
+}
+
+std::vector<SetupFinding> check_source(Context& context, const SourceSettings& source,
+                                       const Vault* vault) {
+  if (source.postgresql) return check_server(context, source, vault);
   if (source.mariadb) return check_mariadb(*source.mariadb, context.stop);
   return check_paths(source);
 }
 
-std::vector<SetupFinding> check_vault(Context& context) {
+std::vector<SetupFinding> check_vault(Context& context, OpenedVault& opened) {
   try {
-    const OpenedVault opened = open_vault(context, Access::kRead);
+    opened = open_vault(context, Access::kRead);
     return {{Verdict::kGood,
              fmt::format("{} opens with this {} key", opened.store->traits().url,
                          role_name(opened.vault->ring().role)),
@@ -106,9 +124,12 @@ int run(Context& context, const CheckOptions& options) {
       sources.push_back(find_source(context.settings(), name));
     }
   }
-  check("vault", check_vault(context));
+  OpenedVault opened;
+  check("vault", check_vault(context, opened));
   if (const auto findings = check_copies(context); !findings.empty()) check("copies", findings);
-  for (const SourceSettings& source : sources) check(source.name, check_source(context, source));
+  for (const SourceSettings& source : sources) {
+    check(source.name, check_source(context, source, opened.vault.get()));
+  }
   Json document{{"findings", tally.json}, {"bad", tally.bad}};
   if (tally.bad == 0) {
     context.output.document(document);

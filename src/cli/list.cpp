@@ -125,6 +125,9 @@ Json span_json(const LogSpan& span) {
   json["to"] = span.to ? Json(format_rfc3339(*span.to, true)) : Json();
   json["stopped"] = span.stopped;
   json[postgresql ? "gap_lsn" : "gap"] = span.gap.empty() ? Json() : Json(span.gap);
+  if (postgresql) {
+    json["wal_level_minimal_lsn"] = span.level_drop.empty() ? Json() : Json(span.level_drop);
+  }
   return json;
 }
 
@@ -142,6 +145,12 @@ std::string span_line(const LogSpan& span) {
         "{}: the log is INTERRUPTED at {}: back up now (holdfast backup database {}), then see "
         "where its files went\n",
         span.source, span.gap, span.source);
+  }
+  if (!span.level_drop.empty()) {
+    line += fmt::format(
+        "{}: at {} the server went on with wal_level = minimal, and log behind that CANNOT be "
+        "replayed: set wal_level = replica, then back up (holdfast backup database {})\n",
+        span.source, span.level_drop, span.source);
   }
   return line;
 }

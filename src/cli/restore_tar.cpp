@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "base/one_line.h"
 #include "base/path.h"
 #include "cli/archive_access.h"
 #include "cli/progress.h"
@@ -84,7 +83,7 @@ void unpack(Context& context, ObjectStore& store, const TarRestore& restore,
   if (result.exit_code == 0) return;
   throw Error(result.error_output.find("No space left") != std::string::npos ? Code::kExhausted
                                                                              : Code::kInvalid,
-              "tar could not unpack all of it: " + one_line(result.error_output),
+              "tar could not unpack all of it: " + complaint(result),
               "what was unpacked stays; mend the cause and run it again");
 }
 

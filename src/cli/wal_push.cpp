@@ -21,6 +21,7 @@
 #include "os/detached.h"
 #include "os/file.h"
 #include "protect/log_archive.h"
+#include "protect/log_level.h"
 #include "source/postgres/commit_index.h"
 #include "source/postgres/wal_file.h"
 
@@ -128,8 +129,11 @@ void WalPush::store(const std::string& name) {
     known.feed(content);
     facts = known.json();
   }
+  const LogName file{source_, stream_, name, {}};
+  const std::string said = facts.dump();
+  mark_level_drop(*opened_.vault, file, said);
   store_log(
-      *opened_.vault, {source_, stream_, name, {}}, content, facts.dump(),
+      *opened_.vault, file, content, said,
       context_.settings().compression > 0 ? context_.settings().compression : kDefaultCompression);
 }
 

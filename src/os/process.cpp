@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/one_line.h"
 #include "os/child.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -190,6 +191,14 @@ ProcessResult run_process(const ProcessOptions& options, std::stop_token stop) {
     return never_started;
   }
   return Run(options, std::move(stop)).finish();
+}
+
+std::string complaint(const ProcessResult& result) {
+  const std::string said = one_line(result.error_output);
+  if (!said.empty()) return said;
+  if (result.timed_out) return "it took too long";
+  if (result.signal != 0) return "signal " + std::to_string(result.signal) + " ended it";
+  return "it ended with " + std::to_string(result.exit_code) + " and said nothing";
 }
 
 }  // namespace holdfast

@@ -40,4 +40,7 @@ inline constexpr std::size_t kProcessOutputLimit = std::size_t{1} << 20;
 // thread.
 ProcessResult run_process(const ProcessOptions& options, std::stop_token stop = {});
 
+// Of a program that failed: what it said, in one line; when it said nothing, how it ended.
+std::string complaint(const ProcessResult& result);
+
 }  // namespace holdfast

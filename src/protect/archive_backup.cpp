@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "base/one_line.h"
 #include "codec/hash.h"
 #include "os/process_stream.h"
 #include "source/mariadb/dump.h"
@@ -30,7 +29,7 @@ void run_dump(const ProcessOptions& options, const std::stop_token& stop, const 
   const ProcessResult result = stream.finish();
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
-  throw Error(Code::kInvalid, "the dump failed: " + one_line(result.error_output), kNothingStored);
+  throw Error(Code::kInvalid, "the dump failed: " + complaint(result), kNothingStored);
 }
 
 ArchiveFormat format_of(const SourceSettings& source) {

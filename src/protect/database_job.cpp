@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "base/error.h"
-#include "base/one_line.h"
 #include "os/process_stream.h"
 #include "protect/directory_dump.h"
 #include "protect/mariadb_job.h"
@@ -13,27 +12,6 @@
 
 namespace holdfast {
 namespace {
-
-// Somebody restored or made another server and gave it the name of the first: its backups would
-// push out those of the first one.
-void refuse_other_cluster(const Vault& vault, const SourceSettings& source,
-                          const PgCluster& cluster) {
-  const std::vector<BackupName> backups = list_backups(vault.store());
-  const auto newest = std::find_if(backups.rbegin(), backups.rend(), [&](const BackupName& name) {
-    return name.backup_class == source.backup_class && name.source == source.name;
-  });
-  if (newest == backups.rend()) return;
-  const auto before = read_backup(vault, *newest).summary.database;
-  if (!before || before->engine != "postgresql" || before->system == cluster.system_identifier) {
-    return;
-  }
-  throw Error(
-      Code::kConflict,
-      "source '" + source.name + "' is another cluster now: system " + cluster.system_identifier +
-          ", " + newest->id() + " is of " + before->system,
-      "give the new cluster a source of its own; if it takes the place of the old one (after "
-      "an upgrade, say): --new-cluster");
-}
 
 bool reads_directly(const PostgresSettings& settings, const PgWalHold& hold) {
   if (settings.read == PgRead::kAuto) return hold.files_are_here();
@@ -54,7 +32,7 @@ ContentReader command_output(const std::vector<std::string>& command,
     const ProcessResult result = stream->finish();
     if (result.stopped) throw Error(Code::kCancelled, "interrupted");
     if (result.exit_code == 0) return std::size_t{0};
-    throw Error(Code::kInvalid, "the dump failed: " + one_line(result.error_output),
+    throw Error(Code::kInvalid, "the dump failed: " + complaint(result),
                 "nothing was stored as a backup; mend it and run the backup again");
   };
 }
@@ -84,6 +62,17 @@ void add_logical_postgres(const Vault& vault, const PostgresSettings& settings, 
 
 }  // namespace
 
+std::optional<PgBackedUp> newest_cluster(const Vault& vault, const SourceSettings& source) {
+  const std::vector<BackupName> backups = list_backups(vault.store());
+  const auto newest = std::find_if(backups.rbegin(), backups.rend(), [&](const BackupName& name) {
+    return name.backup_class == source.backup_class && name.source == source.name;
+  });
+  if (newest == backups.rend()) return std::nullopt;
+  const auto before = read_backup(vault, *newest).summary.database;
+  if (!before || before->engine != "postgresql") return std::nullopt;
+  return PgBackedUp{newest->id(), before->system};
+}
+
 BackupJob database_job(const Vault& vault, const SourceSettings& source, bool new_cluster,
                        const StagingDirectory& staging, Warnings& warnings, std::stop_token stop) {
   BackupJob job;
@@ -96,7 +85,8 @@ BackupJob database_job(const Vault& vault, const SourceSettings& source, bool ne
   const PostgresSettings& settings = *source.postgresql;
   if (settings.method == DatabaseMethod::kPhysical) {
     auto hold = std::make_unique<PgWalHold>(settings, stop);
-    if (!new_cluster) refuse_other_cluster(vault, source, hold->cluster());
+    const auto before = newest_cluster(vault, source);
+    if (before && !new_cluster) require_same_cluster(hold->cluster(), *before, source.name);
     if (reads_directly(settings, *hold)) {
       add_postgres_files(vault, std::move(hold), staging, job, warnings, std::move(stop));
     } else {

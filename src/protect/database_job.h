@@ -1,17 +1,23 @@
 // From a source of class database to a backup job.
 #pragma once
 
+#include <optional>
 #include <stop_token>
 
 #include "protect/backup.h"
 #include "protect/source_job.h"
 #include "settings/settings.h"
+#include "source/postgres/cluster.h"
 
 namespace holdfast {
 
 // The size of chunks of data pages: four pages. Less would make the index of a large cluster longer
 // than what it saves, more would store too much for one changed page.
 inline constexpr std::uint32_t kPageChunk = 32u << 10;
+
+// What the newest backup of a source is of; nothing without one, or when it is of no PostgreSQL
+// server. Throws what reading it throws.
+std::optional<PgBackedUp> newest_cluster(const Vault& vault, const SourceSettings& source);
 
 // Connects and, for a physical backup, puts the server into backup mode until the job has gone.
 // `staging` must live as long as the job. Throws what the server says, with what to do about it,

@@ -253,6 +253,13 @@ RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std
         "leave the target out; for the next time: archive_command = 'holdfast wal-push %p'");
   }
   scope.end = std::max(scope.end, scope.log->end);
+  if (job.standby && scope.log->level_drop) {
+    throw Error(Code::kNotFound,
+                "a standby of this backup could not follow its primary: " +
+                    span_text(*scope.log, scope.consistent),
+                "take a new backup (holdfast backup database " + job.files.backup.source +
+                    "), and make the standby of that one");
+  }
   if (job.target) require_reachable(*scope.log, *job.target, scope.consistent);
   return scope;
 }
@@ -269,7 +276,7 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
     fs::remove(control);
     claim(job.files.target, places);
   }
-  if (scope.log && scope.log->gap && !job.target) {
+  if (scope.log && (scope.log->gap || scope.log->level_drop) && !job.target) {
     warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
   }
   RestoreJob files = wanted;

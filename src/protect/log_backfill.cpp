@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "protect/log_archive.h"
+#include "protect/log_level.h"
 #include "source/postgres/commit_index.h"
 #include "source/postgres/replication.h"
 
@@ -89,6 +90,7 @@ class HoleFiller {
     ++filled_;
   }
   void keep(const Vault& vault, const LogName& name, const std::string& facts) const {
+    mark_level_drop(vault, name, facts);
     store_log(vault, name, bytes_, facts);
     remove_log_pieces(vault, name);
   }

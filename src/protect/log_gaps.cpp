@@ -53,6 +53,7 @@ class GapFinder {
   void collect(const LogFiles& log) {
     std::map<WalSegment, Pieces> pieces;
     for (const LogObject& object : log.objects) {
+      if (const auto drop = parse_level_drop_mark(object.name.file)) note_level_drop(*drop);
       const auto segment = parse_wal_segment(object.name.file, segment_size_);
       if (!segment) continue;
       if (object.name.piece) {
@@ -65,6 +66,17 @@ class GapFinder {
       const auto [at, fresh] = reaches_.try_emplace(segment, some.reach(segment_size_));
       if (fresh && at->second < some.end()) missing_.insert(segment);
     }
+  }
+
+  // Where no backup leads on from.
+  void note_level_drop(const LevelDropMark& drop) {
+    const auto segment = parse_wal_segment(drop.segment, segment_size_);
+    if (!segment || backups_.empty()) return;
+    if (first_segment(*backups_.back().database, segment_size_) > segment->number) return;
+    result_.notes.push_back(fmt::format(
+        "{}: in {} the server went on with wal_level = minimal: the log behind that cannot be "
+        "replayed, and no backup is newer",
+        source_, drop.segment));
   }
 
   // Where recoveries may end: each backup's own timeline, and all that are known.

@@ -12,6 +12,8 @@
 #include "os/file.h"
 #include "protect/log_archive.h"
 #include "protect/log_backfill.h"
+#include "protect/log_continuity.h"
+#include "protect/log_level.h"
 #include "protect/log_listing.h"
 #include "protect/log_patience.h"
 #include "protect/wal_upload.h"
@@ -24,6 +26,13 @@ namespace {
 
 constexpr Duration kStatusEvery = std::chrono::seconds{5};
 
+// What to do with a server that was set back as files.
+constexpr const char* kSetBackHint =
+    "what it writes now must not be taken for what it wrote before: restore it with holdfast "
+    "restore, which begins a timeline of its own; or keep it as it is, with a new full backup and "
+    "a "
+    "log of their own: give it another source name";
+
 // Where the stream has to go on.
 struct Position {
   std::uint32_t timeline = 0;
@@ -31,6 +40,7 @@ struct Position {
   std::uint32_t stored = 0;  // bytes of that segment that are there as pieces
 
   Lsn end() const { return start + stored; }
+  bool operator==(const Position&) const = default;
 };
 
 }  // namespace
@@ -56,6 +66,8 @@ struct LogReceiver::State {
   void check_system(const PgIdentity& identity);
   std::optional<Position> archived() const;
   void check_behind(const PgIdentity& identity, const Position& known) const;
+  void check_same(PgReplication& server, const PgIdentity& identity, const Position& known,
+                  const std::stop_token& stop) const;
   Position on_branch(PgReplication& server, const PgIdentity& identity, const Position& known);
   Position from_slot(const PgIdentity& identity) const;
   void store_history(PgReplication& server, std::uint32_t timeline);
@@ -153,10 +165,32 @@ void LogReceiver::State::check_behind(const PgIdentity& identity, const Position
   if (connection.value("select pg_is_in_recovery()") == "t") {
     throw Error(Code::kUnavailable, what + ": the standby is behind");
   }
-  throw Error(Code::kConflict, what + ": the server was set back to an older state",
-              "what it writes now must not be taken for what it wrote before: restore it with "
-              "holdfast restore, which begins a timeline of its own, or give it a source of its "
-              "own, with another name");
+  throw Error(Code::kConflict, what + ": the server was set back to an older state", kSetBackHint);
+}
+
+// One that was set back and has written more since then has passed the vault's end. What it wrote
+// in the vault's last segment tells.
+void LogReceiver::State::check_same(PgReplication& server, const PgIdentity& identity,
+                                    const Position& known, const std::stop_token& stop) const {
+  if (known.timeline > identity.timeline) return;  // the stream will not start
+  const LogEnd end{options.source, system, known.timeline, known.end(), segment_size};
+  switch (compare_log(vault, server, end, stop)) {
+    case LogContinuity::kSame:
+      return;
+    case LogContinuity::kUnknown:
+      notify(
+          fmt::format("the server has no log before {} any more: that it is the one that the "
+                      "vault has could not be compared",
+                      format_lsn(known.end())));
+      return;
+    case LogContinuity::kOther:
+      throw Error(
+          Code::kConflict,
+          fmt::format("the server's log up to {} on timeline {} is another one than the vault has "
+                      "up to there: the server was set back to an older state, and has gone on",
+                      format_lsn(known.end()), known.timeline),
+          kSetBackHint);
+  }
 }
 
 // A server that was restored to a moment has left the vault's newest timeline before its end, or
@@ -245,6 +279,7 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
     upload.interval = options.interval;
     upload.complete_by_size = true;
     upload.others = options.others;
+    upload.before_object = mark_level_drop;
     uploader = std::make_unique<WalUpload>(
         vault, upload, segment_size,
         [this](const Error& error) { notify("the log waits: " + error.message()); },
@@ -252,10 +287,14 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
   }
   uploader->drain(stop);
   const std::optional<Position> known = archived();
-  if (known) check_behind(identity, *known);
+  Position at{};
+  if (known) {
+    check_behind(identity, *known);
+    at = on_branch(server, identity, *known);
+    if (at == *known) check_same(server, identity, *known, stop);
+  }
   server.ensure_slot(options.slot);
-  Position at =
-      known && !options.skip_gap ? on_branch(server, identity, *known) : from_slot(identity);
+  if (!known || options.skip_gap) at = from_slot(identity);
   start_backfill();
   for (;;) {
     store_history(server, at.timeline);

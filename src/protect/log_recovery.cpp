@@ -22,6 +22,7 @@ struct Listing {
   std::set<std::string> whole;
   std::map<std::string, std::vector<LogName>> pieces;
   std::vector<std::string> histories;
+  std::map<std::string, std::uint32_t> level_drops;  // where, by the segment; the first of each
 };
 
 Listing list_stream(const Vault& vault, const std::string& source, const std::string& stream) {
@@ -31,6 +32,8 @@ Listing list_stream(const Vault& vault, const std::string& source, const std::st
     if (!name) return;
     if (parse_history_file_name(name->file)) {
       listing.histories.push_back(name->file);
+    } else if (const auto drop = parse_level_drop_mark(name->file)) {
+      listing.level_drops.try_emplace(drop->segment, drop->offset);  // listed in order
     } else if (name->piece) {
       listing.pieces[name->file].push_back(*name);
     } else {
@@ -61,7 +64,10 @@ class Planner {
     plan_.timeline = history.timeline();
     for (const std::string& file : listing_.histories) plan_.histories.push_back(name(file));
     find_segments(history);
+    cut_at_marks();
     read_facts();
+    cut_at_facts();
+    sum_up();
     return std::move(plan_);
   }
 
@@ -184,6 +190,49 @@ class Planner {
           step.facts = facts_from_json(nlohmann::json::parse(header.facts));
         },
         stop_);
+  }
+
+  // What is behind the record at `lsn`, which is in the segment `i`, is no use.
+  void cut(std::size_t i, Lsn lsn) {
+    plan_.segments.resize(i + 1);
+    plan_.level_drop = lsn;
+    plan_.gap.reset();
+  }
+
+  void cut_at_marks() {
+    for (std::size_t i = 0; i < plan_.segments.size(); ++i) {
+      const std::string& file = plan_.segments[i].name.file;
+      const auto found = listing_.level_drops.find(file);
+      if (found == listing_.level_drops.end()) continue;
+      const Lsn lsn = number_of(file) * plan_.segment_size + found->second;
+      if (lsn > plan_.begin) return cut(i, lsn);
+    }
+  }
+
+  // The record may go from one segment into the next, and then has no mark.
+  static std::optional<LevelDrop> drop_between(const LogFacts& a, const LogFacts& b) {
+    if (!a.head || !may_drop_level(a.head->bytes)) return std::nullopt;
+    return merge(a, b).level_drop;
+  }
+
+  void cut_at_facts() {
+    for (std::size_t i = 0; i < plan_.segments.size(); ++i) {
+      LogFacts& facts = plan_.segments[i].facts;
+      auto drop = facts.level_drop;
+      if (!drop && i + 1 < plan_.segments.size() &&
+          facts.end_lsn == plan_.segments[i + 1].facts.begin_lsn) {
+        drop = drop_between(facts, plan_.segments[i + 1].facts);
+        if (drop && drop->lsn >= facts.end_lsn) drop.reset();  // that of the next one
+      }
+      if (!drop || drop->lsn <= plan_.begin) continue;
+      facts.last_record_lsn = drop->previous;
+      facts.end_lsn = facts.last_lsn = drop->lsn;
+      facts.head.reset();
+      return cut(i, drop->lsn);
+    }
+  }
+
+  void sum_up() {
     for (const LogStep& step : plan_.segments) {
       plan_.end = std::max(plan_.end, step.facts.last_lsn);
       if (step.facts.last_commit) plan_.last_commit = step.facts.last_commit;
@@ -223,6 +272,12 @@ std::vector<LogName> log_histories(const Vault& vault, const std::string& source
 std::string span_text(const LogPlan& plan, Timestamp backup_consistent) {
   std::string text = format_rfc3339(backup_consistent) + " to ";
   text += plan.last_commit ? moment_text(*plan.last_commit) : format_lsn(plan.end);
+  if (plan.level_drop) {
+    return text + fmt::format(
+                      "; at {} the server went on with wal_level = minimal, and log behind "
+                      "that cannot be replayed",
+                      format_lsn(*plan.level_drop));
+  }
   if (!plan.gap) return text;
   const WalSegment missing{plan.timeline, *plan.gap / plan.segment_size};
   return text + fmt::format("; the log is interrupted at {}: {} is missing", format_lsn(*plan.gap),
@@ -245,6 +300,14 @@ void require_reachable(const LogPlan& plan, const RecoveryTarget& target,
   std::string near;
   if (location.before) near += "; before it there is a commit at " + moment_text(*location.before);
   if (location.after) near += "; after it there is one at " + moment_text(*location.after);
+  const bool reachable = location.reach == Reach::kReachable || location.reach == Reach::kPossible;
+  if (plan.level_drop && !reachable && location.reach != Reach::kBeforeFirst) {
+    refuse(
+        "the log that can be replayed does not have the moment asked for: the server went on with "
+        "wal_level = minimal, and only a backup made after the level was raised again leads to "
+        "what came then" +
+        near + "; without a target it recovers to the end of what can be replayed");
+  }
   switch (location.reach) {
     case Reach::kReachable:
     case Reach::kPossible:
@@ -268,6 +331,22 @@ void require_reachable(const LogPlan& plan, const RecoveryTarget& target,
   }
 }
 
+namespace {
+
+// The segment in which the level drops, with zeros from there on. False when it vanished.
+bool fetch_cut(const Vault& vault, const LogPlan& plan, const LogName& segment,
+               const std::string& path) {
+  auto file = read_log(vault, segment);
+  if (!file) return false;
+  const std::size_t keep = static_cast<std::size_t>(*plan.level_drop % plan.segment_size);
+  file->bytes.resize(std::min(file->bytes.size(), keep));
+  file->bytes.resize(plan.segment_size);
+  write_file_atomic(path, file->bytes, 0600);
+  return true;
+}
+
+}  // namespace
+
 void fetch_log_plan(const Vault& vault, const LogPlan& plan, const std::string& directory,
                     std::stop_token stop) {
   std::vector<LogName> files = plan.histories;
@@ -279,8 +358,12 @@ void fetch_log_plan(const Vault& vault, const LogPlan& plan, const std::string& 
       vault.store(), files.size(),
       [&](std::size_t i) {
         const std::string path = directory + "/" + files[i].file;
-        const auto fetched =
-            fetch_log(vault, files[i], path, [&](ByteView) { return plan.segment_size; });
+        const bool last = i + 1 == files.size();
+        const bool fetched = last && plan.level_drop
+                                 ? fetch_cut(vault, plan, files[i], path)
+                                 : fetch_log(vault, files[i], path, [&](ByteView) {
+                                     return plan.segment_size;
+                                   }).has_value();
         if (!fetched) {
           throw Error(Code::kNotFound, files[i].file + " vanished from the log",
                       "run the restore again");

@@ -29,6 +29,8 @@ struct LogPlan {
   Lsn end = 0;    // of the last whole record that is there
   std::optional<LogMoment> last_commit;
   std::optional<Lsn> gap;  // where the log is interrupted; what is behind was left out
+  // Where the server went on with wal_level = minimal, which nobody can replay; likewise.
+  std::optional<Lsn> level_drop;
 };
 
 enum class FactsWanted {
@@ -57,7 +59,8 @@ void require_reachable(const LogPlan& plan, const RecoveryTarget& target,
 std::string span_text(const LogPlan& plan, Timestamp backup_consistent);
 
 // Brings the files of the plan into `directory`, several at once, in place of what has their names.
-// An unfinished segment is filled up with zeros.
+// An unfinished segment is filled up with zeros, and so is one behind a drop of wal_level: a server
+// stops at the record before, instead of refusing all of it.
 void fetch_log_plan(const Vault& vault, const LogPlan& plan, const std::string& directory,
                     std::stop_token stop);
 

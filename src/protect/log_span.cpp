@@ -18,6 +18,7 @@ struct Reach {
   std::optional<Timestamp> to;
   std::string end;
   std::string gap;
+  std::string level_drop = {};
 };
 
 std::optional<Reach> postgres_reach(const Vault& vault, const BackupSummary& backup,
@@ -28,6 +29,7 @@ std::optional<Reach> postgres_reach(const Vault& vault, const BackupSummary& bac
   Reach reach{std::nullopt, format_lsn(plan->end), ""};
   if (plan->last_commit) reach.to = plan->last_commit->time;
   if (plan->gap) reach.gap = format_lsn(*plan->gap);
+  if (plan->level_drop) reach.level_drop = format_lsn(*plan->level_drop);
   return reach;
 }
 
@@ -98,6 +100,7 @@ std::optional<LogSpan> span_of(const Vault& vault, const std::vector<BackupSumma
   span.to = reach->to;
   span.end = reach->end;
   span.gap = reach->gap;
+  span.level_drop = reach->level_drop;
   span.from = oldest_that_leads_to(vault, backups, *followed, reach->end, stop).consistent;
   return span;
 }

@@ -20,6 +20,7 @@ struct LogSpan {
   std::optional<Timestamp> to;  // the last commit in the log
   std::string end;              // where the log ends: an LSN, a GTID position
   std::string gap;  // behind the newest backup: what is missing, an LSN or a file; empty: nothing
+  std::string level_drop;  // the LSN at which wal_level became minimal; empty: it did not
 };
 
 // One for each source of which `backups` (oldest first) has physical backups of a server that has a

@@ -222,6 +222,7 @@ void LogUploader::store(const Upload& upload) const {
   std::vector<const Vault*> vaults{&vault_};
   vaults.insert(vaults.end(), options_.others.begin(), options_.others.end());
   for (const Vault* vault : vaults) {
+    if (options_.before_object) options_.before_object(*vault, name, upload.facts);
     store_log(*vault, name, upload.content, upload.facts);
     if (upload.whole) remove_log_pieces(*vault, name);
   }

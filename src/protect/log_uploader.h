@@ -28,6 +28,8 @@ struct LogUploadOptions {
   // Copies of the vault in other regions that get everything as well: a position is durable when
   // all have it.
   std::vector<const Vault*> others;
+  // Is called for each vault before an object of a file goes there, with what its header will say.
+  std::function<void(const Vault&, const LogName&, const std::string& facts)> before_object = {};
 };
 
 struct LogUploadStats {

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "base/one_line.h"
 #include "os/process_stream.h"
 #include "protect/database_job.h"
 #include "source/mariadb/dump.h"
@@ -101,7 +100,7 @@ void add_physical(const Vault& vault, const MariadbSettings& settings, const Mar
 }
 
 Error dump_error(const std::string& said) {
-  Error error(Code::kInvalid, "the dump failed: " + one_line(said));
+  Error error(Code::kInvalid, "the dump failed: " + said);
   if (said.find("SHOW CREATE USER") != std::string::npos) {
     error.suggest(
         "with skip_name_resolve the server ignores accounts whose host is a name, and cannot show "
@@ -125,7 +124,7 @@ ContentReader open_dump(const MariadbDumpPlan& plan, const std::shared_ptr<Found
     }
     const ProcessResult result = stream->finish();
     if (result.stopped) throw Error(Code::kCancelled, "interrupted");
-    if (result.exit_code != 0) throw dump_error(result.error_output);
+    if (result.exit_code != 0) throw dump_error(complaint(result));
     watch->check_complete();
     if (has_position) found->position = watch->position();
     return std::size_t{0};

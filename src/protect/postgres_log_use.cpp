@@ -83,7 +83,7 @@ std::uint32_t size_in_header(const Vault& vault, const LogName& name) {
 
 bool looks_like_postgres(const LogFiles& log) {
   return std::all_of(log.objects.begin(), log.objects.end(), [](const LogObject& object) {
-    return wal_file_kind(object.name.file).has_value();
+    return wal_file_kind(object.name.file) || parse_level_drop_mark(object.name.file);
   });
 }
 
@@ -108,6 +108,9 @@ std::optional<std::uint32_t> segment_size_of(const Vault& vault, const LogFiles&
 
 std::optional<WalSegment> wal_segment_of(std::string_view file, std::uint32_t segment_size) {
   const auto kind = wal_file_kind(file);
+  if (const auto mark = parse_level_drop_mark(file)) {
+    return parse_wal_segment(mark->segment, segment_size);
+  }
   if (!kind || *kind == WalFileKind::kHistory) return std::nullopt;
   return parse_wal_segment(file.substr(0, kSegmentDigits), segment_size);
 }

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "base/one_line.h"
 #include "objective/assertion.h"
 #include "os/file.h"
 #include "os/process_stream.h"
@@ -22,7 +21,7 @@ namespace {
 void require_loaded(const ProcessResult& result, const std::string& path) {
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
-  throw ProofFailure(path + " cannot be loaded: " + one_line(result.error_output));
+  throw ProofFailure(path + " cannot be loaded: " + complaint(result));
 }
 
 }  // namespace
@@ -117,7 +116,7 @@ std::string PostgresProof::check_position() const {
     throw ProofFailure("recovered to " + reached + ", not to the end at " + expected);
   }
   // What the vault promises and nobody can replay.
-  if (expected_.log && expected_.log->gap) {
+  if (expected_.log && (expected_.log->gap || expected_.log->level_drop)) {
     throw ProofFailure("can be recovered: " + span_text(*expected_.log, expected_.consistent));
   }
   return "recovered to " + reached + ", the vault has the log to " + expected;

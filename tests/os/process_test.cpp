@@ -28,6 +28,12 @@ ProcessOptions shell(const std::string& script) {
   return options;
 }
 
+TEST(Process, ItsComplaintIsWhatItSaidOrHowItEnded) {
+  EXPECT_EQ(complaint(run_process(shell("echo no >&2; echo ' way' >&2; exit 3"))), "no way");
+  EXPECT_EQ(complaint(run_process(shell("exit 3"))), "it ended with 3 and said nothing");
+  EXPECT_EQ(complaint(run_process(shell("kill -9 $$"))), "signal 9 ended it");
+}
+
 Code code_of(const ProcessOptions& options) {
   try {
     run_process(options);

@@ -83,6 +83,41 @@ TEST(Check, AnArchiveThatFails) {
   EXPECT_NE(bad.find("could not be archived: 000000010000"), std::string::npos) << bad;
 }
 
+// Somebody made another server behind the same address.
+TEST(Check, AnotherClusterUnderTheSameName) {
+  PostgresServer server(with({}));
+  server.start();
+  const Shop shop(server);
+  const std::string id = shop.back_up().at("id").get<std::string>();
+  const Outcome same = shop.expect(0, {"check", "shop"});
+  EXPECT_NE(same.out.find("it is the cluster that " + id + " is of"), std::string::npos)
+      << same.out;
+  PostgresServer other(with({}));
+  other.start();
+  shop.configure(Shop::connection(other));
+  const std::string bad = bad_of(shop);
+  EXPECT_NE(bad.find("source 'shop' is another cluster now"), std::string::npos) << bad;
+  shop.expect(6, {"backup", "database", "shop"});
+  shop.expect(0, {"backup", "database", "shop", "--new-cluster"});
+  EXPECT_EQ(bad_of(shop, 0), "");
+}
+
+// A stream that is at work makes moments: there is nothing to advise.
+TEST(Check, ALogThatIsStreamed) {
+  PostgresServer server(with({}));
+  server.start();
+  const Shop shop(server);
+  const Outcome without = shop.expect(0, {"check", "shop"});
+  EXPECT_NE(without.out.find("archive_mode is off"), std::string::npos) << without.out;
+  Background stream = shop.start("stream.log", {"stream", "shop"});
+  stream.wait_for("receiving from");
+  server.wait_for("SELECT count(*) FROM pg_replication_slots WHERE active AND NOT temporary", "1");
+  const Outcome streamed = shop.expect(0, {"check", "shop"});
+  EXPECT_NE(streamed.out.find("the log is streamed"), std::string::npos) << streamed.out;
+  EXPECT_EQ(streamed.out.find("archive_mode is off"), std::string::npos) << streamed.out;
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+}
+
 TEST(Check, NoServer) {
   const PostgresServer server(with({}));
   const Shop shop(server);

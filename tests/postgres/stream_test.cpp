@@ -215,36 +215,6 @@ TEST_F(Stream, AnotherClusterUnderTheSameNameIsRefused) {
   EXPECT_EQ(other.query("SELECT count(*) FROM pg_replication_slots"), "0");
 }
 
-// A copy of its files was put back: the same system, the same timeline, and soon another log.
-TEST_F(Stream, AServerThatWasSetBackIsRefused) {
-  server_.stop();
-  const auto copy = [](const std::string& from, const std::string& to) {
-    std::filesystem::remove_all(to);
-    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
-    std::filesystem::permissions(to, std::filesystem::perms(0700));
-    give_to_postgres(to);
-  };
-  copy(server_.data(), server_.path() + "/older");
-  server_.start();
-  Background stream = this->stream();
-  stream.wait_for("receiving from");
-  for (int i = 0; i < 3; ++i) {
-    server_.query("INSERT INTO written VALUES (1, " + std::to_string(i) + ", NULL, '')");
-    server_.query("SELECT pg_switch_wal()");
-  }
-  wait_until_durable(server_);
-  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
-  server_.stop();
-  copy(server_.path() + "/older", server_.data());
-  server_.start();
-  Background again = this->stream();
-  EXPECT_EQ(again.wait(), 6) << again.said();
-  EXPECT_NE(again.said().find("was set back to an older state"), std::string::npos) << again.said();
-  EXPECT_NE(again.said().find("holdfast restore"), std::string::npos) << again.said();
-  // Nobody would read it.
-  EXPECT_EQ(server_.query("SELECT count(*) FROM pg_replication_slots"), "0");
-}
-
 class SynchronousStream : public Stream {
  protected:
   SynchronousStream()

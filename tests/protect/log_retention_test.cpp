@@ -168,16 +168,17 @@ TEST_F(LogRetention, WhatIsOfAnUnknownKindStays) {
   EXPECT_EQ(result.streams.at(1).unknown_objects, 1u);
 }
 
-TEST_F(LogRetention, FilesOfABackupsStartAndPartialOnesGoWithTheirSegment) {
+TEST_F(LogRetention, FilesOfABackupsStartMarksAndPartialOnesGoWithTheirSegment) {
   store_segments(*vault_, 3, 6);
-  for (const char* suffix : {".00000028.backup", ".partial"}) {
+  for (const char* suffix : {".00000028.backup", ".00000028.minimal", ".partial"}) {
     store_log(*vault_, log_file(log_segment(3).file + suffix), as_bytes("x"));
     store_log(*vault_, log_file(log_segment(6).file + suffix), as_bytes("x"));
   }
   backup(5);
   later();
   retain_now(*vault_);
-  EXPECT_THAT(log_of(store_), ElementsAre("1:5", log_segment(6).file + ".00000028.backup", "1:6",
+  EXPECT_THAT(log_of(store_), ElementsAre("1:5", log_segment(6).file + ".00000028.backup",
+                                          log_segment(6).file + ".00000028.minimal", "1:6",
                                           log_segment(6).file + ".partial"));
 }
 

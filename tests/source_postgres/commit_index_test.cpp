@@ -107,6 +107,25 @@ TEST(CommitIndex, SaysWhatLiesBehindAGap) {
   EXPECT_EQ(locate(log, {TargetLsn{log[1].last_record_lsn}, true}).reach, Reach::kAfterGap);
 }
 
+TEST(CommitIndex, CountsNothingBehindADropOfTheLevel) {
+  WalMaker log;
+  log.add(WalMaker::wal_level(1));
+  const Lsn last = log.add(WalMaker::commit(10, 100));
+  const Lsn drop = log.add(WalMaker::wal_level(0));
+  log.add(WalMaker::commit(20, 101));
+  log.add(WalMaker::wal_level(1));
+  log.add(WalMaker::restore_point(30, "unreachable"));
+  log.add(WalMaker::wal_level(0));
+  const LogFacts facts = facts_of(log).at(0);
+  ASSERT_TRUE(facts.level_drop);
+  EXPECT_EQ(facts.level_drop->lsn, drop);
+  EXPECT_EQ(facts.level_drop->previous, last);
+  EXPECT_EQ(facts.commits, 1u);
+  EXPECT_EQ(facts.last_commit->xid, 100u);
+  EXPECT_TRUE(facts.restore_points.empty());
+  EXPECT_EQ(facts_from_json(facts_to_json(facts)), facts);
+}
+
 // A commit or restore point that any byte of a segment's end cuts is found where it ends.
 TEST(CommitIndex, FindsWhatASegmentsEndCuts) {
   for (std::size_t before = 0; before <= 112; before += 8) {

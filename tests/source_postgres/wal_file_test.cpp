@@ -85,6 +85,17 @@ TEST(WalFile, KindsOfFiles) {
         "000000010000000000000003.partial.x"}) {
     EXPECT_FALSE(wal_file_kind(name)) << name;
   }
+  // Holdfast's own.
+  const std::string mark = level_drop_mark({1, 3}, 0x3000028, kWalSegmentSize);
+  EXPECT_EQ(mark, "000000010000000000000003.00000028.minimal");
+  EXPECT_FALSE(wal_file_kind(mark));
+  EXPECT_EQ(parse_level_drop_mark(mark)->segment, "000000010000000000000003");
+  EXPECT_EQ(parse_level_drop_mark(mark)->offset, 0x28u);
+  for (const char* name :
+       {"000000010000000000000003.00000028.minima", "x.00000028.minimal",
+        "000000010000000000000003.0000002x.minimal", "000000010000000000000003-00000028.minimal"}) {
+    EXPECT_FALSE(parse_level_drop_mark(name)) << name;
+  }
   EXPECT_EQ(wal_timeline("0000000A.history"), 10u);
   EXPECT_EQ(wal_timeline("000000020000000000000003"), 2u);
   EXPECT_FALSE(wal_timeline("RECOVERYXLOG"));

@@ -32,6 +32,14 @@ WalMaker::Record WalMaker::restore_point(std::int64_t pg_time, const std::string
   return {kRmXlog, kXlogRestorePoint, 0, main};
 }
 
+WalMaker::Record WalMaker::wal_level(std::uint32_t level) {
+  Bytes main;
+  WireWriter out(main);
+  for (const std::uint32_t value : {100u, 8u, 0u, 0u, 64u, level}) out.fixed(value);
+  main.resize(main.size() + 4);  // wal_log_hints, track_commit_timestamp
+  return {kRmXlog, kXlogParameterChange, 0, main};
+}
+
 Lsn WalMaker::add(const Record& record) {
   const Bytes bytes = encode(record);
   const Lsn lsn = put(bytes, bytes.size());

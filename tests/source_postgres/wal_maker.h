@@ -48,6 +48,8 @@ class WalMaker {
   static Record commit(std::int64_t pg_time, std::uint32_t xid = 700);
   static Record abort(std::int64_t pg_time, std::uint32_t xid = 700);
   static Record restore_point(std::int64_t pg_time, const std::string& name);
+  // Of a server that starts with other parameters than before; 0: minimal, 1: replica.
+  static Record wal_level(std::uint32_t level);
 
  private:
   Bytes encode(const Record& record);

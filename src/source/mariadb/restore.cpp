@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "base/one_line.h"
 #include "os/file.h"
 #include "os/identity.h"
 #include "os/process_stream.h"
@@ -105,8 +104,7 @@ struct MariadbImport::State {
     const ProcessResult result = stream.finish();
     if (result.stopped) throw Error(Code::kCancelled, "interrupted");
     if (result.exit_code == 0) return;
-    throw Error(Code::kInvalid,
-                "the server did not take the dump: " + one_line(result.error_output),
+    throw Error(Code::kInvalid, "the server did not take the dump: " + complaint(result),
                 "what came before is in the server: mend it, and restore again from the start");
   }
 

@@ -16,7 +16,8 @@ class Check {
   Check(const PostgresSettings& settings, std::stop_token stop)
       : settings_(settings), stop_(std::move(stop)) {}
 
-  std::vector<SetupFinding> run() {
+  std::vector<SetupFinding> run(const std::string& source,
+                                const std::optional<PgBackedUp>& before) {
     try {
       PgConnection connection(settings_, "", stop_);
       good("connected to " + connection.name());
@@ -24,6 +25,7 @@ class Check {
       good("PostgreSQL " + cluster.version + ", system " + cluster.system_identifier +
            (cluster.in_recovery ? ", a standby" : ""));
       if (settings_.method == DatabaseMethod::kPhysical) {
+        if (before) check_cluster(cluster, *before, source);
         check_replication(connection);
         if (reads_files(cluster)) {
           check_backup_functions(connection);
@@ -49,6 +51,16 @@ class Check {
   }
   void bad(std::string what, std::string hint) {
     findings_.push_back({Verdict::kBad, std::move(what), std::move(hint)});
+  }
+
+  void check_cluster(const PgCluster& cluster, const PgBackedUp& before,
+                     const std::string& source) {
+    try {
+      require_same_cluster(cluster, before, source);
+      good("it is the cluster that " + before.backup + " is of");
+    } catch (const Error& error) {
+      bad(error.message(), error.hint());
+    }
   }
 
   void check_replication(PgConnection& connection) {
@@ -158,7 +170,13 @@ class Check {
     // A role without pg_read_all_settings does not see it.
     const std::string command =
         connection.value("select setting from pg_settings where name = 'archive_command'");
-    if (mode == "off") {
+    // A stream of ours that is at work now.
+    const std::string streams = connection.value(
+        "select count(*) from pg_replication_slots where active and not temporary and slot_name "
+        "like 'holdfast\\_%'");
+    if (mode == "off" && streams != "0") {
+      good("the log is streamed");
+    } else if (mode == "off") {
       advise("archive_mode is off: restores reach the backups, and no moment between them",
              "set archive_mode = on and archive_command = 'holdfast wal-push %p', or run "
              "holdfast stream SOURCE");
@@ -204,8 +222,11 @@ class Check {
 
 }  // namespace
 
-std::vector<SetupFinding> check_postgres(const PostgresSettings& settings, std::stop_token stop) {
-  return Check(settings, std::move(stop)).run();
+std::vector<SetupFinding> check_postgres(const PostgresSettings& settings,
+                                         const std::string& source,
+                                         const std::optional<PgBackedUp>& before,
+                                         std::stop_token stop) {
+  return Check(settings, std::move(stop)).run(source, before);
 }
 
 }  // namespace holdfast

@@ -63,4 +63,16 @@ PgCluster read_cluster(PgConnection& connection) {
   return cluster;
 }
 
+void require_same_cluster(const PgCluster& cluster, const PgBackedUp& before,
+                          const std::string& source) {
+  if (before.system_identifier == cluster.system_identifier) return;
+  throw Error(Code::kConflict,
+              "source '" + source + "' is another cluster now: system " +
+                  cluster.system_identifier + ", " + before.backup + " is of " +
+                  before.system_identifier,
+              "give the new cluster a source of its own; if it takes the place of the old one "
+              "(after an upgrade, say): holdfast backup database " +
+                  source + " --new-cluster, once");
+}
+
 }  // namespace holdfast

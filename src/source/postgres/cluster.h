@@ -32,4 +32,15 @@ struct PgCluster {
 // Throws kUnsupported for a server before 13.
 PgCluster read_cluster(PgConnection& connection);
 
+// The newest backup of a source, and the cluster that it is of.
+struct PgBackedUp {
+  std::string backup;
+  std::string system_identifier;
+};
+
+// Somebody restored or made another server and gave it the name of the first: its backups would
+// push out those of the first one. Throws kConflict when `cluster` is not the one backed up.
+void require_same_cluster(const PgCluster& cluster, const PgBackedUp& before,
+                          const std::string& source);
+
 }  // namespace holdfast

@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "base/one_line.h"
 #include "os/closed_files.h"
 #include "os/file.h"
 
@@ -25,7 +24,7 @@ bool is_final(const std::string& name) { return name.ends_with(".dat") && name !
 void check(const ProcessResult& result, const std::string& directory) {
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
-  const std::string text = "the dump failed: " + one_line(result.error_output);
+  const std::string text = "the dump failed: " + complaint(result);
   if (result.error_output.find("No space left") != std::string::npos) {
     throw Error(Code::kExhausted, text,
                 "nothing was stored as a backup; make room in " + printable(directory) +

@@ -21,6 +21,9 @@ constexpr std::uint32_t kHasInvalidations = 1u << 3;
 constexpr std::uint32_t kHasTwoPhase = 1u << 4;
 constexpr std::uint32_t kHasDroppedStatistics = 1u << 8;
 constexpr std::size_t kRestorePointName = 64;  // MAXFNAMELEN
+// xlog_internal.h, xl_parameter_change: five numbers, then the level, of which minimal is 0.
+constexpr std::size_t kBeforeWalLevel = 5 * 4;
+constexpr std::uint32_t kMinimal = 0;
 
 void skip_array(WireReader& in, std::uint64_t element_size) {
   const std::uint64_t bytes = in.fixed<std::uint32_t>() * element_size;
@@ -90,6 +93,11 @@ std::optional<LogEvent> parse_log_operation(const WalRecord& record, LogEvent ev
       event.timeline = in.fixed<std::uint32_t>();
       event.previous_timeline = in.fixed<std::uint32_t>();
       return event;
+    case kXlogParameterChange:
+      in.raw(kBeforeWalLevel);
+      if (in.fixed<std::uint32_t>() != kMinimal) return std::nullopt;
+      event.kind = LogEventKind::kMinimalLevel;
+      return event;
     default:
       return std::nullopt;
   }
@@ -101,6 +109,7 @@ std::optional<LogEvent> parse_log_event(const WalRecord& record) {
   LogEvent event;
   event.lsn = record.lsn;
   event.end_lsn = record.end_lsn;
+  event.previous = record.previous;
   try {
     if (record.rmid == kRmXact) return parse_transaction(record, std::move(event));
     if (record.rmid == kRmXlog) return parse_log_operation(record, std::move(event));
@@ -128,6 +137,12 @@ std::optional<LogEvent> parse_cut_record(Lsn lsn, Lsn end_lsn, ByteView bytes, i
   return parse_log_event({lsn, end_lsn, header.previous, header.total_length, header.xid,
                           header.rmid, header.info, major, data->main_length,
                           payload.subspan(data->size)});
+}
+
+bool may_drop_level(ByteView bytes) {
+  if (bytes.size() < kRecordHeader) return true;
+  const WalRecordHeader header = parse_record_header(bytes);
+  return header.rmid == kRmXlog && (header.info & kXlogOperation) == kXlogParameterChange;
 }
 
 }  // namespace holdfast

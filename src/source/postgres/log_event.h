@@ -12,12 +12,20 @@
 
 namespace holdfast {
 
-enum class LogEventKind { kCommit, kAbort, kRestorePoint, kCheckpoint, kEndOfRecovery };
+enum class LogEventKind {
+  kCommit,
+  kAbort,
+  kRestorePoint,
+  kCheckpoint,
+  kEndOfRecovery,
+  kMinimalLevel,  // the server goes on with wal_level = minimal: no recovery replays this record
+};
 
 struct LogEvent {
   LogEventKind kind = LogEventKind::kCommit;
   Lsn lsn = 0;
   Lsn end_lsn = 0;
+  Lsn previous = 0;       // where the record before it begins
   Timestamp time{};       // as the server wrote it
   std::uint32_t xid = 0;  // commit and abort; of the prepared transaction where there is one; 0:
                           // unknown, its place is beyond what was kept of the record
@@ -34,5 +42,8 @@ std::optional<LogEvent> parse_log_event(const WalRecord& record);
 // The same from the first bytes of a record that was put together from two inputs. When they are
 // the whole record its checksum is verified; otherwise it cannot be. Throws Error(kCorrupt).
 std::optional<LogEvent> parse_cut_record(Lsn lsn, Lsn end_lsn, ByteView bytes, int major);
+
+// Whether the record of which these are the first bytes may be a kMinimalLevel.
+bool may_drop_level(ByteView bytes);
 
 }  // namespace holdfast

@@ -103,6 +103,9 @@ void add_rest(LogFacts& facts, const LogFacts& b) {
     facts.last_record_lsn = b.last_record_lsn;
     facts.last_lsn = b.last_lsn;
   }
+  if (b.head) facts.head = b.head;
+  if (facts.level_drop) return;
+  facts.level_drop = b.level_drop;
   facts.commits += b.commits;
   facts.aborts += b.aborts;
   if (!facts.first_commit) facts.first_commit = b.first_commit;
@@ -116,7 +119,6 @@ void add_rest(LogFacts& facts, const LogFacts& b) {
   facts.more_restore_points += b.more_restore_points;
   std::copy(b.timeline_changes.begin(), b.timeline_changes.end(),
             std::back_inserter(facts.timeline_changes));
-  if (b.head) facts.head = b.head;
 }
 
 }  // namespace
@@ -124,6 +126,7 @@ void add_rest(LogFacts& facts, const LogFacts& b) {
 bool xid_precedes(std::uint32_t a, std::uint32_t b) { return static_cast<std::int32_t>(a - b) < 0; }
 
 void add_event(LogFacts& facts, const LogEvent& event) {
+  if (facts.level_drop) return;
   switch (event.kind) {
     case LogEventKind::kCommit:
     case LogEventKind::kAbort:
@@ -139,6 +142,9 @@ void add_event(LogFacts& facts, const LogEvent& event) {
       return;
     case LogEventKind::kEndOfRecovery:
       add_timeline_change(facts, event);
+      return;
+    case LogEventKind::kMinimalLevel:
+      facts.level_drop = LevelDrop{event.lsn, event.previous};
       return;
   }
 }

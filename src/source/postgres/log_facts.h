@@ -42,6 +42,15 @@ struct TimelineChange {
   bool operator==(const TimelineChange&) const = default;
 };
 
+// From the record at `lsn` on the server wrote too little to be replayed: wal_level = minimal. Only
+// a backup made after the level was raised leads on, and such a backup begins with a new segment.
+struct LevelDrop {
+  Lsn lsn = 0;
+  Lsn previous = 0;  // where the record before it begins
+
+  bool operator==(const LevelDrop&) const = default;
+};
+
 inline constexpr std::size_t kMaxRestorePoints = 256;
 
 // A record that the beginning or end of the stretch cuts is counted by neither of two neighbours;
@@ -71,6 +80,8 @@ struct LogFacts {
   std::vector<RestorePoint> restore_points = {};
   std::uint64_t more_restore_points = 0;  // beyond kMaxRestorePoints
   std::vector<TimelineChange> timeline_changes = {};
+  // The first one. What happened behind it is not counted above.
+  std::optional<LevelDrop> level_drop = {};
 
   std::optional<CutRecordTail> tail = {};
   std::optional<CutRecordHead> head = {};
@@ -94,6 +105,7 @@ std::vector<LogFacts> join(const std::vector<LogFacts>& facts);
 
 // Readers of a later version may find more members; unknown ones are ignored. from_json throws
 // Error(kCorrupt).
+inline constexpr const char* kLevelDropFact = "level_drop";  // a member of the object
 nlohmann::json facts_to_json(const LogFacts& facts);
 LogFacts facts_from_json(const nlohmann::json& json);
 

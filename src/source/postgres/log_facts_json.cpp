@@ -82,6 +82,10 @@ void optionals_to_json(const LogFacts& facts, Json& json) {
   if (facts.last_commit) json["last_commit"] = to_json(*facts.last_commit);
   if (facts.latest_end) json["latest_end"] = time_to_json(*facts.latest_end);
   if (facts.last_redo) json["last_redo"] = format_lsn(*facts.last_redo);
+  if (facts.level_drop) {
+    json[kLevelDropFact] = {{"lsn", format_lsn(facts.level_drop->lsn)},
+                            {"previous", format_lsn(facts.level_drop->previous)}};
+  }
   if (facts.tail) json["tail"] = cut_to_json(facts.tail->end_lsn, facts.tail->bytes);
   if (facts.head) json["head"] = cut_to_json(facts.head->lsn, facts.head->bytes);
 }
@@ -91,6 +95,9 @@ void optionals_from_json(const Json& json, LogFacts& facts) {
   facts.last_commit = optional_of(json, "last_commit", moment_of);
   facts.latest_end = optional_of(json, "latest_end", time_of);
   facts.last_redo = optional_of(json, "last_redo", lsn_of);
+  facts.level_drop = optional_of(json, kLevelDropFact, [](const Json& drop) {
+    return LevelDrop{lsn_of(drop.at("lsn")), lsn_of(drop.at("previous"))};
+  });
   facts.tail = optional_of(json, "tail", [](const Json& cut) {
     return CutRecordTail{lsn_of(cut.at("lsn")), cut_bytes(cut)};
   });

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t kDataHeader = 1 + 8 + 8 + 8;
 constexpr std::size_t kKeepaliveSize = 1 + 8 + 8 + 1;
+constexpr std::string_view kGone = "58P01";  // SQLSTATE of a file that is not there
 
 std::uint64_t big_endian(ByteView bytes, std::size_t at) {
   std::uint64_t value = 0;
@@ -129,7 +130,6 @@ void PgReplication::start(const std::string& slot, Lsn from, std::uint32_t timel
   const ExecStatusType status = PQresultStatus(result.get());
   if (status == PGRES_COPY_BOTH) return;
   const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
-  constexpr std::string_view kGone = "58P01";
   const std::string reason = one_line(PQresultErrorMessage(result.get()));
   if (state != nullptr && state == kGone) {
     throw Error(Code::kNotFound, "the server has removed WAL that was not received yet: " + reason,
@@ -175,6 +175,19 @@ void PgReplication::report(Lsn written, Lsn flushed, Timestamp now, bool reply_w
                     static_cast<int>(reply.size())) != 1 ||
       PQflush(connection_.get()) < 0) {
     fail("the stream broke");
+  }
+}
+
+void PgReplication::end_stream() {
+  buffer_.reset();
+  PQputCopyEnd(connection_.get(), nullptr);
+  // What was on its way; how it ended the results tell.
+  for (char* raw = nullptr; PQgetCopyData(connection_.get(), &raw, 0) > 0;) PQfreemem(raw);
+  while (const PqResult result{PQgetResult(connection_.get())}) {
+    if (PQresultStatus(result.get()) != PGRES_FATAL_ERROR) continue;
+    const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+    if (state == nullptr || state != kGone) fail("the stream ended");
+    throw Error(Code::kNotFound, "the server has removed that part of its log");
   }
 }
 

@@ -62,6 +62,9 @@ class PgReplication {
   std::optional<WalMessage> receive(Duration timeout, int wake_fd);
   // Tells how far the log is written and durable on our side.
   void report(Lsn written, Lsn flushed, Timestamp now, bool reply_wanted = false);
+  // Leaves the stream before its end, or behind an early one, so that start() may be called again.
+  // Throws kNotFound when the server had removed what was asked for.
+  void end_stream();
   // After kEnd.
   NextTimeline next_timeline();
 

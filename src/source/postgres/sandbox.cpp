@@ -193,7 +193,7 @@ void make_pg_cluster(const PostgresSettings& settings, int version, const std::s
                std::move(stop));
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
-  throw Error(Code::kInvalid, "no empty cluster could be made: " + one_line(result.error_output));
+  throw Error(Code::kInvalid, "no empty cluster could be made: " + complaint(result));
 }
 
 }  // namespace holdfast

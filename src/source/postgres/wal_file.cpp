@@ -20,6 +20,7 @@ static_assert(std::endian::native == std::endian::little);
 constexpr std::uint16_t kLongHeader = 2;  // XLP_LONG_HEADER
 constexpr std::uint16_t kKnownFlags = 15;
 constexpr std::size_t kSegmentDigits = 24;
+constexpr std::string_view kMinimalMark = ".minimal";
 
 // XLOG_PAGE_MAGIC of each version.
 constexpr std::pair<std::uint16_t, unsigned> kMagics[] = {{0xD106, 13}, {0xD10D, 14}, {0xD110, 15},
@@ -71,6 +72,21 @@ std::optional<WalFileKind> wal_file_kind(std::string_view name) {
   const bool backup = rest.size() == 1 + 8 + 7 && rest[0] == '.' && is_hex(rest.substr(1, 8), 8) &&
                       rest.ends_with(".backup");
   return backup ? std::optional(WalFileKind::kBackup) : std::nullopt;
+}
+
+std::string level_drop_mark(const WalSegment& segment, Lsn record, std::uint32_t segment_size) {
+  return fmt::format("{}.{:08X}{}", segment.name(segment_size), record % segment_size,
+                     kMinimalMark);
+}
+
+std::optional<LevelDropMark> parse_level_drop_mark(std::string_view name) {
+  if (name.size() != kSegmentDigits + 1 + 8 + kMinimalMark.size()) return std::nullopt;
+  const std::string_view segment = name.substr(0, kSegmentDigits);
+  const std::string_view offset = name.substr(kSegmentDigits + 1, 8);
+  const bool mark = is_hex(segment, kSegmentDigits) && name[kSegmentDigits] == '.' &&
+                    is_hex(offset, 8) && name.ends_with(kMinimalMark);
+  if (!mark) return std::nullopt;
+  return LevelDropMark{std::string(segment), hex_value(offset)};
 }
 
 std::optional<WalSegment> parse_wal_segment(std::string_view name, std::uint32_t segment_size) {

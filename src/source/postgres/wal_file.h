@@ -42,6 +42,15 @@ enum class WalFileKind {
 // What PostgreSQL hands to an archive command; nothing for any other name.
 std::optional<WalFileKind> wal_file_kind(std::string_view name);
 
+// SEGMENT.OFFSET.minimal: not PostgreSQL's, but Holdfast's mark beside a segment of which the
+// record at OFFSET says that the server goes on with wal_level = minimal. A listing shows it.
+std::string level_drop_mark(const WalSegment& segment, Lsn record, std::uint32_t segment_size);
+struct LevelDropMark {
+  std::string segment;
+  std::uint32_t offset = 0;
+};
+std::optional<LevelDropMark> parse_level_drop_mark(std::string_view name);
+
 // Nothing when `name` is not the name of a segment, or of one that no server with segments of this
 // size writes.
 std::optional<WalSegment> parse_wal_segment(std::string_view name, std::uint32_t segment_size);

@@ -95,6 +95,7 @@ inline constexpr std::uint8_t kRmXact = 1;
 inline constexpr std::uint8_t kXlogShutdownCheckpoint = 0x00;
 inline constexpr std::uint8_t kXlogOnlineCheckpoint = 0x10;
 inline constexpr std::uint8_t kXlogSwitch = 0x40;
+inline constexpr std::uint8_t kXlogParameterChange = 0x60;
 inline constexpr std::uint8_t kXlogRestorePoint = 0x70;
 inline constexpr std::uint8_t kXlogEndOfRecovery = 0x90;
 inline constexpr std::uint8_t kXlogOperation = 0xf0;  // mask
