@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -33,28 +34,40 @@ std::string size_problem(const LogObject& object, const LogHeader& header,
 }
 
 // Only what a recovery would trip over.
-void require_facts(const LogName& name, const LogHeader& header) {
-  if (wal_file_kind(name.file) != WalFileKind::kSegment) return;
+std::optional<LogFacts> require_facts(const LogName& name, const LogHeader& header) {
+  if (wal_file_kind(name.file) != WalFileKind::kSegment) return std::nullopt;
   const auto facts = nlohmann::json::parse(header.facts);
-  if (!facts.empty()) facts_from_json(facts);
+  if (facts.empty()) return std::nullopt;
+  return facts_from_json(facts);
 }
 
-void require_content(const LogName& name, ByteView content, std::uint32_t segment_size) {
+std::optional<LogFacts> require_content(const LogName& name, ByteView content,
+                                        std::uint32_t segment_size) {
   const auto kind = wal_file_kind(name.file);
   if (kind == WalFileKind::kHistory) {
     TimelineHistory::parse(as_text(content), parse_history_file_name(name.file).value());
-    return;
+    return std::nullopt;
   }
   const auto segment = parse_wal_segment(name.file, segment_size);
-  if (kind != WalFileKind::kSegment || name.piece || !segment) return;
+  if (kind != WalFileKind::kSegment || name.piece || !segment) return std::nullopt;
   try {
     LogFactsBuilder builder(
         WalReaderOptions{segment->start(segment_size), segment->timeline, segment_size});
     builder.feed(content);
+    return builder.facts();
   } catch (const Error& error) {
     // A server of a later version than this program knows.
     if (error.code() != Code::kUnsupported) throw;
+    return std::nullopt;
   }
+}
+
+// What a seam needs.
+void trim(LogFacts& facts) {
+  facts.restore_points = {};
+  facts.timeline_changes = {};
+  if (facts.head) facts.head->bytes = {};
+  if (facts.tail) facts.tail->bytes = {};
 }
 
 bool is_history(const LogName& name) { return parse_history_file_name(name.file).has_value(); }
@@ -62,16 +75,19 @@ bool is_history(const LogName& name) { return parse_history_file_name(name.file)
 }  // namespace
 
 std::string log_object_problem(const Vault& vault, const LogObject& object,
-                               std::uint32_t segment_size, bool read) {
+                               std::uint32_t segment_size, bool read,
+                               std::optional<LogFacts>* facts) {
   try {
     const LogHeader header = read_log_header(vault.store(), vault.ring(), object.name);
     if (auto problem = size_problem(object, header, segment_size); !problem.empty()) return problem;
-    require_facts(object.name, header);
+    const auto said = require_facts(object.name, header);
+    if (facts != nullptr && !object.name.piece) *facts = said;
     // A history is small, and nothing behind it can be judged without it.
     if (!vault.ring().can_read() || (!read && !is_history(object.name))) return "";
     Bytes bytes = vault.store().get(object.name.key());
     const LogContent content = decode_log(bytes, vault.ring(), object.name);
-    require_content(object.name, content.bytes, segment_size);
+    const auto found = require_content(object.name, content.bytes, segment_size);
+    if (facts != nullptr && found) *facts = found;
     return "";
   } catch (const nlohmann::json::exception& error) {
     return std::string("its facts cannot be read: ") + error.what();
@@ -94,6 +110,8 @@ class LogCheck {
   void check_stream(const LogFiles& all, std::vector<BackupSummary> backups);
   LogFiles needed_of(const LogFiles& log, const std::vector<BackupSummary>& backups) const;
   LogFiles check_objects(const LogFiles& log);
+  void check_seams(const LogFiles& log, std::uint32_t segment_size,
+                   const std::vector<std::optional<LogFacts>>& facts);
   bool is_chosen() const;
   void find(std::string object, std::string problem) {
     MutexLock lock(mutex_);
@@ -117,11 +135,13 @@ bool LogCheck::is_chosen() const {
 LogFiles LogCheck::check_objects(const LogFiles& log) {
   std::uint32_t segment_size = 0;
   std::vector<std::string> problems(log.objects.size());
+  std::vector<std::optional<LogFacts>> facts(log.objects.size());
   const auto check = [&](std::size_t i, std::uint32_t size) {
     const LogObject& object = log.objects[i];
     const bool read = vault_.ring().can_read() && is_chosen();
     try {
-      problems[i] = log_object_problem(vault_, object, size, read);
+      problems[i] = log_object_problem(vault_, object, size, read, &facts[i]);
+      if (facts[i]) trim(*facts[i]);
     } catch (const Error& error) {
       // A piece that became whole, or log that was retained no longer.
       if (error.code() != Code::kNotFound) throw;
@@ -142,12 +162,13 @@ LogFiles LogCheck::check_objects(const LogFiles& log) {
     if (segment_size == 0) problems[first] = "is no whole segment";
     // Again, now that its log can be read.
     if (segment_size != 0 && job_.read_percent >= 100) {
-      problems[first] = log_object_problem(vault_, object, segment_size, true);
+      problems[first] = log_object_problem(vault_, object, segment_size, true, &facts[first]);
     }
   }
   at_once(
       vault_.store(), log.objects.size() - first,
       [&](std::size_t i) { check(first + i, segment_size); }, stop_);
+  if (segment_size != 0) check_seams(log, segment_size, facts);
   LogFiles sound{log.source, log.stream, {}};
   for (std::size_t i = 0; i < problems.size(); ++i) {
     if (problems[i].empty()) {
@@ -157,6 +178,28 @@ LogFiles LogCheck::check_objects(const LogFiles& log) {
     }
   }
   return sound;
+}
+
+// Two segments of a timeline that do not belong together: a server was set back, and wrote another
+// log under the names of the first.
+void LogCheck::check_seams(const LogFiles& log, std::uint32_t segment_size,
+                           const std::vector<std::optional<LogFacts>>& facts) {
+  std::map<std::string, const LogFacts*> known;
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    if (facts[i]) known[log.objects[i].name.file] = &*facts[i];
+  }
+  for (const auto& [file, second] : known) {
+    const auto segment = parse_wal_segment(file, segment_size);
+    if (!segment || segment->number == 0) continue;
+    const std::string before =
+        WalSegment{segment->timeline, segment->number - 1}.name(segment_size);
+    const auto first = known.find(before);
+    if (first == known.end()) continue;
+    const std::string problem = seam_problem(*first->second, *second);
+    if (problem.empty()) continue;
+    find(log_prefix(log.source, log.stream) + file + ".hfl",
+         "does not follow " + before + ": " + problem);
+  }
 }
 
 // Who asks about one backup does not ask about the log before it.

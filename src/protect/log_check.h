@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "protect/log_use.h"
 #include "settings/settings.h"
+#include "source/postgres/log_facts.h"
 
 namespace holdfast {
 
@@ -37,9 +39,11 @@ struct LogCheckResult {
 // object and its name; with `read` also every byte opens, and of a whole segment every record of
 // the log is what the server wrote. `segment_size`: 0 when it is not known. Any key reads headers;
 // a key that cannot read content leaves it at that. Throws kNotFound when it vanished, and what
-// else is no matter of the object.
+// else is no matter of the object. `facts` becomes those of a whole segment: of its bytes when they
+// were read, else those that its header has.
 std::string log_object_problem(const Vault& vault, const LogObject& object,
-                               std::uint32_t segment_size, bool read);
+                               std::uint32_t segment_size, bool read,
+                               std::optional<LogFacts>* facts = nullptr);
 
 // A gap, or pieces without a part in the middle, is a finding when it cuts off what recoveries from
 // the backups could reach. Log that only began after a backup is a note, unless that is the newest.

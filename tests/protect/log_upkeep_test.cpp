@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "protect/copy.h"
@@ -13,6 +14,8 @@
 #include "protect/log_world.h"
 #include "protect/repair.h"
 #include "protect/replica.h"
+#include "source/postgres/commit_index.h"
+#include "source_postgres/wal_maker.h"
 #include "store/expect_error.h"
 #include "support/fault_store.h"
 #include "support/locking_store.h"
@@ -514,6 +517,42 @@ TEST_F(LogUpkeep, UploadRetentionAndCopyAtOnce) {
     }
   }
   EXPECT_EQ(findings_of(validate_all(*Vault::open(from, clock, ring_, ""))), "");
+}
+
+// Segment `number` of a log that begins with 3, with so many commits in each.
+Bytes segment_of_log(std::uint64_t number, int commits) {
+  WalMaker::Shape shape;
+  shape.start = 3 * kSegment;
+  WalMaker maker(shape);
+  while (maker.position() < (number + 1) * kSegment) {
+    for (int i = 0; i < commits; ++i) maker.add(WalMaker::commit(i + 1));
+    maker.add_switch();
+  }
+  const ByteView bytes = ByteView(maker.bytes()).subspan((number - 3) * kSegment, kSegment);
+  return {bytes.begin(), bytes.end()};
+}
+
+void store_bytes(const Vault& vault, std::uint64_t number, const Bytes& bytes, bool with_facts) {
+  SegmentFacts facts(number * kSegment, 1, kSegment);
+  facts.feed(bytes);
+  store_log(vault, log_segment(number), bytes, with_facts ? facts.json().dump() : "{}", 1);
+}
+
+TEST_F(LogUpkeep, SegmentsThatDoNotBelongTogetherAreFound) {
+  for (const bool with_facts : {true, false}) {
+    MemoryStore store(clock_);
+    const auto vault = tiny_vault(store, clock_, ring_);
+    store_bytes(*vault, 3, segment_of_log(3, 2), with_facts);
+    store_bytes(*vault, 4, segment_of_log(4, 2), with_facts);
+    EXPECT_EQ(text_of(check(store, 100)), "");
+    store.remove(log_segment(4).key());
+    store_bytes(*vault, 4, segment_of_log(4, 3), with_facts);
+    const std::string found = text_of(check(store, 100));
+    EXPECT_NE(found.find("does not follow " + log_segment(3).file), std::string::npos) << found;
+    EXPECT_EQ(found.find(log_segment(4).key()), 0u) << found;
+    // What the headers know is enough.
+    EXPECT_EQ(text_of(check(store)), with_facts ? found : "");
+  }
 }
 
 }  // namespace

@@ -126,6 +126,42 @@ TEST(CommitIndex, CountsNothingBehindADropOfTheLevel) {
   EXPECT_EQ(facts_from_json(facts_to_json(facts)), facts);
 }
 
+// Segments of two logs, of which the second has `more` commits in the first of its segments and
+// then a record that goes on into the next.
+std::vector<LogFacts> with_cut(int more) {
+  WalMaker log;
+  for (int i = 0; i < more; ++i) log.add(WalMaker::commit(i + 1, 100));
+  log.add({10, 0, 1, Bytes(kSegment)});
+  log.add(WalMaker::commit(50, 109));
+  return facts_of(log);
+}
+
+TEST(LogSeam, IsRightWhereALogGoesOn) {
+  const auto switched = three_segments();
+  EXPECT_EQ(seam_problem(switched[0], switched[1]), "");
+  EXPECT_EQ(seam_problem(switched[1], switched[2]), "");
+  const auto cut = with_cut(1);
+  EXPECT_EQ(seam_problem(cut[0], cut[1]), "");
+  // Neither the same segment nor one further on is a neighbour.
+  EXPECT_EQ(seam_problem(switched[0], switched[2]), "");
+}
+
+TEST(LogSeam, OfTwoLogsIsFound) {
+  const auto one = with_cut(1);
+  const auto two = with_cut(2);
+  const auto switched = three_segments();
+  EXPECT_NE(seam_problem(one[0], two[1]), "");
+  EXPECT_NE(seam_problem(switched[0], one[1]), "");
+  EXPECT_NE(seam_problem(one[0], switched[1]), "");
+  LogFacts other = one[1];
+  other.system_id = 1;
+  EXPECT_NE(seam_problem(one[0], other), "");
+  // Facts of an earlier version of this program.
+  other = two[1];
+  other.first_previous = 0;
+  EXPECT_EQ(seam_problem(one[0], other), "");
+}
+
 // A commit or restore point that any byte of a segment's end cuts is found where it ends.
 TEST(CommitIndex, FindsWhatASegmentsEndCuts) {
   for (std::size_t before = 0; before <= 112; before += 8) {

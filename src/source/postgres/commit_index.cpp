@@ -162,7 +162,10 @@ LogFactsBuilder::LogFactsBuilder(const WalReaderOptions& options)
     : begin_(options.start), reader_(options, [this](const WalRecord& record) { add(record); }) {}
 
 void LogFactsBuilder::add(const WalRecord& record) {
-  if (facts_.first_lsn == 0) facts_.first_lsn = record.lsn;
+  if (facts_.first_lsn == 0) {
+    facts_.first_lsn = record.lsn;
+    facts_.first_previous = record.previous;
+  }
   if (const auto event = parse_log_event(record)) add_event(facts_, *event);
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "source/postgres/wal_format.h"
 
 namespace holdfast {
 
@@ -58,7 +59,10 @@ void add_record_in_between(LogFacts& facts, const CutRecordHead& head, const Cut
   append_cut(bytes, tail.bytes);
   facts.last_record_lsn = head.lsn;
   facts.last_lsn = tail.end_lsn;
-  if (facts.first_lsn == 0) facts.first_lsn = head.lsn;
+  if (facts.first_lsn == 0) {
+    facts.first_lsn = head.lsn;
+    if (bytes.size() >= kRecordHeader) facts.first_previous = parse_record_header(bytes).previous;
+  }
   const auto event = parse_cut_record(head.lsn, tail.end_lsn, bytes, facts.major);
   if (event) add_event(facts, *event);
 }
@@ -98,7 +102,10 @@ void check_neighbours(const LogFacts& a, const LogFacts& b) {
 void add_rest(LogFacts& facts, const LogFacts& b) {
   facts.end_lsn = b.end_lsn;
   facts.timeline = b.timeline;
-  if (facts.first_lsn == 0) facts.first_lsn = b.first_lsn;
+  if (facts.first_lsn == 0) {
+    facts.first_lsn = b.first_lsn;
+    facts.first_previous = b.first_previous;
+  }
   if (b.last_lsn != 0) {
     facts.last_record_lsn = b.last_record_lsn;
     facts.last_lsn = b.last_lsn;
@@ -159,6 +166,19 @@ LogFacts merge(const LogFacts& a, const LogFacts& b) {
   bridge(merged, b.tail);
   add_rest(merged, b);
   return merged;
+}
+
+std::string seam_problem(const LogFacts& a, const LogFacts& b) {
+  if (a.end_lsn != b.begin_lsn || a.major != b.major) return "";
+  if (a.system_id != b.system_id) return "it is of another system";
+  if (b.timeline < a.timeline) return "it is of an earlier timeline";
+  if (a.tail && a.tail->end_lsn == 0) return "";  // a record goes over all of it
+  if (b.tail && !a.head) return "it begins with the rest of a record that is not there";
+  // A record that was begun may have been given up: then the next one comes behind that before it.
+  const Lsn last = b.tail ? a.head->lsn : a.last_record_lsn;
+  if (b.first_previous == 0 || last == 0 || b.first_previous == last) return "";
+  return fmt::format("its first record comes behind one at {}, and the last before it is at {}",
+                     format_lsn(b.first_previous), format_lsn(last));
 }
 
 std::vector<LogFacts> join(const std::vector<LogFacts>& facts) {

@@ -63,6 +63,7 @@ struct LogFacts {
   std::uint64_t system_id = 0;
 
   Lsn first_lsn = 0;        // where the first record begins; 0: there is none
+  Lsn first_previous = 0;   // where the one before that begins, as it says; 0: unknown
   Lsn last_record_lsn = 0;  // where the last whole record begins ...
   Lsn last_lsn = 0;         // ... and ends
   std::uint64_t commits = 0;
@@ -98,6 +99,10 @@ bool xid_precedes(std::uint32_t a, std::uint32_t b);
 // The summary of both; `b` must begin where `a` ends. Throws Error(kInvalid) when it does not, or
 // is of another system, version or earlier timeline; Error(kCorrupt) when the record in between is.
 LogFacts merge(const LogFacts& a, const LogFacts& b);
+
+// What speaks against that the server wrote `b` right behind `a`; "" when nothing does, when they
+// do not touch, or when too little is known.
+std::string seam_problem(const LogFacts& a, const LogFacts& b);
 
 // Copies in which each record that goes over an end is counted where it ends. At gaps nothing is
 // put together. Throws as merge() does, but for gaps.

@@ -78,6 +78,7 @@ auto optional_of(const Json& json, const char* name, Parse parse) {
 }
 
 void optionals_to_json(const LogFacts& facts, Json& json) {
+  if (facts.first_previous != 0) json["first_previous"] = format_lsn(facts.first_previous);
   if (facts.first_commit) json["first_commit"] = to_json(*facts.first_commit);
   if (facts.last_commit) json["last_commit"] = to_json(*facts.last_commit);
   if (facts.latest_end) json["latest_end"] = time_to_json(*facts.latest_end);
@@ -91,6 +92,7 @@ void optionals_to_json(const LogFacts& facts, Json& json) {
 }
 
 void optionals_from_json(const Json& json, LogFacts& facts) {
+  facts.first_previous = optional_of(json, "first_previous", lsn_of).value_or(0);
   facts.first_commit = optional_of(json, "first_commit", moment_of);
   facts.last_commit = optional_of(json, "last_commit", moment_of);
   facts.latest_end = optional_of(json, "latest_end", time_of);
