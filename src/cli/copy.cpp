@@ -1,4 +1,4 @@
-// holdfast copy: a second copy of the vault, without a key.
+// holdfast copy: a second copy of the vault. A key is asked for only when the vault is damaged.
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -43,17 +43,21 @@ std::vector<CopyPlace> destinations(Context& context, const std::string& to) {
 }
 
 int run(Context& context, const CopyOptions& options) {
-  const auto from = open_vault_store(context, Access::kRead);
+  const auto store = open_vault_store(context, Access::kRead);
+  CopySource from(context, *store);
   CopyJob job;
   job.verify = options.verify;
   job.dry_run = options.dry_run;
   job.threads = options.threads.value_or(context.settings().threads);
   Json copies = Json::array();
+  int code = kExitSuccess;
   for (const CopyPlace& place : destinations(context, options.to)) {
-    copies.push_back(copy_to(context, *from, place, job));
+    CopyOutcome outcome = copy_to(context, from, place, job);
+    copies.push_back(std::move(outcome.json));
+    if (code == kExitSuccess) code = outcome.code;
   }
   context.output.document(Json{{"copies", copies}});
-  return kExitSuccess;
+  return code;
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/backup_json.h"
+#include "cli/credential.h"
 #include "cli/progress.h"
 #include "cli/run_log.h"
 #include "store/dry_run_store.h"
@@ -74,7 +76,48 @@ std::string result_text(const std::string& url, const CopyJob& job, const CopyRe
   return text;
 }
 
+// What is damaged and what stayed behind for it; a line each.
+std::string damage_text(const CopyResult& r) {
+  std::string text;
+  for (const CopyDamage& one : r.damage) {
+    text += fmt::format("{} {}: not copied\n", printable(one.object), one.problem);
+  }
+  for (const BackupName& name : r.left_out) {
+    text +=
+        fmt::format("{}: left out{}\n", name.id(), r.needs_key ? "" : ": it needs what is damaged");
+  }
+  return text;
+}
+
+Error damage_error(const std::string& url, const CopyResult& r, const std::string& key_trouble) {
+  const std::string left = r.left_out.empty()
+                               ? "no backup was left out"
+                               : plural(r.left_out.size(), "backup") + " left out of the copy";
+  const std::string heal =
+      "heal the vault: a new backup of the sources, then holdfast prune; or holdfast repair --from "
+      "another copy. The next copy brings what was left out";
+  if (!r.needs_key) {
+    return {Code::kCorrupt,
+            fmt::format("{} of the vault damaged or missing; {}; all else is in {}",
+                        plural(r.damage.size(), "object"), left, url),
+            heal};
+  }
+  return {Code::kCorrupt,
+          fmt::format("{} of the vault damaged, and without a key nobody knows which backups need "
+                      "them ({}): {}",
+                      plural(r.damage.size(), "object"), key_trouble, left),
+          "give a key (--key-file; an operator's is enough) to copy the backups that do not need "
+          "them. To " +
+              heal};
+}
+
 Json result_json(const std::string& url, const CopyJob& job, const CopyResult& r) {
+  Json damage = Json::array();
+  for (const CopyDamage& one : r.damage) {
+    damage.push_back({{"object", one.object}, {"problem", one.problem}});
+  }
+  Json left_out = Json::array();
+  for (const BackupName& name : r.left_out) left_out.push_back(name_json(name));
   return {{"to", url},
           {"objects", r.objects},
           {"bytes", r.bytes},
@@ -84,15 +127,49 @@ Json result_json(const std::string& url, const CopyJob& job, const CopyResult& r
           {"healed", r.healed},
           {"other_writings", r.other_writings},
           {"removed_pieces", r.removed_pieces},
+          {"damage", damage},
+          {"left_out", left_out},
           {"duration_seconds", std::chrono::duration<double>(r.duration).count()},
           {"dry_run", job.dry_run}};
 }
 
+// What of it concerns the source's damage; the exit code.
+int report_damage(Context& context, const std::string& url, const CopyResult& r,
+                  const std::string& key_trouble, std::optional<RunLog>& log, Json& json) {
+  if (r.damage.empty()) return kExitSuccess;
+  const std::string text = damage_text(r);
+  context.output.print(text);
+  const Error error = damage_error(url, r, key_trouble);
+  context.output.error(error);
+  json["error"] = error_json(error);
+  if (log) {
+    log->info(text.substr(0, text.size() - 1));
+    log->failure("copy to " + url, error.message());
+  }
+  return exit_code(error.code());
+}
+
 }  // namespace
 
-Json copy_to(Context& context, ObjectStore& from, const CopyPlace& place, const CopyJob& job) {
+const Vault* CopySource::vault() {
+  if (std::exchange(tried_, true)) return vault_.get();
+  try {
+    if (const auto credential = given_credential(context_)) {
+      vault_ =
+          Vault::open(store_, context_.clock, *credential, context_.settings().cache_directory);
+    }
+  } catch (const Error& error) {
+    // A copy needs no key, so one that does not fit is in nobody's way.
+    if (error.code() == Code::kCancelled || error.code() == Code::kUsage) throw;
+    trouble_ = error.message();
+  }
+  return vault_.get();
+}
+
+CopyOutcome copy_to(Context& context, CopySource& from, const CopyPlace& place, CopyJob job) {
   const std::string& url = place.settings.url;
   const auto to = open_destination(context, place, job.dry_run);
+  job.source_vault = [&from] { return from.vault(); };
   std::optional<RunLog> log;
   if (!job.dry_run) {
     log.emplace(context, "backup", "copy");
@@ -100,16 +177,15 @@ Json copy_to(Context& context, ObjectStore& from, const CopyPlace& place, const 
   }
   const Duration begin = context.clock.monotonic();
   try {
-    const CopyResult result = run_job(context, from, *to, job);
+    const CopyResult result = run_job(context, from.store(), *to, job);
     const std::string text = result_text(url, job, result);
     context.output.note(text);
-    if (log) {
-      log->info(text.substr(0, text.size() - 1));
-      log->duration(context.clock.monotonic() - begin);
-    }
-    Json json = result_json(url, job, result);
-    if (!place.settings.name.empty()) json["name"] = place.settings.name;
-    return json;
+    if (log) log->info(text.substr(0, text.size() - 1));
+    CopyOutcome outcome{result_json(url, job, result), kExitSuccess};
+    outcome.code = report_damage(context, url, result, from.trouble(), log, outcome.json);
+    if (log) log->duration(context.clock.monotonic() - begin);
+    if (!place.settings.name.empty()) outcome.json["name"] = place.settings.name;
+    return outcome;
   } catch (const Error& error) {
     if (log) {
       log->failure("copy to " + url, error.message());

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 
 #include "base/error.h"
@@ -82,7 +83,7 @@ std::string key_file_path(Context& context) {
   return context.settings().key_file;
 }
 
-Credential find_credential(Context& context) {
+std::optional<Credential> given_credential(Context& context) {
   const GlobalOptions& options = context.options;
   if (!options.recovery_code_file.empty() && !options.key_file.empty()) {
     throw Error(Code::kUsage, "--key-file and --recovery-code-file exclude each other",
@@ -99,6 +100,11 @@ Credential find_credential(Context& context) {
   if (std::string text = environment_value("HOLDFAST_PASSPHRASE"); !text.empty()) {
     return Passphrase{std::move(text)};
   }
+  return std::nullopt;
+}
+
+Credential find_credential(Context& context) {
+  if (auto given = given_credential(context)) return *std::move(given);
   if (!can_prompt()) throw no_key();
   return Passphrase{prompt_secret("Passphrase of the vault: ", context.stop)};
 }
@@ -114,6 +120,11 @@ void write_secret_file(const std::string& path, const std::string& text) {
     ::unlink(path.c_str());
     throw;
   }
+}
+
+void require_writable_directory(const std::string& path) {
+  if (::access(path.c_str(), W_OK | X_OK) == 0) return;
+  throw system_error(errno, "cannot write into " + path);
 }
 
 Passphrase new_passphrase(Context& context, const char* variable) {

@@ -2,6 +2,7 @@
 // prompt.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "cli/context.h"
@@ -14,12 +15,19 @@ namespace holdfast {
 // Error(kDenied) when there is nothing, kInvalid when what there is is no key.
 Credential find_credential(Context& context);
 
+// The same without the prompt, for what can be done without a key, too: nothing when none was
+// given.
+std::optional<Credential> given_credential(Context& context);
+
 // The key file that option, environment or configuration name; empty when the key is another thing.
 std::string key_file_path(Context& context);
 
 Credential read_key_file(const std::string& path);
 // Creates `path` with mode 0600, durable; Error(kConflict) when it exists.
 void write_secret_file(const std::string& path, const std::string& text);
+
+// Where a dry run would have a file made. Throws Error(kNotFound), kDenied.
+void require_writable_directory(const std::string& path);
 
 // `variable` of the environment, or asked for twice on a terminal. Throws Error(kDenied) without
 // either, kInvalid when it is empty or both answers differ.

@@ -108,6 +108,7 @@ void refuse_locked_archives(Context& context, ObjectStore& store,
 
 int run(Context& context, const ForgetOptions& options) {
   const auto store = open_any_store(context, options.dry_run ? Access::kRead : Access::kWrite);
+  refuse_writer_key(context, *store, "remove backups");
   std::vector<std::string> wanted = options.backups;
   const std::vector<StoredArchive> archives = take_archives(*store, wanted);
   const std::vector<BackupName> all = list_backups(*store);

@@ -11,12 +11,19 @@
 #include "cli/context.h"
 #include "cli/credential.h"
 #include "cli/session.h"
+#include "cli/terminal.h"
 #include "os/file.h"
 #include "protect/archive_name.h"
+#include "store/dry_run_store.h"
+#include "store/memory_store.h"
 #include "store/s3/probe.h"
 
 namespace holdfast {
 namespace {
+
+struct InitOptions {
+  bool dry_run = false;
+};
 
 struct FirstKey {
   Credential credential;
@@ -49,6 +56,25 @@ FirstKey first_key(Context& context) {
   return key;
 }
 
+// Asks for nothing and makes nothing; the secret opens what a dry run makes, and no more.
+FirstKey key_for_dry_run(Context& context) {
+  FirstKey key;
+  key.credential = KeyFileSecret{random_array<32>()};
+  key.file = key_file_path(context);
+  if (key.file.empty()) {
+    if (environment_value("HOLDFAST_PASSPHRASE").empty() && !can_prompt()) {
+      key.credential = new_passphrase(context, "HOLDFAST_PASSPHRASE");  // says what is missing
+    }
+  } else if (path_exists(key.file)) {
+    key.credential = existing_key_file(key.file);
+  } else {
+    const std::string parent = std::filesystem::path(key.file).parent_path().string();
+    require_writable_directory(parent.empty() ? "." : parent);
+    key.made = true;
+  }
+  return key;
+}
+
 void refuse_existing(ObjectStore& store) {
   if (!vault_id_of(store)) return;
   const bool without_keys = list_objects(store, "keys/").empty();
@@ -59,10 +85,17 @@ void refuse_existing(ObjectStore& store) {
                   : "use it as it is, or choose another place");
 }
 
+constexpr std::string_view kFile = "file://";
+
+// As the store itself would name the place.
+std::string full_url(const std::string& url) {
+  if (is_s3_url(url)) return url;
+  const std::string path = url.starts_with(kFile) ? url.substr(kFile.size()) : url;
+  return std::string(kFile) + std::filesystem::absolute(path).lexically_normal().string();
+}
+
 // What lies within a vault is taken for objects of that one.
-void refuse_within_a_vault(const ObjectStore& store) {
-  constexpr std::string_view kFile = "file://";
-  const std::string url = store.traits().url;
+void refuse_within_a_vault(const std::string& url) {
   if (!url.starts_with(kFile)) return;
   std::filesystem::path path = url.substr(kFile.size());
   while (path.has_relative_path()) {
@@ -90,47 +123,90 @@ KeyRing create_vault(Context& context, ObjectStore& store, const Credential& cre
   return ring;
 }
 
-int run_init(Context& context) {
-  const std::string url = vault_url(context);
+// The place as it is, in which nothing really happens; one that does not exist yet is empty.
+std::unique_ptr<ObjectStore> open_for_dry_run(Context& context, const std::string& url) {
+  OpenStoreOptions options = store_options(context, url);
+  options.read_only = true;
+  try {
+    return std::make_unique<DryRunStore>(open_store(url, options), context.clock);
+  } catch (const Error& error) {
+    if (error.code() != Code::kNotFound) throw;
+  }
+  if (!is_s3_url(url)) {
+    std::filesystem::path path = full_url(url).substr(kFile.size());
+    while (path.has_relative_path() && !path_exists(path)) path = path.parent_path();
+    require_writable_directory(path);
+  }
+  return std::make_unique<MemoryStore>(context.clock);
+}
+
+std::unique_ptr<ObjectStore> open_place(Context& context, const std::string& url, bool dry_run) {
+  if (dry_run) return open_for_dry_run(context, url);
   OpenStoreOptions options = store_options(context, url);
   options.create = true;
-  const auto store = open_store(url, options);
-  refuse_existing(*store);
-  refuse_within_a_vault(*store);
-  if (is_s3_url(url)) {
-    S3Store bucket(url, options.s3, context.clock, context.stop);
-    require_conditions(bucket);
-  }
-  const FirstKey key = first_key(context);
-  VaultId id;
-  try {
-    id = create_vault(context, *store, key.credential).vault;
-  } catch (...) {
-    if (key.made) ::unlink(key.file.c_str());
-    throw;
-  }
-  context.output.print(fmt::format("vault {} in {}\n", to_hex(id), store->traits().url));
+  return open_store(url, options);
+}
+
+int report(Context& context, const std::string& url, const std::string& id, const FirstKey& key) {
+  context.output.print(fmt::format("vault {} in {}\n", id, url));
   context.output.print(key.file.empty()
                            ? std::string("its key: your passphrase\n")
                            : fmt::format("its key: {}{}\n", key.file, key.made ? " (new)" : ""));
   context.output.note(
       "\nWithout the key nobody can read the backups, you included. Print the recovery sheet now\n"
       "and keep it where the disaster does not reach:\n\n  holdfast key recover-sheet\n");
-  context.output.document(Json{{"vault", to_hex(id)},
-                               {"url", store->traits().url},
+  context.output.document(Json{{"vault", id},
+                               {"url", url},
                                {"key_file", key.file.empty() ? Json() : Json(key.file)},
-                               {"key_file_created", key.made}});
+                               {"key_file_created", key.made},
+                               {"dry_run", false}});
   return kExitSuccess;
+}
+
+int report_dry_run(Context& context, const std::string& url, const FirstKey& key) {
+  context.output.print(fmt::format("would make a vault in {}\n", url));
+  context.output.print(key.file.empty() ? std::string("its key would be your passphrase\n")
+                                        : fmt::format("its key would be {}{}\n", key.file,
+                                                      key.made ? ", which would be made" : ""));
+  context.output.document(Json{{"vault", Json()},
+                               {"url", url},
+                               {"key_file", key.file.empty() ? Json() : Json(key.file)},
+                               {"key_file_created", key.made},
+                               {"dry_run", true}});
+  return kExitSuccess;
+}
+
+int run_init(Context& context, const InitOptions& init) {
+  const std::string url = vault_url(context);
+  const auto store = open_place(context, url, init.dry_run);
+  refuse_existing(*store);
+  refuse_within_a_vault(init.dry_run ? full_url(url) : store->traits().url);
+  if (is_s3_url(url) && !init.dry_run) {  // it writes to find out
+    S3Store bucket(url, store_options(context, url).s3, context.clock, context.stop);
+    require_conditions(bucket);
+  }
+  const FirstKey key = init.dry_run ? key_for_dry_run(context) : first_key(context);
+  VaultId id;
+  try {
+    id = create_vault(context, *store, key.credential).vault;
+  } catch (...) {
+    if (key.made && !init.dry_run) ::unlink(key.file.c_str());
+    throw;
+  }
+  if (init.dry_run) return report_dry_run(context, full_url(url), key);
+  return report(context, store->traits().url, to_hex(id), key);
 }
 
 }  // namespace
 
 void add_init_command(Command& root) {
+  const auto o = std::make_shared<InitOptions>();
   root.subcommand("init", "Create a vault and its key")
+      .flag("-n,--dry-run", o->dry_run, "Say what would be made, and check the place; make nothing")
       .examples({"holdfast init --vault /srv/vault --key-file ~/vault.key",
                  "HOLDFAST_PASSPHRASE=... holdfast init --vault file:///srv/vault",
                  "holdfast init    # all from the configuration"})
-      .run(run_init);
+      .run([o](Context& context) { return run_init(context, *o); });
 }
 
 }  // namespace holdfast

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -27,6 +28,7 @@ struct KeyOptions {
   std::string id;
   bool force = false;
   bool yes = false;
+  bool dry_run = false;
   std::string output;
 };
 
@@ -61,6 +63,16 @@ Role role_given(const KeyOptions& options) {
   }
 }
 
+// What making the key file would stumble over.
+void check_new_file(const std::string& path) {
+  if (path_exists(path)) {
+    throw Error(Code::kConflict, printable(path) + " exists",
+                "name a file that does not exist yet");
+  }
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  require_writable_directory(parent.empty() ? "." : parent);
+}
+
 // The new key's credential; writes its file.
 Credential new_credential(Context& context, const KeyOptions& options) {
   if (options.new_key_file.empty()) return new_passphrase(context, "HOLDFAST_NEW_PASSPHRASE");
@@ -69,14 +81,28 @@ Credential new_credential(Context& context, const KeyOptions& options) {
   return secret;
 }
 
+int would_add(Context& context, const KeyOptions& options, Role role) {
+  Json document{{"role", role_name(role)}, {"label", options.label}};
+  if (!options.new_key_file.empty()) {
+    check_new_file(options.new_key_file);
+    document["file"] = options.new_key_file;
+  }
+  context.output.print(fmt::format("would add a {} key\n", role_name(role)));
+  context.output.document(Json{{"key", document}, {"dry_run", true}});
+  return kExitSuccess;
+}
+
 int add(Context& context, const KeyOptions& options) {
   if (options.new_key_file.empty() == !options.new_passphrase) {
     throw Error(Code::kUsage, "say what the new key is",
                 "give either --new-key-file FILE or --new-passphrase");
   }
   const Role role = role_given(options);
-  const OpenedVault opened = open_vault(context, Access::kWrite);
+  const OpenedVault opened =
+      open_vault(context, options.dry_run ? Access::kDryRun : Access::kWrite);
+  refuse_writer(*opened.vault, "add keys");
   const KeyRing ring = opened.vault->ring().restricted_to(role);
+  if (options.dry_run) return would_add(context, options, role);
   const Credential credential = new_credential(context, options);
   const WrappedKey key = wrap_key_ring(ring, credential, options.label, context.clock.now());
   try {
@@ -88,7 +114,7 @@ int add(Context& context, const KeyOptions& options) {
   context.output.print(fmt::format("added {} key {}\n", role_name(role), key.id));
   Json document = key_json(key);
   if (!options.new_key_file.empty()) document["file"] = options.new_key_file;
-  context.output.document(Json{{"key", document}});
+  context.output.document(Json{{"key", document}, {"dry_run", false}});
   return kExitSuccess;
 }
 
@@ -111,7 +137,9 @@ const WrappedKey& find_key(const std::vector<WrappedKey>& keys, const std::strin
 
 int remove(Context& context, const KeyOptions& options) {
   // With the key, so that nobody locks others out of a vault by its address alone.
-  const OpenedVault opened = open_vault(context, Access::kWrite);
+  const OpenedVault opened =
+      open_vault(context, options.dry_run ? Access::kDryRun : Access::kWrite);
+  refuse_writer(*opened.vault, "remove keys");
   const std::vector<WrappedKey> keys = list_keys(*opened.store);
   const WrappedKey key = find_key(keys, options.id);
   const auto restorers = std::count_if(
@@ -120,6 +148,11 @@ int remove(Context& context, const KeyOptions& options) {
     throw Error(Code::kConflict, "this is the last key that can restore",
                 "add another one first: holdfast key add --role restorer; or give --force if an "
                 "exported key or a recovery sheet is in safe hands");
+  }
+  if (options.dry_run) {
+    context.output.print(fmt::format("would remove {} key {}\n", role_name(key.role), key.id));
+    context.output.document(Json{{"removed", key_json(key)}, {"dry_run", true}});
+    return kExitSuccess;
   }
   if (!options.yes && can_prompt() &&
       !prompt_yes(fmt::format("Remove the {} key {} ({})?", role_name(key.role), key.id,
@@ -132,7 +165,7 @@ int remove(Context& context, const KeyOptions& options) {
   context.output.note(
       "Whoever opened the vault with it may have kept what it unlocked: it cannot be taken "
       "back.\n");
-  context.output.document(Json{{"removed", key_json(key)}});
+  context.output.document(Json{{"removed", key_json(key)}, {"dry_run", false}});
   return kExitSuccess;
 }
 
@@ -191,6 +224,7 @@ void add_key_command(Command& root) {
       .text("--new-key-file", o->new_key_file, "Make this key file")
       .flag("--new-passphrase", o->new_passphrase,
             "A passphrase: from $HOLDFAST_NEW_PASSPHRASE or a prompt")
+      .flag("-n,--dry-run", o->dry_run, "Say what would be added; add nothing")
       .examples({"holdfast key add --role writer --label web1 --new-key-file web1.key",
                  "holdfast key add --role restorer --label alice --new-passphrase"})
       .run([o](Context& context) {
@@ -203,6 +237,7 @@ void add_key_command(Command& root) {
   key.subcommand("remove", "Remove a key")
       .argument("ID", o->id, true, "The id, or its beginning")
       .flag("--force", o->force, "Even the last key that can restore")
+      .flag("-n,--dry-run", o->dry_run, "Say what would be removed; remove nothing")
       .flag("-y,--yes", o->yes, "Do not ask")
       .examples({"holdfast key remove 3f2a9c0d11e8b764"})
       .run([o](Context& context) { return remove(context, *o); });

@@ -319,6 +319,7 @@ int extend(Context& context, const LockOptions& options) {
   require_locks(context, bucket);
   const OpenedVault opened =
       open_vault(context, options.dry_run ? Access::kDryRun : Access::kWrite);
+  refuse_writer(*opened.vault, "extend locks");
   const std::vector<BackupName> backups = retained_backups(context, *opened.store);
   const Retained retained = find_retained(
       *opened.vault, backups, context.stop,

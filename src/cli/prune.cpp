@@ -92,6 +92,7 @@ int run(Context& context, const PruneOptions& options) {
   job.dry_run = options.dry_run;
   const OpenedVault opened =
       open_vault(context, options.dry_run ? Access::kDryRun : Access::kWrite);
+  refuse_writer(*opened.vault, "prune the vault");
   std::optional<RunLog> log;
   if (!job.dry_run) {
     log.emplace(context, "backup", "prune");

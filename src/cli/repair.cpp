@@ -132,6 +132,7 @@ int run(Context& context, const RepairOptions& options) {
     job.other = other.get();
   }
   const OpenedVault opened = open_or_restore(context, access, other.get());
+  refuse_writer(*opened.vault, "repair the vault");
   std::optional<RunLog> log;
   if (!job.dry_run) {
     log.emplace(context, "restore", "repair");

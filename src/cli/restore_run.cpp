@@ -210,6 +210,9 @@ std::string restored_text(const RestoreJob& job, const Restored& restored) {
     text += fmt::format("  {} were in place already, {} were written\n", format_size(r.bytes_kept),
                         format_size(r.bytes_written));
   }
+  if (r.damaged > 0) {
+    text += fmt::format("  {} came back with a part lost\n", plural(r.damaged, "file"));
+  }
   if (r.skipped > 0)
     text += fmt::format("  {} existed and stayed\n",
                         r.skipped == 1 ? "1 entry" : format_count(r.skipped) + " entries");

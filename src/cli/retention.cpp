@@ -132,6 +132,7 @@ std::size_t apply_to_archives(Context& context, const RetentionOptions& options,
 
 int apply(Context& context, const RetentionOptions& options) {
   const auto store = open_any_store(context, options.dry_run ? Access::kRead : Access::kWrite);
+  refuse_writer_key(context, *store, "remove backups");
   const RetentionPlan plan = make_plan(context, options, *store);
   const RemovalPlan removal = plan_removal(context, *store, plan.dropped());
   if (!options.dry_run && !removal.free.empty()) remove_backups(context, *store, removal.free);

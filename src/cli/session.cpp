@@ -73,6 +73,25 @@ std::unique_ptr<ObjectStore> open_vault_store(Context& context, Access access) {
   return store;
 }
 
+void refuse_writer(const Vault& vault, std::string_view what) {
+  if (vault.ring().role != Role::kWriter) return;
+  throw Error(Code::kDenied, "a writer key may not " + std::string(what),
+              "use an operator key or a restorer key: --key-file FILE");
+}
+
+void refuse_writer_key(Context& context, ObjectStore& store, std::string_view what) {
+  std::unique_ptr<Vault> vault;
+  try {
+    const auto credential = given_credential(context);
+    if (!credential || !vault_id_of(store)) return;
+    vault = Vault::open(store, context.clock, *credential, "");
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled || error.code() == Code::kUsage) throw;
+    return;  // a key that does not fit says nothing of who this is
+  }
+  refuse_writer(*vault, what);
+}
+
 OpenedVault open_vault(Context& context, Access access) {
   OpenedVault opened;
   // First the store: nobody should type a passphrase for a vault that is not there.

@@ -32,6 +32,10 @@ struct OpenedVault {
 };
 // The vault of the context with the user's key.
 OpenedVault open_vault(Context& context, Access access);
+// What is not a writer's to do; `what` says it: "prune the vault". Throws Error(kDenied).
+void refuse_writer(const Vault& vault, std::string_view what);
+// The same for what needs no key: asks the key that was given, if it opens the vault.
+void refuse_writer_key(Context& context, ObjectStore& store, std::string_view what);
 // Its store alone, for what needs no key; Error(kNotFound) when it holds no vault.
 std::unique_ptr<ObjectStore> open_vault_store(Context& context, Access access);
 

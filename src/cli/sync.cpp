@@ -14,6 +14,7 @@ namespace {
 struct SyncOptions {
   std::string to;
   bool verify = false;
+  bool dry_run = false;
 };
 
 std::vector<CopyPlace> chosen(Context& context, const std::string& name) {
@@ -31,15 +32,19 @@ std::vector<CopyPlace> chosen(Context& context, const std::string& name) {
 // One that fails does not keep the others from their share.
 int copy_all(Context& context, const std::vector<CopyPlace>& places, const SyncOptions& options,
              Json& copies) {
-  const auto from = open_vault_store(context, Access::kRead);
+  const auto store = open_vault_store(context, Access::kRead);
+  CopySource from(context, *store);
   CopyJob job;
   job.verify = options.verify;
+  job.dry_run = options.dry_run;
   job.threads = context.settings().threads;
   int code = kExitSuccess;
   for (const CopyPlace& place : places) {
     if (place.settings.provider_replicates) continue;
     try {
-      copies.push_back(copy_to(context, *from, place, job));
+      CopyOutcome outcome = copy_to(context, from, place, job);
+      copies.push_back(std::move(outcome.json));
+      if (code == kExitSuccess) code = outcome.code;
     } catch (Error& error) {
       if (error.code() == Code::kCancelled) throw;
       error.add_context("copy '" + place.settings.name + "'");
@@ -71,6 +76,7 @@ void add_sync_command(Command& root) {
   root.subcommand("sync", "Bring all copies up to date, and show how far each is behind")
       .text("--to", o->to, "Only this copy of the configuration")
       .flag("--verify", o->verify, "Read everything at the destinations and compare")
+      .flag("-n,--dry-run", o->dry_run, "Say what would be copied; copy nothing")
       .examples({"holdfast sync", "holdfast sync --to west --verify",
                  "BACKUP_BUCKET=backups DR_REGION=us-west-2 holdfast sync"})
       .run([o](Context& context) { return run(context, *o); });

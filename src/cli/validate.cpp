@@ -127,6 +127,7 @@ Json result_json(const ValidateJob& job, const ValidateResult& r) {
   return {{"sound", r.sound()},
           {"findings", findings},
           {"damaged_backups", damaged},
+          {"foreign", r.foreign},
           {"backups", r.backups},
           {"packs", r.packs},
           {"packs_read", r.packs_read},
@@ -193,13 +194,30 @@ int finish_archives(Context& context, const std::vector<ValidatedArchive>& archi
   return code;
 }
 
+// True when there are any.
+bool warn_of_foreign(Output& output, const ValidateResult& r) {
+  if (r.foreign.empty()) return false;
+  constexpr std::size_t kNamed = 20;
+  std::string text = plural(r.foreign.size(), "object") +
+                     " of the vault not named like one of its own. Holdfast neither reads nor "
+                     "removes such objects; look where they come from, and move them away:";
+  for (std::size_t i = 0; i < r.foreign.size() && i < kNamed; ++i) {
+    text += "\n  " + printable(r.foreign[i]);
+  }
+  if (r.foreign.size() > kNamed) text += "\n  ...";
+  output.warning(text);
+  return true;
+}
+
 int finish(Context& context, const ValidateJob& job, const ValidateResult& r,
            const std::vector<ValidatedArchive>& archives) {
   Json document = result_json(job, r);
   for (const std::string& note : r.notes) context.output.note(printable(note) + "\n");
+  const bool foreign = warn_of_foreign(context.output, r);
   if (r.sound()) {
     context.output.note("sound: " + summary_text(job, r) + "\n");
-    return finish_archives(context, archives, std::move(document));
+    const int code = finish_archives(context, archives, std::move(document));
+    return code == kExitSuccess && foreign ? kExitWarnings : code;
   }
   print_validated(context.output, archives);
   document["archives"] = validated_json(archives);
@@ -261,6 +279,7 @@ int run(Context& context, const ValidateOptions& options) {
     const ValidateResult result = run_job(context, *opened.vault, job, options.thaw);
     if (result.sound()) {
       log.info("sound: " + summary_text(job, result));
+      for (const std::string& key : result.foreign) log.warning(key + " is not of the vault");
     } else {
       log.failure(what, fmt::format("{}, {}", plural(result.findings.size(), "finding"),
                                     plural(result.damaged.size(), "damaged backup")));

@@ -12,6 +12,8 @@
 #include "os/clock.h"
 #include "os/mutex.h"
 #include "protect/archive_name.h"
+#include "protect/copy_loss.h"
+#include "protect/copy_mark.h"
 #include "protect/log_copy.h"
 #include "vault/lease.h"
 #include "vault/log_name.h"
@@ -24,18 +26,12 @@ constexpr std::size_t kPart = 4u << 20;
 constexpr int kRounds = 5;
 constexpr int kReadings = 3;
 
-using Sizes = std::map<std::string, std::uint64_t>;
+using Sizes = ObjectSizes;
 
 Sizes sizes_below(ObjectStore& store, std::string_view prefix) {
   Sizes sizes;
   store.list(prefix, [&](const ObjectInfo& info) { sizes[info.key] = info.size; });
   return sizes;
-}
-
-// The hash that the name of a pack or segment stands for; nothing for other objects.
-std::optional<Digest> hash_in_name(const std::string& key) {
-  if (const auto pack = parse_pack_key(key)) return pack->second;
-  return parse_segment_key(key);
 }
 
 class Copy {
@@ -54,12 +50,17 @@ class Copy {
   Error same_place() const;
   void check_destination();
   std::vector<Stage> plan();
+  void read_index(const Stage& backups);
   Stage plan_archives();
   bool has_log(const std::string& key, bool other_size);
   bool needs_copy(const std::string& key, std::uint64_t size, const Sizes& present);
+  bool run_stages(std::vector<Stage>& stages);
   bool run_stage(const Stage& stage);
+  bool prepare(Stage& stage);
+  bool leave_out(Stage& backups);
   bool is_there(const std::string& key, std::uint64_t size, const Digest& digest);
   void copy_one(const std::string& key, std::uint64_t size);
+  void lose(const std::string& key);
   void copy_or_replace(const std::string& key);
   bool copy_whole_of(const std::string& piece);
   void remove_pieces();
@@ -73,6 +74,7 @@ class Copy {
   std::stop_token stop_;
   Sizes wanted_;
   Sizes present_;
+  std::optional<CopyLoss> loss_;  // of this round
   Mutex mutex_;
   bool vanished_ GUARDED_BY(mutex_) = false;
   CopyResult result_ GUARDED_BY(mutex_);
@@ -131,6 +133,7 @@ Copy::Stage Copy::plan_archives() {
 std::vector<Copy::Stage> Copy::plan() {
   wanted_.clear();
   present_ = sizes_below(to_, "");
+  loss_.emplace(from_, to_, CopyListing{wanted_, present_});
   Stage backups{"backups", {}};
   for (const BackupName& name : list_backups(from_)) backups.keys.push_back(name.key());
   std::vector<Stage> stages;
@@ -148,6 +151,7 @@ std::vector<Copy::Stage> Copy::plan() {
   Stage logs = list("logs", {"log/"});
   Stage results = list("results", {"run/", "doom/"});
   Stage index = list("index", {"index/"});
+  read_index(backups);
   Stage packs = list("packs", {"meta/", "data/"});
   Stage keys = list("keys", {"holdfast.json", "keys/"});
   for (const std::string& key : backups.keys) {
@@ -166,6 +170,16 @@ std::vector<Copy::Stage> Copy::plan() {
     stages.push_back(std::move(*stage));
   }
   return stages;
+}
+
+// Only what is new has to be looked after, and what an earlier run left out.
+void Copy::read_index(const Stage& backups) {
+  const bool news = std::any_of(backups.keys.begin(), backups.keys.end(),
+                                [&](const auto& key) { return !present_.contains(key); });
+  const bool marked = std::any_of(present_.begin(), present_.end(),
+                                  [](const auto& object) { return is_copy_mark(object.first); });
+  if ((!news && !marked) || job_.dry_run || !job_.source_vault) return;
+  if (const Vault* vault = job_.source_vault()) loss_->read_index(*vault);
 }
 
 bool Copy::needs_copy(const std::string& key, std::uint64_t size, const Sizes& present) {
@@ -222,32 +236,49 @@ bool Copy::is_there(const std::string& key, std::uint64_t size, const Digest& di
 }
 
 // The object at the source, ready to be committed. Bytes may change on the way: a name that is a
-// hash tells; without one, and without a key, two readings have to agree.
+// hash tells; without one, and without a key, two readings have to agree. Nothing when the bytes
+// are not those of the name.
 std::unique_ptr<StagedObject> Copy::fetch(const std::string& key, std::uint64_t size,
                                           Digest& digest) {
   const auto named = hash_in_name(key);
   Digest wanted = named ? *named : stream(from_, key, size, nullptr);
   for (int left = kReadings; left > 0; --left) {
     auto object = to_.stage();
-    digest = stream(from_, key, size, object.get());
+    try {
+      digest = stream(from_, key, size, object.get());
+    } catch (const Error& error) {
+      if (!named || error.code() != Code::kCorrupt) throw;
+      continue;  // shorter than it was listed
+    }
     if (digest == wanted) return object;
     progress_.bytes -= size;
     if (!named) wanted = digest;  // which of the two was right, the next one tells
   }
+  if (named) return nullptr;
   throw Error(Code::kCorrupt, fmt::format("{} in {} is damaged", key, from_.traits().url),
               "repair the source first: holdfast repair --from URL (of this copy, if it has it)");
 }
 
+// The copy may have kept a good one.
+void Copy::lose(const std::string& key) {
+  const auto info = to_.stat(key);
+  const bool kept = info && stream(to_, key, info->size, nullptr) == hash_in_name(key);
+  loss_->add(key, "its bytes are not those that its name stands for", !kept);
+}
+
 void Copy::copy_one(const std::string& key, std::uint64_t size) {
   Digest digest{};
-  const auto object = fetch(key, size, digest);
+  auto object = fetch(key, size, digest);
+  if (!object) return lose(key);
   const bool created = object->commit(key);
   if (!created && has_log(key, true)) return;  // came there by itself meanwhile
   if (!created && !is_there(key, size, digest)) {
     // Something of another size or content is in the way: a torn copy, or a damaged one. A good
     // one, of another copy at work, stays.
     to_.remove(key);
-    fetch(key, size, digest)->commit(key);
+    object = fetch(key, size, digest);
+    if (!object) return lose(key);
+    object->commit(key);
   }
   if (job_.verify && stream(to_, key, size, nullptr) != digest) {
     throw Error(
@@ -325,6 +356,52 @@ void Copy::remove_pieces() {
   result_.removed_pieces += removed;
 }
 
+// What of a stage is not to be copied because something is lost. False when the source changes.
+bool Copy::prepare(Stage& stage) {
+  if (stage.name == "index" && loss_->has_index() && !loss_->find_missing()) return false;
+  if (!loss_->any_lost()) return true;
+  if (stage.name == "backups") return leave_out(stage);
+  if (stage.name != "index") return true;
+  if (!loss_->has_index()) {
+    stage.keys.clear();  // an index that promises what is not there would be believed
+  } else {
+    loss_->write_reduced_index(stage.keys);
+  }
+  return true;
+}
+
+bool Copy::leave_out(Stage& backups) {
+  bool changing = false;
+  if (loss_->has_index()) loss_->write_marks();
+  std::vector<BackupName> left_out;
+  std::erase_if(backups.keys, [&](const std::string& key) {
+    const BackupName name = parse_backup_key(key).value();
+    const auto fate = loss_->has_index() ? loss_->fate_of(name, stop_) : CopyLoss::Fate::kLeftOut;
+    if (fate == CopyLoss::Fate::kChanging) changing = true;
+    if (fate == CopyLoss::Fate::kLeftOut) left_out.push_back(name);
+    return fate == CopyLoss::Fate::kLeftOut;
+  });
+  MutexLock lock(mutex_);
+  result_.left_out = std::move(left_out);
+  result_.needs_key = !loss_->has_index();
+  return !changing;
+}
+
+bool Copy::run_stages(std::vector<Stage>& stages) {
+  {
+    MutexLock lock(mutex_);
+    result_.left_out.clear();
+  }
+  for (Stage& stage : stages) {
+    if (!prepare(stage) || !run_stage(stage)) return false;
+    if (stage.name == "logs") remove_pieces();
+  }
+  loss_->lift_marks(stop_);
+  MutexLock lock(mutex_);
+  result_.damage = loss_->damage();
+  return true;
+}
+
 CopyResult Copy::run() {
   const Duration begin = system_clock().monotonic();
   check_destination();
@@ -336,14 +413,8 @@ CopyResult Copy::run() {
     refuse_log_removal(to_);
   }
   for (int round = 1;; ++round) {
-    bool complete = true;
-    const std::vector<Stage> stages = plan();
-    for (const Stage& stage : stages) {
-      if (job_.dry_run) break;
-      complete = complete && run_stage(stage);
-      if (complete && stage.name == "logs") remove_pieces();
-    }
-    if (complete) break;
+    std::vector<Stage> stages = plan();
+    if (job_.dry_run || run_stages(stages)) break;
     if (round == kRounds) {
       throw Error(Code::kUnavailable, "the source kept changing while it was copied",
                   "run the copy again when the prune there has ended");

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "protect/copy_mark.h"
 #include "vault/log_name.h"
 #include "vault/vault.h"
 
@@ -43,12 +44,14 @@ class Comparison {
   void miss_log(const LogName& name, const ListedObject& object);
   void see_log(const LogName& name);
   void note_late(Timestamp committed);
+  Timestamp first_missing() const;
 
   const std::vector<ListedObject>& objects_;
   const Timestamp now_;
   std::size_t at_ = 0;
-  std::vector<Committed> present_;  // their objects are there
-  Timestamp first_missing_ = Timestamp::max();
+  std::vector<Committed> present_;            // their objects are there
+  std::vector<const ListedObject*> missing_;  // without which a backup may not be restored
+  std::set<std::string> marks_;               // of what the copying run left out on purpose
   std::optional<Timestamp> first_late_;
   // By the key of their whole file, which comes right behind its pieces.
   std::multimap<std::string, ListedObject> missed_pieces_;
@@ -58,6 +61,7 @@ class Comparison {
 
 void Comparison::see(const ObjectInfo& info) {
   if (is_lease(info.key)) return;
+  if (is_copy_mark(info.key)) marks_.insert(info.key);
   auto name = parse_backup_key(info.key);
   ++status_.content.objects;
   status_.content.bytes += info.size;
@@ -85,7 +89,7 @@ void Comparison::see(const ObjectInfo& info) {
 void Comparison::miss(const ListedObject& object) {
   ++status_.missing_objects;
   status_.missing_bytes += object.size;
-  if (is_needed(object.key)) first_missing_ = std::min(first_missing_, object.modified);
+  if (is_needed(object.key)) missing_.push_back(&object);
   if (parse_backup_key(object.key)) note_late(object.modified);
   if (const auto log = parse_log_key(object.key)) miss_log(*log, object);
 }
@@ -111,10 +115,22 @@ void Comparison::note_late(Timestamp committed) {
   first_late_ = std::min(first_late_.value_or(committed), committed);
 }
 
+// What is damaged at the primary was left out together with the backups that need it: those that
+// are there do not.
+Timestamp Comparison::first_missing() const {
+  Timestamp first = Timestamp::max();
+  for (const ListedObject* object : missing_) {
+    if (!marks_.empty() && marks_.contains(copy_mark(object->key))) continue;
+    first = std::min(first, object->modified);
+  }
+  return first;
+}
+
 ReplicaStatus Comparison::finish() {
   while (at_ < objects_.size()) miss(objects_[at_++]);
+  const Timestamp incomplete = first_missing();
   for (const Committed& backup : present_) {
-    if (backup.time >= first_missing_) {
+    if (backup.time >= incomplete) {
       note_late(backup.time);
     } else {
       keep_newest(status_.content.recovery_points, backup.name);

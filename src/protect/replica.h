@@ -59,10 +59,12 @@ struct ReplicaStatus {
 };
 
 // A backup has arrived when its object is there and every pack and index segment that the primary
-// has and wrote no later, each with its size. What was pruned at the primary does not count; what a
-// prune moved to newer packs is not asked for, since a listing cannot tell whose it is. `now` is
-// the time by the primary's clock, at its listing. Throws Error(kConflict) when the replica holds
-// another vault, and what the store throws. A replica without a vault has everything missing.
+// has and wrote no later, each with its size, but for those that a copying run left out because
+// they are damaged at the primary (it leaves out who needs them, too). What was pruned at the
+// primary does not count; what a prune moved to newer packs is not asked for, since a listing
+// cannot tell whose it is. `now` is the time by the primary's clock, at its listing. Throws
+// Error(kConflict) when the replica holds another vault, and what the store throws. A replica
+// without a vault has everything missing.
 ReplicaStatus measure_replica(const VaultListing& primary, ObjectStore& replica, Timestamp now);
 ReplicaStatus measure_replica(ObjectStore& primary, ObjectStore& replica, Timestamp now);
 

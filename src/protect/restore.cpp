@@ -489,9 +489,9 @@ RestoreResult Restore::run() {
     result_.bytes_written = context_->bytes_written;
     result_.bytes_kept = context_->bytes_kept;
     result_.damaged = context_->damaged;
-    // They were counted when their turn came, and did not get there.
-    result_.files -= context_->failed_files;
-    result_.bytes -= context_->failed_bytes;
+    // They were counted when their turn came, and did not get there, or not whole.
+    result_.files -= context_->failed_files + context_->damaged;
+    result_.bytes -= context_->failed_bytes + context_->damaged_bytes;
     result_.others -= context_->failed_links;
   }
   result_.duration = vault_.clock().monotonic() - begin;

@@ -50,7 +50,7 @@ struct RestoreResult {
   std::uint64_t skipped = 0;     // existed, with Overwrite::kNever
   std::uint64_t stripped = 0;    // no directories: strip_components left no name for them
   std::uint64_t removed = 0;
-  std::uint64_t damaged = 0;  // files that could not be brought back whole
+  std::uint64_t damaged = 0;  // files that could not be brought back whole, not counted in `files`
   Duration duration{};
   bool resumed = false;
 };

@@ -363,6 +363,7 @@ void RestoreWindow::end_file(FileInMaking& file) {
   ++context_.progress.files;
   if (file.damaged) {
     ++context_.damaged;
+    context_.damaged_bytes += entry.size;
     context_.warnings.add(printable(entry.path) + ": damaged: a part of its content is lost");
   }
 }

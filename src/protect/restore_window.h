@@ -70,6 +70,7 @@ struct RestoreContext {
   std::atomic<std::uint64_t> bytes_written{0};
   std::atomic<std::uint64_t> bytes_kept{0};
   std::atomic<std::uint64_t> damaged{0};
+  std::atomic<std::uint64_t> damaged_bytes{0};  // what these files should hold
   // What could not be made at all, each with a warning.
   std::atomic<std::uint64_t> failed_files{0};
   std::atomic<std::uint64_t> failed_bytes{0};

@@ -46,6 +46,11 @@ class Validation {
     MutexLock lock(mutex_);
     result_.findings.push_back({object, problem});
   }
+  // Neither damage nor ours: nothing refers to it, and no command touches it.
+  void note_foreign(const std::string& key) {
+    MutexLock lock(mutex_);
+    result_.foreign.push_back(key);
+  }
   void list_packs();
   void check_small_objects();
   void check_index_against_packs();
@@ -82,7 +87,7 @@ void Validation::list_packs() {
       if (const auto named = parse_pack_key(info.key)) {
         packs_[named->second] = {info.key, info.size};
       } else {
-        find(info.key, "is not named like a pack; nothing refers to it");
+        note_foreign(info.key);
       }
     });
   }
@@ -105,7 +110,7 @@ void Validation::check_small_objects() {
   };
   check("index/", [&](const std::string& key) {
     const auto name = parse_segment_key(key);
-    if (!name) throw Error(Code::kCorrupt, "is not named like an index segment");
+    if (!name) return note_foreign(key);
     Segment::from_memory(*name, read_segment(store, vault_.ring(), *name)).check();
   });
   check("keys/", [&](const std::string& key) { parse_wrapped_key(store.get(key)); });

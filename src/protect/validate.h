@@ -49,6 +49,7 @@ struct DamagedBackup {
 
 struct ValidateResult {
   std::vector<Finding> findings;
+  std::vector<std::string> foreign;  // objects among packs and index that are not ours; no damage
   std::vector<DamagedBackup> damaged;
   std::uint64_t backups = 0;
   std::uint64_t packs = 0;
@@ -68,7 +69,7 @@ struct ValidateResult {
 // size; with read_percent also that the bytes are what was written. A ring that cannot read content
 // checks packs by their hash. Damage is noted as doom (reason damaged), so that the next backup
 // that has the bytes heals it. Of the log of databases the same is asked, and whether it leads on
-// from the backups without a gap.
+// from the backups without a gap. Only an object with a name of ours can be damaged.
 ValidateResult validate(const Vault& vault, const ValidateJob& job, ValidateProgress& progress,
                         std::stop_token stop);
 

@@ -31,15 +31,19 @@ Bytes encode(const Doom& doom) {
 
 std::string write_doom(ObjectStore& store, const KeyRing& ring, const Doom& doom) {
   const std::string name = to_hex(random_array<16>());
+  write_doom_as(store, ring, name, doom);
+  return "doom/" + name;
+}
+
+void write_doom_as(ObjectStore& store, const KeyRing& ring, std::string_view name,
+                   const Doom& doom) {
   const ByteView packed = compress(encode(doom), 1);
   const auto salt = random_array<32>();
   Bytes object = to_bytes(as_bytes(kMagic));
   append(object, salt);
   seal(hkdf(ring.shared, salt, "holdfast doom 1"), counter_nonce(0), associated(ring, name), packed,
        object);
-  const std::string key = "doom/" + name;
-  store.put_new(key, object);
-  return key;
+  store.put_new("doom/" + std::string(name), object);
 }
 
 Doom parse_doom(ByteView object, const KeyRing& ring, std::string_view name) {

@@ -30,6 +30,9 @@ struct StoredDoom {
 
 // Returns the key.
 std::string write_doom(ObjectStore& store, const KeyRing& ring, const Doom& doom);
+// The same under a name of the caller's; one that is there already stays.
+void write_doom_as(ObjectStore& store, const KeyRing& ring, std::string_view name,
+                   const Doom& doom);
 // An object that vanishes while reading was swept: it is left out.
 std::vector<StoredDoom> read_dooms(ObjectStore& store, const KeyRing& ring);
 // One object's bytes; `name` is the last part of its key. Throws Error(kCorrupt).

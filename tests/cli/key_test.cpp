@@ -40,6 +40,67 @@ TEST_F(Keys, AWriterAddsAndCannotRead) {
   EXPECT_EQ(shop_.listing("x"), "(nothing)");
 }
 
+TEST_F(Keys, AWriterDoesNotChangeWhatIsThere) {
+  shop_.expect(0, {"key", "add", "--role", "writer", "--new-key-file", shop_ / "writer"});
+  shop_.wait_for_a_new_second();
+  shop_.write("data/b", "more\n");
+  shop_.backup();
+  const std::string id = shop_.expect_json(0, {"key", "list"}).at("keys")[0].at("id");
+  const std::string before = shop_.listing("vault");
+  const std::vector<std::vector<std::string>> refused{
+      {"forget", "latest", "--yes"},
+      {"retention", "apply", "--keep-last", "1"},
+      {"prune"},
+      {"prune", "--dry-run"},
+      {"repair"},
+      {"lock", "extend", "--period", "30d"},
+      {"key", "add", "--role", "writer", "--new-key-file", shop_ / "x"},
+      {"key", "remove", id, "--yes", "--force"}};
+  for (const auto& words : refused) {
+    const Outcome result = with("writer", words);
+    EXPECT_EQ(result.code, 7) << words[0] << result.err;
+    EXPECT_THAT(result.err, HasSubstr("a writer key may not")) << words[0];
+    EXPECT_THAT(result.err, HasSubstr("use an operator key")) << words[0];
+  }
+  EXPECT_EQ(shop_.listing("vault"), before);
+  EXPECT_EQ(shop_.listing("x"), "(nothing)");
+  shop_.expect(0, {"key", "add", "--role", "operator", "--new-key-file", shop_ / "operator"});
+  EXPECT_EQ(with("operator", {"retention", "apply", "--keep-last", "1"}).code, 0);
+  EXPECT_EQ(with("operator", {"prune"}).code, 0);
+}
+
+TEST_F(Keys, DryRunsChangeNothing) {
+  const std::string id = shop_.expect_json(0, {"key", "list"}).at("keys")[0].at("id");
+  shop_.expect(0, {"key", "add", "--role", "restorer", "--new-key-file", shop_ / "second"});
+  const std::string before = shop_.listing("vault");
+  const std::vector<std::string> add{"key",       "add",      "--role", "writer", "--new-key-file",
+                                     shop_ / "x", "--dry-run"};
+  EXPECT_EQ(shop_.expect_json(0, add).at("key").at("role"), "writer");
+  EXPECT_EQ(shop_.expect_json(0, {"key", "remove", id, "--dry-run"}).at("dry_run"), true);
+  EXPECT_EQ(shop_.listing("vault"), before);
+  EXPECT_EQ(shop_.listing("x"), "(nothing)");
+  shop_.write("x", "in the way");
+  EXPECT_EQ(shop_.expect(6, add).code, 6);
+}
+
+TEST_F(Keys, ADryRunOfInitChecksThePlaceAndMakesNothing) {
+  const auto init = [&](const std::string& place, const std::string& key) {
+    return shop_.run(
+        {"init", "--vault", shop_ / place, "--key-file", shop_ / key, "--dry-run", "--json"});
+  };
+  const Outcome fresh = init("new/vault", "new.key");
+  EXPECT_EQ(fresh.code, 0) << fresh.err;
+  EXPECT_EQ(fresh.document().at("url"), "file://" + (shop_ / "new/vault"));
+  EXPECT_EQ(fresh.document().at("key_file_created"), true);
+  EXPECT_EQ(shop_.listing("new"), "(nothing)");
+  EXPECT_EQ(shop_.listing("new.key"), "(nothing)");
+  EXPECT_EQ(init("vault", "new.key").code, 6) << "it is one already";
+  EXPECT_EQ(init("vault/within", "new.key").code, 6);
+  shop_.write("photos/cat.jpg", "miaow");
+  EXPECT_EQ(init("photos", "new.key").code, 6);
+  EXPECT_EQ(init("new", "none/new.key").code, 4) << "the key file has no place";
+}
+
 TEST_F(Keys, AnOperatorListsAndCannotWriteOrRead) {
   shop_.expect(0, {"key", "add", "--role", "operator", "--new-key-file", shop_ / "operator"});
   EXPECT_EQ(with("operator", {"list"}).code, 0);

@@ -131,8 +131,12 @@ TEST_F(RestoreCommand, DamageIsReportedAndTheRestComesBack) {
   std::filesystem::rename(newest, shop_ / "lost");
   const json document = shop_.expect_json(5, words());
   EXPECT_EQ(document.at("damaged"), 1);
+  EXPECT_EQ(document.at("files"), 2) << "a damaged file is not restored";
   EXPECT_EQ(document.at("error").at("code"), "corrupt");
   EXPECT_EQ(shop_.read("back/data/a"), "first\n");
+  const Outcome text = shop_.expect(5, words({"--overwrite", "if-changed"}));
+  EXPECT_THAT(text.out + text.err, HasSubstr("2 files"));
+  EXPECT_THAT(text.out + text.err, HasSubstr("1 file came back with a part lost"));
 
   // Once the vault is whole again, the same command brings the rest.
   std::filesystem::rename(shop_ / "lost", newest);

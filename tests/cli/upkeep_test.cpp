@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <set>
 
 #include "cli/support.h"
 #include "os/file.h"
@@ -44,6 +45,84 @@ TEST_F(Upkeep, ACopyNeedsNoKeyAndRestores) {
   EXPECT_EQ(back.out, std::string(20'000, 'a')) << back.err;
 }
 
+// Three sources that share nothing; the second one's data is damaged.
+TEST_F(Upkeep, ADamagedPackKeepsBackOnlyWhatNeedsIt) {
+  const auto packs = [&] {
+    std::set<std::string> all;
+    for (const auto& file : std::filesystem::recursive_directory_iterator(shop_ / "vault/data")) {
+      if (file.is_regular_file()) all.insert(file.path().string());
+    }
+    return all;
+  };
+  const auto back_up = [&](const std::string& name) {
+    shop_.write(name + "/file", std::string(30'000, name[0]));
+    return shop_.expect_json(0, {"backup", "files", shop_ / name})
+        .at("backups")[0]
+        .at("id")
+        .get<std::string>();
+  };
+  const std::set<std::string> before = packs();
+  const std::string damaged = back_up("second");
+  std::set<std::string> made = packs();
+  for (const std::string& old : before) made.erase(old);
+  ASSERT_EQ(made.size(), 1u);
+  const std::string third = back_up("third");
+  std::filesystem::rename(*made.begin(), shop_ / "lost");
+
+  shop_.write_config("copies:\n  - {name: offsite, url: " + (shop_ / "copy") + "}\n");
+  const Outcome text = shop_.expect(5, {"copy"});
+  EXPECT_THAT(text.out, HasSubstr("is missing: not copied"));
+  EXPECT_THAT(text.out, HasSubstr(damaged + ": left out"));
+  EXPECT_THAT(text.err, HasSubstr("1 backup left out of the copy"));
+  EXPECT_THAT(text.err, HasSubstr("holdfast repair --from"));
+  const json synced = shop_.expect_json(5, {"sync"});
+  const json& copy = synced.at("copies")[0];
+  EXPECT_EQ(copy.at("left_out").size(), 1u);
+  EXPECT_EQ(copy.at("left_out")[0].at("id"), damaged);
+  EXPECT_EQ(copy.at("damage").size(), 1u);
+  EXPECT_EQ(copy.at("error").at("code"), "corrupt");
+  EXPECT_EQ(synced.at("regions").at(1).at("late_backups"), 1);
+  const auto at_copy = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--vault", shop_ / "copy", "--key-file", shop_ / "key"});
+    return shop_.run(words);
+  };
+  EXPECT_EQ(at_copy({"validate", "--read-data"}).code, 0);
+  EXPECT_EQ(at_copy({"cat", third, shop_ / "third/file"}).out, std::string(30'000, 't'));
+
+  std::filesystem::rename(shop_ / "lost", *made.begin());
+  EXPECT_EQ(shop_.expect_json(0, {"sync"}).at("copies")[0].at("backups"), 1);
+  EXPECT_EQ(at_copy({"cat", damaged, shop_ / "second/file"}).out, std::string(30'000, 's'));
+  EXPECT_EQ(at_copy({"validate", "--read-data"}).code, 0);
+}
+
+TEST_F(Upkeep, ADamagedPackWithoutAKeyKeepsBackAllThatIsNew) {
+  const std::string pack = shop_.find_file("vault/data", "");
+  shop_.write(pack.substr(shop_.path().size() + 1), "rubbish");
+  const Outcome result =
+      shop_.run({"copy", "--vault", shop_ / "vault", "--to", shop_ / "copy", "--json"});
+  EXPECT_EQ(result.code, 5);
+  const json copy = result.document().at("copies")[0];
+  EXPECT_EQ(copy.at("left_out")[0].at("id"), first_);
+  EXPECT_THAT(copy.at("error").at("hint").get<std::string>(), HasSubstr("--key-file"));
+}
+
+TEST_F(Upkeep, ForeignFilesAreAWarning) {
+  shop_.write("vault/data/.DS_Store", "x");
+  shop_.write("vault/index/notes.txt", "x");
+  const Outcome text = shop_.expect(3, {"validate"});
+  EXPECT_THAT(text.err, HasSubstr("data/.DS_Store"));
+  EXPECT_THAT(text.err, HasSubstr("index/notes.txt"));
+  EXPECT_THAT(text.err, HasSubstr("move them away"));
+  const json document = shop_.expect_json(3, {"validate"});
+  EXPECT_EQ(document.at("foreign").size(), 2u);
+  EXPECT_EQ(document.at("sound"), true);
+}
+
+TEST_F(Upkeep, AProperNameWithOtherContentIsDamage) {
+  shop_.write("vault/index/" + std::string(64, 'a'), "x");
+  EXPECT_EQ(shop_.expect_json(5, {"validate"}).at("sound"), false);
+}
+
 TEST_F(Upkeep, CopiesOfTheConfigurationHaveNames) {
   shop_.write_config("copies:\n  - {name: second, url: " + (shop_ / "copy") + "}\n");
   EXPECT_EQ(shop_.expect_json(0, {"copy"}).at("copies")[0].at("to"), shop_ / "copy");
@@ -74,6 +153,11 @@ TEST_F(Upkeep, DryRunsChangeNothing) {
                 .at("copies")[0]
                 .at("objects"),
             3);
+  EXPECT_FALSE(path_exists(shop_ / "copy"));
+  shop_.write_config("copies:\n  - {name: offsite, url: " + (shop_ / "copy") + "}\n");
+  const json synced = shop_.expect_json(3, {"sync", "--dry-run"});
+  EXPECT_GT(synced.at("copies")[0].at("objects"), 3);
+  EXPECT_EQ(synced.at("copies")[0].at("dry_run"), true);
   EXPECT_FALSE(path_exists(shop_ / "copy"));
   EXPECT_EQ(
       shop_.expect_json(0, {"retention", "apply", "--keep-last", "1", "--dry-run"}).at("dropped"),

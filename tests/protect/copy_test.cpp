@@ -138,7 +138,7 @@ TEST_F(CopyVault, VerifyHealsWhatWasFlipped) {
   EXPECT_EQ(objects_of(to_), good);
 }
 
-TEST_F(CopyVault, RefusesTheWrongPlaceAndADamagedSource) {
+TEST_F(CopyVault, RefusesTheWrongPlace) {
   MemoryStore other(clock_);
   tiny_vault(other, clock_, new_key_ring());
   EXPECT_EQ(code_of_copy(from_, other), Code::kConflict);
@@ -148,12 +148,6 @@ TEST_F(CopyVault, RefusesTheWrongPlaceAndADamagedSource) {
   EXPECT_EQ(photos.get("photos/cat.jpg"), to_bytes(as_bytes("miaow")));
   MemoryStore empty(clock_);
   EXPECT_EQ(code_of_copy(empty, to_), Code::kNotFound);
-  const std::string pack = list_objects(from_, "data/")[0].key;
-  Bytes bad = from_.get(pack);
-  bad[20] ^= 1;
-  from_.put(pack, bad);
-  EXPECT_EQ(code_of_copy(from_, to_), Code::kCorrupt);
-  EXPECT_TRUE(list_backups(to_).empty());
 }
 
 TEST_F(CopyVault, DryRunCountsAndWritesNothing) {

@@ -325,6 +325,8 @@ TEST_F(BringBack, RefusesATargetOfAnotherRestore) {
 }
 
 TEST_F(BringBack, ADamagedChunkCostsOneFileAndIsNamed) {
+  const RestoreResult whole = run();
+  job_.target = files_ / "again";
   const std::string pack = [&] {
     const auto index = vault_->load_index();
     const ChunkId id =
@@ -350,6 +352,8 @@ TEST_F(BringBack, ADamagedChunkCostsOneFileAndIsNamed) {
               std::string::npos)
         << path;
   }
+  EXPECT_EQ(result.files + result.damaged, whole.files);
+  EXPECT_LT(result.bytes, whole.bytes);
   EXPECT_GE(wrong, 1u);
   EXPECT_LE(wrong, result.damaged + 1) << "the hard link shares its file's fate";
 }
