@@ -79,7 +79,8 @@ class SetBack : public ::testing::Test {
   std::string older() const { return server_.path() + "/older"; }
 
  protected:
-  PostgresServer server_{PostgresOptions{{"--data-checksums", "--wal-segsize=1"}, {}}};
+  PostgresServer server_{PostgresOptions{{"--data-checksums", "--wal-segsize=1"},
+                                         {"max_wal_size = 64MB", "min_wal_size = 2MB"}}};
   std::optional<Shop> shop_;
 };
 
@@ -119,6 +120,24 @@ TEST_F(SetBack, AServerThatWasNotIsFollowed) {
     server_.start();
     receive();
   }
+}
+
+// Nobody can tell any more, which is said.
+TEST_F(SetBack, ALogThatTheServerHasRemovedIsNotCompared) {
+  insert(1);
+  receive();
+  const std::string last = shop_->log_segments().back();
+  server_.query("SELECT pg_drop_replication_slot('holdfast_shop')");
+  for (int i = 2; i < 6; ++i) {
+    insert(i);
+    server_.query("SELECT pg_switch_wal()");
+  }
+  server_.query("CHECKPOINT");
+  server_.wait_for("SELECT count(*) FROM pg_ls_waldir() WHERE name = '" + last + "'", "0");
+  Background stream = shop_->start("stream.log", {"stream", "shop", "--skip-gap"});
+  stream.wait_for("could not be compared");
+  stream.wait_for("receiving from");
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
 }
 
 TEST_F(SetBack, AndNotYetAtTheVaultsEndIsRefused) {
