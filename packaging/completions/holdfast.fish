@@ -64,7 +64,7 @@ complete -c holdfast -n __holdfast_needs_command -a help -d 'show help'
 complete -c holdfast -n '__fish_seen_subcommand_from backup; and not __fish_seen_subcommand_from database files config all' \
     -a 'database files config all'
 complete -c holdfast -n '__fish_seen_subcommand_from backup; and __fish_seen_subcommand_from files config' -F
-complete -c holdfast -n '__fish_seen_subcommand_from backup restore recover copy region retention prune repair' \
+complete -c holdfast -n '__fish_seen_subcommand_from init backup restore recover copy sync region retention prune repair key' \
     -l dry-run -d 'show what would be done'
 
 complete -c holdfast -n '__fish_seen_subcommand_from list recover retention' -l class -x -a 'database files config'

@@ -94,7 +94,9 @@ Error damage_error(const std::string& url, const CopyResult& r, const std::strin
                                ? "no backup was left out"
                                : plural(r.left_out.size(), "backup") + " left out of the copy";
   const std::string heal =
-      "heal the vault: a new backup of the sources, then holdfast prune; or holdfast repair --from "
+      "heal the vault: holdfast validate all --read-data, which notes the damage, a new backup of "
+      "the "
+      "sources, and holdfast prune; or holdfast repair --from "
       "another copy. The next copy brings what was left out";
   if (!r.needs_key) {
     return {Code::kCorrupt,

@@ -53,7 +53,6 @@ TEST_F(Keys, AWriterDoesNotChangeWhatIsThere) {
       {"prune"},
       {"prune", "--dry-run"},
       {"repair"},
-      {"lock", "extend", "--period", "30d"},
       {"key", "add", "--role", "writer", "--new-key-file", shop_ / "x"},
       {"key", "remove", id, "--yes", "--force"}};
   for (const auto& words : refused) {
