@@ -69,6 +69,7 @@ Json database_json(const BackupSummary& s) {
     json["server_uid"] = known(facts.system);
     json["binlog"] = binlog_json(facts.start);
     json["gtid"] = known(facts.stop);
+    json["settings"] = facts.settings.empty() ? Json() : Json(facts.settings);
   }
   return json;
 }

@@ -270,7 +270,10 @@ int run(Context& context, const RestoreOptions& options) {
   if (options.role == "replica") {
     replica.emplace(context, *opened.vault, job, options.primary);
   }
-  const DatabaseRestore database = database_options(options);
+  DatabaseRestore database = database_options(options);
+  if (replica) {
+    database.accept_gtid = [&replica](const std::string& gtid) { replica->check_log(gtid); };
+  }
   RestoreGuard guard(context, opened, job, !options.into.no_safety_backup);
   const Restored restored = guarded(context, guard, job, [&] {
     Restored done = restore_backup(context, *opened.vault, job, options.thaw, database);

@@ -29,6 +29,10 @@ ReplicaPlan::ReplicaPlan(Context& context, const Vault& vault, const RestoreJob&
   password_ = check_mariadb_primary(primary_, context.stop);
 }
 
+void ReplicaPlan::check_log(const std::string& gtid) const {
+  check_primary_log(primary_, gtid, context_.stop);
+}
+
 void ReplicaPlan::complete(const std::string& gtid) const {
   if (job_.dry_run) return;
   const std::string parent = own_scratch();

@@ -19,6 +19,9 @@ class ReplicaPlan {
   ReplicaPlan(Context& context, const Vault& vault, const RestoreJob& job,
               const std::string& primary);
 
+  // Throws kNotFound when the primary cannot go on from `gtid`, the state that will be restored.
+  void check_log(const std::string& gtid) const;
+
   // After the restore of `job`, which must have brought everything back, to the state of `gtid`.
   void complete(const std::string& gtid) const;
 

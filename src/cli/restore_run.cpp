@@ -91,6 +91,13 @@ void say_scope(Context& context, const RecoveryScope& scope, bool use_log) {
   }
 }
 
+// Of the state that will be restored.
+std::string gtid_of(const Vault& vault, const RestoreJob& job, const MariadbScope& scope) {
+  if (scope.log && scope.end.last) return scope.end.position.text();
+  const auto database = database_of(vault, job.backup);
+  return database ? database->stop : "";
+}
+
 struct MariadbWork {
   MariadbRestore job;
   MariadbScope scope;
@@ -114,6 +121,7 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
     MariadbRestore work = mariadb_job(context, job, database);
     MariadbScope reach = mariadb_scope(vault, work, context.stop);
     say_scope(context, reach, database.use_log);
+    if (database.accept_gtid) database.accept_gtid(gtid_of(vault, job, reach));
     mariadb = MariadbWork{std::move(work), std::move(reach)};
   }
   RestoreProgress progress;

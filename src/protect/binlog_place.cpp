@@ -17,6 +17,7 @@ class PlaceFinder {
               std::stop_token stop)
       : vault_(vault),
         question_(question),
+        connection_(connection),
         notify_(notify),
         stop_(std::move(stop)),
         files_(mariadb_log_files(connection)) {}
@@ -37,6 +38,13 @@ class PlaceFinder {
     bool same_log = false;  // files with higher numbers belong to it
   };
   BinlogPlace behind_gap(const StoredBinlogs& log, const Gap& gap) const;
+  Error with_relation(const StoredBinlogs& log, const Error& error) const;
+  bool goes_on_from(const GtidPosition& position) const;
+  std::optional<GtidPosition> position_at(const std::string& file, std::uint64_t offset) const;
+  bool continues(const BinlogPlace& place) const;
+  bool begins_before(const std::string& file, const BinlogState& durable) const;
+  BinlogPlace without_file(const StoredBinlogs& log, const BinlogPlace& place) const;
+  Gap set_back(const std::string& what) const;
   Gap other_log(const std::string& file) const;
   Gap purged(const std::string& file, std::uint64_t offset) const;
   Gap cut_off(const BinlogFileSize& file) const;
@@ -55,6 +63,7 @@ class PlaceFinder {
 
   const Vault& vault_;
   const BinlogPlaceQuestion& question_;
+  MariadbConnection& connection_;
   const std::function<void(const std::string&)>& notify_;
   std::stop_token stop_;
   const std::vector<BinlogFileSize> files_;
@@ -88,22 +97,89 @@ BinlogPlace PlaceFinder::within(const StoredBinlogs& log, const StoredBinlog& fi
   return place;
 }
 
+// Of the server's log; nothing where no event of it ends.
+std::optional<GtidPosition> PlaceFinder::position_at(const std::string& file,
+                                                     std::uint64_t offset) const {
+  const std::vector<MariadbRow> rows = connection_.query(
+      fmt::format("SELECT BINLOG_GTID_POS({}, {})", connection_.quoted(file), offset));
+  if (rows.empty() || !rows[0].at(0)) return std::nullopt;
+  return GtidPosition(*rows[0][0]);
+}
+
+// The server's file has what the vault has of it, as far as its length and transactions tell.
+bool PlaceFinder::continues(const BinlogPlace& place) const {
+  const BinlogState& durable = place.durable;
+  if (durable.offset <= kBinlogMagic.size()) return true;
+  const auto position = position_at(place.start.file, durable.offset);
+  GtidPosition expected = durable.position;
+  if (durable.open) expected.advance(durable.open->gtid);
+  return position && *position == expected;
+}
+
+// The server's `file` begins before what the vault ends with. Domains may have been taken out of
+// its list (FLUSH BINARY LOGS DELETE_DOMAIN_ID), but not all of them.
+bool PlaceFinder::begins_before(const std::string& file, const BinlogState& durable) const {
+  const GtidPosition& end = durable.position;
+  const GtidPosition begin = position_at(file, kBinlogMagic.size()).value_or(GtidPosition{});
+  if (begin.empty()) return !end.empty();
+  return std::any_of(end.domains().begin(), end.domains().end(), [&](const auto& domain) {
+    const auto found = begin.domains().find(domain.first);
+    return found != begin.domains().end() && found->second != domain.second &&
+           found->second.sequence <= domain.second.sequence;
+  });
+}
+
 BinlogPlace PlaceFinder::after(const StoredBinlogs& log) const {
   const StoredBinlog& file = log.files.back();
   BinlogPlace place = within(log, file);
   const BinlogFileSize* const there = on_server(file.file);
-  if (there != nullptr) {
-    const BinlogBeginning beginning = beginning_of(file.file);
-    if (!file.chunks.empty() && beginning != place.beginning) {
-      return behind_gap(log, other_log(file.file));
-    }
-    place.beginning = beginning;
+  if (there == nullptr) return without_file(log, place);
+  const BinlogBeginning beginning = beginning_of(file.file);
+  if (!file.chunks.empty() && beginning != place.beginning) {
+    return behind_gap(log, other_log(file.file));
+  }
+  place.beginning = beginning;
+  if (there->size < place.durable.offset) return behind_gap(log, cut_off(*there));
+  if (!continues(place)) {
+    return behind_gap(log, set_back(fmt::format("the server's {} has other transactions before "
+                                                "byte {} than the vault",
+                                                file.file, place.durable.offset)));
   }
   const std::string next = fmt::format("{}.{:06}", file.name.base, file.name.number + 1);
   if (place.complete && on_server(next) != nullptr) return start_of(next, log.stream);
-  if (there == nullptr) return behind_gap(log, purged(file.file, place.start.offset));
-  if (there->size < place.start.offset) return behind_gap(log, cut_off(*there));
   return place;
+}
+
+// The server has no file of the name that the vault ends with. It removes old ones only, and its
+// numbers rise as long as nobody sets it back.
+BinlogPlace PlaceFinder::without_file(const StoredBinlogs& log, const BinlogPlace& place) const {
+  const BinlogName& last = log.files.back().name;
+  const std::string& oldest = files_.front().file;
+  const std::string& newest = files_.back().file;
+  const auto name = parse_binlog_name(newest);
+  if (name && name->base == last.base && name->number < last.number) {
+    return behind_gap(
+        log, set_back(fmt::format("the server's newest binary log is {}, but the vault has {}",
+                                  newest, place.start.file)));
+  }
+  if (begins_before(oldest, place.durable)) {
+    return behind_gap(
+        log,
+        set_back(fmt::format("the server's {} begins at GTID {}, before what the vault has", oldest,
+                             connection_.value(fmt::format("SELECT BINLOG_GTID_POS({}, 4)",
+                                                           connection_.quoted(oldest))))));
+  }
+  const std::string next = fmt::format("{}.{:06}", last.base, last.number + 1);
+  if (place.complete && on_server(next) != nullptr) return start_of(next, log.stream);
+  return behind_gap(log, purged(place.start.file, place.start.offset));
+}
+
+PlaceFinder::Gap PlaceFinder::set_back(const std::string& what) const {
+  return {
+      {Code::kConflict, what + ": the server was restored, set back or reset, or is another one",
+       "take a new backup and begin a new log with --skip-gap; recovery cannot go over that "
+       "point, and what the vault has stays. Another server needs a source of its own"},
+      false};
 }
 
 PlaceFinder::Gap PlaceFinder::other_log(const std::string& file) const {
@@ -138,8 +214,39 @@ PlaceFinder::Gap PlaceFinder::cut_off(const BinlogFileSize& file) const {
           true};
 }
 
+bool PlaceFinder::goes_on_from(const GtidPosition& position) const {
+  try {
+    MariadbConnection connection(question_.server, stop_);
+    require_binlog_from(connection, position, question_.server_id, stop_);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() == Code::kNotFound) return false;
+    throw;
+  }
+}
+
+// A promoted replica has the transactions of its primary, in files of its own: nothing is lost, and
+// yet no recovery goes on from one log to the other.
+Error PlaceFinder::with_relation(const StoredBinlogs& log, const Error& error) const {
+  const BinlogPlace place = within(log, log.files.back());
+  const GtidPosition& end = place.durable.position;
+  const std::string server = connection_.value("SELECT @@server_id");
+  if (end.empty() || server == std::to_string(place.beginning.server)) return error;
+  if (!goes_on_from(end)) return error;
+  return {
+      Code::kConflict,
+      fmt::format("the log in the vault is of server {}, this is server {}, which has all of it "
+                  "and goes on from its end, GTID {}: a promoted replica",
+                  place.beginning.server, server, end.text()),
+      fmt::format("take a backup of it now, then stream with --skip-gap. Moments up to {} can "
+                  "be restored from the backups before, moments from the new backup on from "
+                  "that; those between cannot, for no recovery goes from one server's log on to "
+                  "another's",
+                  end.text())};
+}
+
 BinlogPlace PlaceFinder::behind_gap(const StoredBinlogs& log, const Gap& gap) const {
-  if (!question_.skip_gap) throw gap.error;
+  if (!question_.skip_gap) throw with_relation(log, gap.error);
   notify_("skipped: " + gap.error.message());
   const BinlogName& last = log.files.back().name;
   for (const BinlogFileSize& file : files_) {
@@ -147,7 +254,12 @@ BinlogPlace PlaceFinder::behind_gap(const StoredBinlogs& log, const Gap& gap) co
     if (!gap.same_log || !name || name->base != last.base || name->number <= last.number) continue;
     return start_of(file.file, log.stream);
   }
-  return first_place();
+  BinlogPlace place = first_place();
+  // A server that was set back as files still has those that the old history began with.
+  if (place.stream == log.stream) place = start_of(files_.back().file);
+  if (place.stream != log.stream) return place;
+  throw Error(Code::kConflict, place.start.file + " belongs to the log that the vault has already",
+              "FLUSH BINARY LOGS on the server, take a backup, and run this again");
 }
 
 BinlogPlace PlaceFinder::start_of(const std::string& file, const std::string& stream) const {

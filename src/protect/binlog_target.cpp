@@ -119,7 +119,35 @@ class EndFinder {
                                         : "the log is interrupted before " + wanted;
     if (plan_.last) why += "; its last commit is of " + moment_text(*plan_.last);
     if (plan_.gap.empty()) why += ". Without a target it is recovered to its end";
+    why += later_log();
     refuse(why);
+  }
+
+  // What another history of the source has, which a recovery does not go on to: "" without one.
+  std::string later_log() const {
+    for (const StoredBinlogs& log : list_binlogs(vault_, plan_.source)) {
+      if (log.stream <= plan_.stream || log.files.empty() || log.files[0].chunks.empty()) continue;
+      const BinlogChunkFacts facts = read_chunk_facts(vault_, log.files[0].chunks[0].name);
+      const std::string first = first_backup_of(log.stream);
+      return fmt::format(
+          ". Another log of {} begins at {}, of server {}; no recovery goes on to it, but {}",
+          plan_.source, format_rfc3339(Timestamp(std::chrono::seconds{facts.created})),
+          facts.server,
+          first.empty() ? "a backup made with it would reach its moments, and there is none yet"
+                        : "moments from " + first + " on can be restored from that");
+    }
+    return "";
+  }
+
+  std::string first_backup_of(const std::string& stream) const {
+    for (const BackupName& name : list_backups(vault_.store())) {
+      if (name.source != plan_.source || name.backup_class != "database") continue;
+      const BackupSummary summary = read_backup(vault_, name).summary;
+      if (!summary.database || summary.database->engine != "mariadb") continue;
+      const auto plan = plan_binlog(vault_, summary, {}, BinlogFactsWanted::kEnds);
+      if (plan && plan->stream == stream) return name.id();
+    }
+    return "";
   }
 
   // Goes through the transactions behind the backup, as far as `may_be` says of chunks, to the

@@ -1,6 +1,7 @@
 // Restoring a physical backup of a database so that a server starts on it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -27,6 +28,9 @@ struct DatabaseRestore {
   std::string action = "promote";        // at the target: "promote", "pause", "shutdown"
   bool standby = false;                  // or a replica
   std::string primary_conninfo;          // of a standby
+  // MariaDB: hears the GTID of the state that will be restored before anything is written; throws
+  // when that will not do.
+  std::function<void(const std::string&)> accept_gtid;
 };
 
 // What a restore brings back, to be said before it begins and checked after it.

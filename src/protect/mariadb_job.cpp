@@ -35,6 +35,7 @@ BackupEnding ending_of(const MariadbServer& server, const char* method, const Fo
   facts.system = server.uid;
   facts.start = found.position.text();
   facts.stop = found.position.gtid;
+  facts.settings = server.settings;
   ending.database = facts;
   ending.consistent = found.consistent;
   return ending;

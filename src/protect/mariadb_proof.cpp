@@ -53,7 +53,8 @@ RestoreResult MariadbProof::make_directory() const {
 std::string MariadbProof::start() {
   const std::string own = scratch_ + "/server";
   make_directories(own, 0700);
-  sandbox_ = std::make_unique<MariadbSandbox>(settings_, data_, own, stop_);
+  sandbox_ = std::make_unique<MariadbSandbox>(settings_, data_, own, stop_,
+                                              sandbox_options(facts_.settings));
   return "MariaDB " + sandbox_->connect().value("SELECT @@version");
 }
 

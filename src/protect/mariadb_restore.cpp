@@ -185,9 +185,11 @@ class Restoring {
     replay.start = scope_.log->begin.offset;
     replay.before = GtidPosition(scope_.log->begin.gtid);
     replay.after = scope_.end.position;
-    MariadbSandbox server(
-        job_.server, job_.files.target, place + "/server", stop_,
-        {"innodb-data-home-dir = \"" + place + "\"", replay_log_option(place + "/server")});
+    // Names in the log become names of files as they did there.
+    std::vector<std::string> options = sandbox_options(scope_.settings);
+    options.push_back("innodb-data-home-dir = \"" + place + "\"");
+    options.push_back(replay_log_option(place + "/server"));
+    MariadbSandbox server(job_.server, job_.files.target, place + "/server", stop_, options);
     replay_binlogs(server, replay, stop_);
     server.shut_down();
     restored_.gtid = replay.after.text();
@@ -215,6 +217,7 @@ MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::s
   const BackupSummary summary = read_backup(vault, job.files.backup).summary;
   MariadbScope scope;
   scope.consistent = summary.consistent;
+  scope.settings = summary.database.value().settings;
   if (job.use_log) {
     scope.log = plan_binlog(vault, summary, stop);
   }

@@ -1,6 +1,7 @@
 // Restoring a physical backup of MariaDB so that a server starts on it, and the log behind it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -23,6 +24,8 @@ struct MariadbScope {
   Timestamp consistent{};         // of the backup
   std::optional<BinlogPlan> log;  // none: the backup alone
   BinlogEnd end;                  // with a log
+  // Of the server that the backup is of: DatabaseFacts::settings.
+  std::map<std::string, std::string> settings;
 };
 
 // Looks up how far `job` can get; throws kNotFound, with what can be reached, when its target is

@@ -49,6 +49,7 @@ Json database_json(const DatabaseFacts& d) {
             {"system", d.system}, {"timeline", d.timeline}, {"start", d.start},
             {"stop", d.stop}};
   if (d.damaged_pages > 0) json["damaged_pages"] = d.damaged_pages;
+  if (!d.settings.empty()) json["settings"] = d.settings;
   return json;
 }
 
@@ -62,6 +63,7 @@ DatabaseFacts parse_database(const Json& json) {
   d.start = json.at("start").get<std::string>();
   d.stop = json.at("stop").get<std::string>();
   d.damaged_pages = json.value("damaged_pages", std::uint64_t{0});
+  d.settings = json.value("settings", std::map<std::string, std::string>{});
   return d;
 }
 

@@ -1,6 +1,7 @@
 // A backup's own object: it exists exactly when the backup does.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,8 @@ struct DatabaseFacts {
   std::string start;  // from here on the log is needed: an LSN, a binlog position; may be empty
   std::string stop;   // up to here, to be consistent: an LSN, a GTID set; may be empty
   std::uint64_t damaged_pages = 0;  // that were found while it was read, and are in it as they were
+  // Of the server's configuration, what a server on its data must have, too; empty: not known.
+  std::map<std::string, std::string> settings;
   bool operator==(const DatabaseFacts&) const = default;
 };
 

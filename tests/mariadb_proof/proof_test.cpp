@@ -200,6 +200,38 @@ TEST_F(MariadbProofTest, TheLogIsReplayedToItsEndAndAHoleFailsIt) {
   EXPECT_THAT(detail_of(bad, "position"), HasSubstr("can be recovered"));
 }
 
+// Names and quotes mean in the sandbox what they mean on the server that was backed up.
+TEST(MariadbProofSettings, OfTheServerAreTheSandboxesToo) {
+  const TestMariadb server(
+      {"lower-case-table-names=1", "sql-mode=ANSI_QUOTES,PIPES_AS_CONCAT", "binlog-format=MIXED"});
+  const std::string assertions =
+      "    assertions:\n"
+      "      - {query: 'select \"v\" || \"V\" from Shop.ORDERS', expect: xx}\n";
+  MariadbShop shop(server.settings(), assertions);
+  server.run({"CREATE DATABASE Shop", "CREATE TABLE Shop.Orders (v CHAR(1))",
+              "INSERT INTO SHOP.ORDERS VALUES ('x')"});
+  Background stream = shop.stream();
+  shop.back_up();
+  const json settings = shop.backups().back().at("database").at("settings");
+  EXPECT_EQ(settings, json({{"lower_case_table_names", "1"},
+                            {"sql_mode", server.sql("SELECT @@GLOBAL.sql_mode")}}));
+  EXPECT_EQ(MariadbShop::failed_steps(shop.validate(0)), "");
+  // The log has names as people wrote them.
+  server.run({"CREATE TABLE SHOP.Later (i INT)", "INSERT INTO shop.LATER VALUES (7)"});
+  shop.wait_until_durable(server, stream);
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  const std::string later = "      - {query: 'select I from SHOP.later', expect: '7'}\n";
+  shop.configure(server.settings(), assertions + later);
+  EXPECT_EQ(MariadbShop::failed_steps(shop.validate(0)), "");
+  shop.expect(0, {"restore", "latest:shop", "--target", shop / "restored"});
+  EXPECT_TRUE(path_exists(shop / "restored/shop/later.frm"));
+  MariadbSettings logical = server.settings();
+  logical.method = DatabaseMethod::kLogical;
+  shop.configure(logical, assertions + later);
+  shop.back_up();
+  EXPECT_EQ(MariadbShop::failed_steps(shop.validate(0)), "");
+}
+
 TEST_F(MariadbProofTest, WhatAKilledRunLeavesTheNextOneTakesAway) {
   shop_.back_up();
   shop_.configure(server_.settings(),

@@ -81,6 +81,82 @@ TEST_F(Replica, CatchesUpAndFollows) {
   EXPECT_THAT(replica.contents(), HasSubstr("shop.later"));
 }
 
+// Its primary would answer with error 1236 when everything has been restored.
+TEST_F(Replica, APrimaryThatHasPurgedTheLogIsRefusedBeforeAnythingIsWritten) {
+  primary_.run({"GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'"});
+  Background stream = shop_.stream();
+  shop_.back_up();
+  primary_.run({"INSERT INTO shop.orders (v) VALUES ('in the vault')"});
+  shop_.wait_until_durable(primary_, stream);
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  primary_.run({"FLUSH BINARY LOGS"});
+  primary_.purge_to("binlog.000002");
+  // From the backup it is gone; from the end of the vault's log on it is there.
+  std::vector<std::string> backup_alone = restore(connection());
+  backup_alone.emplace_back("--to-immediate");
+  const Outcome purged = shop_.expect(4, backup_alone);
+  EXPECT_THAT(purged.err, HasSubstr("cannot go on from GTID"));
+  EXPECT_FALSE(path_exists(target_));
+  std::vector<std::string> dry = restore(connection());
+  dry.emplace_back("--dry-run");
+  shop_.expect(0, dry);
+  // Neither it nor the vault has what comes next.
+  primary_.run({"INSERT INTO shop.orders (v) VALUES ('lost')", "FLUSH BINARY LOGS"});
+  primary_.purge_to("binlog.000003");
+  shop_.expect(4, restore(connection()));
+  EXPECT_FALSE(path_exists(target_));
+  // Its transactions are others.
+  primary_.run({"RESET MASTER", "INSERT INTO shop.orders (v) VALUES ('anew')"});
+  shop_.expect(4, restore(connection()));
+  EXPECT_FALSE(path_exists(target_));
+  shop_.back_up();
+  shop_.expect(0, backup_alone);
+}
+
+// It has all transactions, in files of its own. What can be reached is said.
+TEST_F(Replica, OnceItIsPromotedItsLogIsAnotherAndWhatCanBeReachedIsSaid) {
+  primary_.run({"GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'"});
+  Background stream = shop_.stream();
+  shop_.back_up();
+  const std::string old_backup = shop_.backups().back().at("id");
+  primary_.run({"INSERT INTO shop.orders (v) VALUES ('before')"});
+  shop_.wait_until_durable(primary_, stream);
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  std::vector<std::string> words = restore(connection());
+  words.emplace_back("--to-immediate");
+  shop_.expect(0, words);
+  const std::string end = primary_.sql("SELECT @@gtid_binlog_pos");
+  const TestMariadb promoted =
+      TestMariadb::on(target_, {"server-id=8", "log-slave-updates", "gtid-strict-mode=ON"});
+  ASSERT_EQ(promoted.sql("SELECT MASTER_GTID_WAIT('" + end + "', 60)"), "0") << promoted.log();
+  primary_.stop();
+  promoted.run({"STOP SLAVE", "RESET SLAVE ALL", "INSERT INTO shop.orders (v) VALUES ('after')"});
+  const std::string between = promoted.sql("SELECT @@gtid_binlog_pos");
+  shop_.configure(promoted.settings());
+  Background refused = shop_.start("refused.log", {"stream", "shop"});
+  EXPECT_EQ(refused.wait(), 6) << refused.said();
+  EXPECT_THAT(refused.said(), HasSubstr("this is server 8, which has all of it and goes on from "
+                                        "its end, GTID " +
+                                        end + ": a promoted replica"));
+  const std::vector<std::string> to_between = {"restore",         old_backup,  "--target",
+                                               shop_ / "between", "--to-gtid", between};
+  EXPECT_EQ(shop_.expect(4, to_between).err.find("Another log"), std::string::npos);
+  shop_.back_up();
+  const std::string new_backup = shop_.backups().back().at("id");
+  Background again = shop_.start("again.log", {"stream", "shop", "--skip-gap"});
+  again.wait_for("receiving from");
+  promoted.run({"INSERT INTO shop.orders (v) VALUES ('behind the new backup')"});
+  shop_.wait_until_durable(promoted, again);
+  EXPECT_EQ(again.end(SIGTERM), 0) << again.said();
+  EXPECT_THAT(shop_.expect(4, to_between).err,
+              HasSubstr("of server 8; no recovery goes on to it, but moments from " + new_backup +
+                        " on can be restored"));
+  EXPECT_FALSE(path_exists(shop_ / "between"));
+  const std::string wanted = promoted.contents();
+  shop_.expect(0, {"restore", new_backup, "--target", shop_ / "new"});
+  EXPECT_EQ(TestMariadb::on(shop_ / "new").contents(), wanted);
+}
+
 TEST_F(Replica, WhatCannotBecomeOneIsRefused) {
   primary_.run({"GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'"});
   MariadbSettings logical = primary_.settings();

@@ -63,6 +63,19 @@ TEST_F(BackupObjectTest, RoundTripsForARestorer) {
   EXPECT_EQ(backup.root->errors, some_root().errors);
 }
 
+TEST_F(BackupObjectTest, TheFactsOfADatabaseComeWithOrWithoutSettings) {
+  BackupSummary summary = some_summary();
+  summary.database =
+      DatabaseFacts{"mariadb", "10.11.19", "physical", "uid", 0, "binlog.000001:4", "0-1-2", 3, {}};
+  const auto stored = [&] {
+    return decode_backup(encode_backup(session, ring, summary, some_root()), ring, some_name())
+        .summary.database;
+  };
+  EXPECT_EQ(stored(), summary.database);  // as older backups have it
+  summary.database->settings = {{"lower_case_table_names", "1"}, {"sql_mode", ""}};
+  EXPECT_EQ(stored(), summary.database);
+}
+
 TEST_F(BackupObjectTest, OthersReadTheSummaryAndNotTheRoot) {
   for (const Role role : {Role::kWriter, Role::kOperator}) {
     const StoredBackup backup = decode_backup(object, ring.restricted_to(role), some_name());

@@ -24,6 +24,7 @@ enum class BinlogType : std::uint8_t {
   kRotate = 4,
   kFormat = 15,
   kXid = 16,
+  kBeginLoadQuery = 17,
   kHeartbeat = 27,
   kXaPrepare = 38,
   kGtid = 162,
@@ -34,6 +35,7 @@ enum class BinlogType : std::uint8_t {
 
 inline constexpr std::uint16_t kBinlogInUse = 0x0001;       // of the active file's first event
 inline constexpr std::uint16_t kBinlogArtificial = 0x0020;  // not in any file
+inline constexpr std::uint16_t kBinlogIgnorable = 0x0080;   // says nothing to readers of the rest
 
 // One event; the views are into what it was read from.
 struct BinlogEvent {

@@ -59,7 +59,9 @@ void BinlogFileReader::take_event() {
   if (closed_) fail(offset_, "it goes on after its end");
   const std::uint64_t end = offset_ + buffer_.size();
   if (event.next != static_cast<std::uint32_t>(end)) fail(offset_, "a piece of it is missing");
-  if (event.type == BinlogType::kStartEncryption) {
+  // A server that sends an encrypted file sends it in the clear, and marks this event for that.
+  const bool sent = (event.flags & kBinlogIgnorable) != 0;
+  if (event.type == BinlogType::kStartEncryption && !sent) {
     throw Error(Code::kUnsupported, "the binary log is encrypted, so it cannot be checked",
                 "stream it from the server, which decrypts it");
   }

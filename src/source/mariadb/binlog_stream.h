@@ -41,6 +41,12 @@ void stream_binlog(const MariadbSettings& settings, const BinlogStart& start,
                    const BinlogStreamOptions& options, const BinlogHandler& handler,
                    std::stop_token stop);
 
+// Asks the server of `connection` as a replica does that stands at `from`, and returns once it has
+// begun to send what follows. Throws what stream_binlog() does: kNotFound, with what the server
+// says, when it cannot go on from there.
+void require_binlog_from(MariadbConnection& connection, const GtidPosition& from,
+                         std::uint32_t server_id, std::stop_token stop);
+
 // What tells a file from others that had its name.
 struct BinlogBeginning {
   std::uint32_t created = 0;  // the time of its first event, seconds since 1970

@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "codec/kdf.h"
+#include "source/mariadb/binlog_stream.h"
 #include "source/mariadb/gtid.h"
 #include "source/mariadb/libmariadb.h"
 #include "source/mariadb/restore.h"
@@ -15,6 +17,8 @@ namespace holdfast {
 namespace {
 
 constexpr unsigned kMostPort = 65535;
+// Two replicas with one number end each other; people give small ones to their servers.
+constexpr std::uint32_t kNobodysId = 0x80000000U;
 constexpr const char* kRelayLog = "holdfast-relay";
 
 Error usage(const std::string& message) {
@@ -48,6 +52,15 @@ void set_key(MariadbPrimary& primary, const std::string& key, const std::string&
   } else {
     throw usage("'" + printable(key + "=" + value) + "' is not known of a primary");
   }
+}
+
+MariadbSettings settings_of(const MariadbPrimary& primary) {
+  MariadbSettings settings;
+  settings.host = primary.host;
+  settings.port = primary.port;
+  settings.user = primary.user;
+  settings.defaults_file = primary.defaults_file;
+  return settings;
 }
 
 std::string change_master(MariadbConnection& connection, const MariadbPrimary& primary,
@@ -87,12 +100,7 @@ MariadbPrimary parse_mariadb_primary(const std::string& text) {
 }
 
 std::string check_mariadb_primary(const MariadbPrimary& primary, std::stop_token stop) {
-  MariadbSettings settings;
-  settings.host = primary.host;
-  settings.port = primary.port;
-  settings.user = primary.user;
-  settings.defaults_file = primary.defaults_file;
-  MariadbConnection connection(settings, std::move(stop));
+  MariadbConnection connection(settings_of(primary), std::move(stop));
   bool may_replicate = false;
   for (const MariadbRow& row : connection.query("SHOW GRANTS")) {
     const std::string line = row.at(0).value_or("");
@@ -109,6 +117,25 @@ std::string check_mariadb_primary(const MariadbPrimary& primary, std::stop_token
   }
   const char* const password = connection.handle()->passwd;
   return password == nullptr ? "" : password;
+}
+
+void check_primary_log(const MariadbPrimary& primary, const std::string& gtid,
+                       std::stop_token stop) {
+  MariadbConnection connection(settings_of(primary), stop);
+  const auto chance = random_array<sizeof(std::uint32_t)>();
+  std::uint32_t id = 0;
+  for (const std::uint8_t byte : chance) id = id << 8 | byte;
+  try {
+    require_binlog_from(connection, GtidPosition(gtid), id | kNobodysId, std::move(stop));
+  } catch (const Error& error) {
+    if (error.code() != Code::kNotFound) throw;
+    throw Error(Code::kNotFound,
+                "the primary " + connection.name() + " cannot go on from GTID " + gtid +
+                    ", the state that would be restored: " + error.message(),
+                "when it has purged its log: make a new backup of it and restore that one, or keep "
+                "its log in the vault (holdfast stream), which the restore goes on with. When it "
+                "has other transactions than the backup, it is another server, or was set back");
+  }
 }
 
 void make_mariadb_replica(const MariadbSettings& settings, const MariadbPrimary& primary,

@@ -26,6 +26,11 @@ MariadbPrimary parse_mariadb_primary(const std::string& text);
 // server has no binary log.
 std::string check_mariadb_primary(const MariadbPrimary& primary, std::stop_token stop);
 
+// Asks the primary, as the replica will, whether it can go on from `gtid`, the state that the
+// replica will have. Throws what the server says, kNotFound when it cannot.
+void check_primary_log(const MariadbPrimary& primary, const std::string& gtid,
+                       std::stop_token stop);
+
 // Sets up the prepared `directory`, whose data is at `gtid`, so that a server that starts on it
 // replicates from there at once; when it is further already, from where it is. Works through a
 // sandbox in `scratch`, as MariadbSandbox does. Throws kConflict without a GTID.

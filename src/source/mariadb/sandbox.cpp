@@ -70,7 +70,23 @@ std::vector<std::string> bound_command(const MariadbSettings& settings,
   return command;
 }
 
+bool is_plain(const std::string& value) {
+  return std::all_of(value.begin(), value.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == ',';
+  });
+}
+
 }  // namespace
+
+std::vector<std::string> sandbox_options(const std::map<std::string, std::string>& settings) {
+  std::vector<std::string> lines;
+  for (const char* name : {"lower_case_table_names", "sql_mode"}) {
+    const auto found = settings.find(name);
+    if (found == settings.end() || !is_plain(found->second)) continue;
+    lines.push_back(std::string(name) + " = \"" + found->second + "\"");
+  }
+  return lines;
+}
 
 std::string mariadbd_program(const MariadbSettings& settings) {
   const std::string& bin = settings.bin_directory;

@@ -2,6 +2,7 @@
 // events and binary log, gone with its object.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -61,6 +62,11 @@ class MariadbSandbox {
   std::stop_token stop_;
   std::unique_ptr<Child> server_;
 };
+
+// What a sandbox is given of the configuration of the server that a backup was made of
+// (MariadbServer::settings), as lines of its own. What it does not know, or what no server says, is
+// left out.
+std::vector<std::string> sandbox_options(const std::map<std::string, std::string>& settings);
 
 // The server's program, and its version: "10.11.19". Throw kUnsupported when it is not installed.
 std::string mariadbd_program(const MariadbSettings& settings);

@@ -37,7 +37,7 @@ MariadbServer read_mariadb_server(MariadbConnection& connection) {
       connection
           .query(
               "SELECT @@server_id, @@datadir, @@log_bin, @@binlog_checksum, @@gtid_binlog_pos, "
-              "@@gtid_current_pos")
+              "@@gtid_current_pos, @@lower_case_table_names, @@GLOBAL.sql_mode")
           .at(0);
   server.server_id = row[0].value_or("");
   server.data_directory = row[1].value_or("");
@@ -48,6 +48,8 @@ MariadbServer read_mariadb_server(MariadbConnection& connection) {
   server.binlog_checksum = row[3].value_or("");
   server.gtid_binlog_pos = row[4].value_or("");
   server.gtid_current_pos = row[5].value_or("");
+  server.settings = {{"lower_case_table_names", row[6].value_or("0")},
+                     {"sql_mode", row[7].value_or("")}};
   if (connection.version() >= kFirstWithUid) server.uid = connection.value("SELECT @@server_uid");
   return server;
 }

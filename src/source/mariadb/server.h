@@ -1,6 +1,7 @@
 // What a MariaDB server says of itself.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct MariadbServer {
   std::string binlog_checksum;  // "CRC32", "NONE"
   std::string gtid_binlog_pos;
   std::string gtid_current_pos;
+  // Of its configuration, by name: what decides how names and statements are understood.
+  std::map<std::string, std::string> settings;
 };
 
 // Throws kUnsupported for MySQL and for MariaDB before 10.5.
