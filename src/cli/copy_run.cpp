@@ -31,9 +31,10 @@ std::unique_ptr<ObjectStore> open_destination(Context& context, const CopyPlace&
   }
 }
 
-CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, const CopyJob& job) {
+CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, CopyJob job,
+                   const ThawOptions& thaw, ThawPlan& archived) {
   CopyProgress progress;
-  ProgressDisplay display(context, "copy", "object", [&progress] {
+  const auto sampled = [&progress] {
     ProgressSample sample;
     sample.bytes = progress.bytes;
     sample.items = progress.objects;
@@ -41,7 +42,14 @@ CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, const C
     sample.total_items = progress.total_objects;
     sample.total_known = sample.total_items > 0;
     return sample;
-  });
+  };
+  std::optional<ProgressDisplay> display;
+  display.emplace(context, "copy", "object", sampled);
+  job.before_reading = [&](ObjectStore& store, std::vector<NeededPack> needed) {
+    display.reset();  // waiting has a display of its own
+    prepare_reading(context, store, needed, thaw, job.dry_run, archived);
+    display.emplace(context, "copy", "object", sampled);
+  };
   try {
     return copy_vault(from, to, job, progress, context.stop);
   } catch (Error& error) {
@@ -52,11 +60,13 @@ CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, const C
   }
 }
 
-std::string result_text(const std::string& url, const CopyJob& job, const CopyResult& r) {
+std::string result_text(const std::string& url, const CopyJob& job, const CopyResult& r,
+                        const ThawPlan& archived) {
   std::string text = fmt::format("{} {} ({}), {} of them backups, to {} in {}; {} there already\n",
                                  job.dry_run ? "would copy" : "copied", plural(r.objects, "object"),
                                  format_size(r.bytes), format_count(r.backups), url,
                                  format_duration(r.duration), format_count(r.present));
+  if (job.dry_run && !archived.empty()) text += thaw_plan_text(archived) + "\n";
   if (r.removed_pieces > 0) {
     text += fmt::format("{} of logs replaced by whole files\n", plural(r.removed_pieces, "piece"));
   }
@@ -74,7 +84,8 @@ std::string result_text(const std::string& url, const CopyJob& job, const CopyRe
   return text;
 }
 
-Json result_json(const std::string& url, const CopyJob& job, const CopyResult& r) {
+Json result_json(const std::string& url, const CopyJob& job, const CopyResult& r,
+                 const ThawPlan& archived) {
   return {{"to", url},
           {"objects", r.objects},
           {"bytes", r.bytes},
@@ -85,12 +96,14 @@ Json result_json(const std::string& url, const CopyJob& job, const CopyResult& r
           {"other_writings", r.other_writings},
           {"removed_pieces", r.removed_pieces},
           {"duration_seconds", std::chrono::duration<double>(r.duration).count()},
-          {"dry_run", job.dry_run}};
+          {"dry_run", job.dry_run},
+          {"archived", thaw_plan_json(archived)}};
 }
 
 }  // namespace
 
-Json copy_to(Context& context, ObjectStore& from, const CopyPlace& place, const CopyJob& job) {
+Json copy_to(Context& context, ObjectStore& from, const CopyPlace& place, const CopyJob& job,
+             const ThawOptions& thaw) {
   const std::string& url = place.settings.url;
   const auto to = open_destination(context, place, job.dry_run);
   std::optional<RunLog> log;
@@ -100,14 +113,15 @@ Json copy_to(Context& context, ObjectStore& from, const CopyPlace& place, const 
   }
   const Duration begin = context.clock.monotonic();
   try {
-    const CopyResult result = run_job(context, from, *to, job);
-    const std::string text = result_text(url, job, result);
+    ThawPlan archived;
+    const CopyResult result = run_job(context, from, *to, job, thaw, archived);
+    const std::string text = result_text(url, job, result, archived);
     context.output.note(text);
     if (log) {
       log->info(text.substr(0, text.size() - 1));
       log->duration(context.clock.monotonic() - begin);
     }
-    Json json = result_json(url, job, result);
+    Json json = result_json(url, job, result, archived);
     if (!place.settings.name.empty()) json["name"] = place.settings.name;
     return json;
   } catch (const Error& error) {

@@ -14,6 +14,7 @@ namespace {
 struct SyncOptions {
   std::string to;
   bool verify = false;
+  ThawOptions thaw;
 };
 
 std::vector<CopyPlace> chosen(Context& context, const std::string& name) {
@@ -39,7 +40,7 @@ int copy_all(Context& context, const std::vector<CopyPlace>& places, const SyncO
   for (const CopyPlace& place : places) {
     if (place.settings.provider_replicates) continue;
     try {
-      copies.push_back(copy_to(context, *from, place, job));
+      copies.push_back(copy_to(context, *from, place, job, options.thaw));
     } catch (Error& error) {
       if (error.code() == Code::kCancelled) throw;
       error.add_context("copy '" + place.settings.name + "'");
@@ -68,9 +69,12 @@ int run(Context& context, const SyncOptions& options) {
 
 void add_sync_command(Command& root) {
   const auto o = std::make_shared<SyncOptions>();
-  root.subcommand("sync", "Bring all copies up to date, and show how far each is behind")
-      .text("--to", o->to, "Only this copy of the configuration")
-      .flag("--verify", o->verify, "Read everything at the destinations and compare")
+  Command command =
+      root.subcommand("sync", "Bring all copies up to date, and show how far each is behind");
+  command.text("--to", o->to, "Only this copy of the configuration")
+      .flag("--verify", o->verify, "Read everything at the destinations and compare");
+  add_thaw_options(command, o->thaw);
+  command
       .examples({"holdfast sync", "holdfast sync --to west --verify",
                  "BACKUP_BUCKET=backups DR_REGION=us-west-2 holdfast sync"})
       .run([o](Context& context) { return run(context, *o); });

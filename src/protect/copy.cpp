@@ -56,6 +56,7 @@ class Copy {
   std::vector<Stage> plan();
   Stage plan_archives();
   bool has_log(const std::string& key, bool other_size);
+  void announce(ObjectStore& store, const std::vector<const Stage*>& stages, const Sizes& sizes);
   bool needs_copy(const std::string& key, std::uint64_t size, const Sizes& present);
   bool run_stage(const Stage& stage);
   bool is_there(const std::string& key, std::uint64_t size, const Digest& digest);
@@ -154,6 +155,10 @@ std::vector<Copy::Stage> Copy::plan() {
     if (const auto info = from_.stat(key)) wanted_[key] = info->size;
   }
   Stage archives = plan_archives();
+  if (job_.verify) {
+    announce(to_, {&packs, &archives}, present_);
+    announce(from_, {&archives}, wanted_);  // no hash in the name: both sides are compared
+  }
   for (Stage* stage : {&keys, &packs, &index, &results, &logs, &backups, &archives}) {
     std::erase_if(stage->keys, [&](const std::string& key) {
       const auto size = wanted_.find(key);
@@ -166,6 +171,20 @@ std::vector<Copy::Stage> Copy::plan() {
     stages.push_back(std::move(*stage));
   }
   return stages;
+}
+
+// Says what of these stages is about to be read in a store that has such sizes of them.
+void Copy::announce(ObjectStore& store, const std::vector<const Stage*>& stages,
+                    const Sizes& sizes) {
+  if (!job_.before_reading) return;
+  std::vector<NeededPack> needed;
+  for (const Stage* stage : stages) {
+    for (const std::string& key : stage->keys) {
+      const auto size = sizes.find(key);
+      if (size != sizes.end()) needed.push_back({key, size->second});
+    }
+  }
+  if (!needed.empty()) job_.before_reading(store, std::move(needed));
 }
 
 bool Copy::needs_copy(const std::string& key, std::uint64_t size, const Sizes& present) {
@@ -338,6 +357,7 @@ CopyResult Copy::run() {
   for (int round = 1;; ++round) {
     bool complete = true;
     const std::vector<Stage> stages = plan();
+    announce(from_, {&stages[1], &stages.back()}, wanted_);  // packs and archives
     for (const Stage& stage : stages) {
       if (job_.dry_run) break;
       complete = complete && run_stage(stage);

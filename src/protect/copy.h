@@ -5,7 +5,9 @@
 #include <functional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
+#include "protect/needed_pack.h"
 #include "store/object_store.h"
 
 namespace holdfast {
@@ -14,6 +16,9 @@ struct CopyJob {
   bool verify = false;  // read back what is there already and what was copied, and compare hashes
   bool dry_run = false;
   unsigned threads = 0;
+  // Called with what may be archived, before it is read there: returns when it can be. When the
+  // source changes meanwhile, once more. With dry_run nothing is read for a copy.
+  std::function<void(ObjectStore& store, std::vector<NeededPack> needed)> before_reading = {};
 };
 
 struct CopyProgress {
