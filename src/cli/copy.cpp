@@ -15,6 +15,7 @@ struct CopyOptions {
   bool verify = false;
   bool dry_run = false;
   std::optional<unsigned> threads;
+  ThawOptions thaw;
 };
 
 // --to, where a name of the configuration stands for its URL; else all copies that Holdfast fills.
@@ -52,7 +53,7 @@ int run(Context& context, const CopyOptions& options) {
   Json copies = Json::array();
   int code = kExitSuccess;
   for (const CopyPlace& place : destinations(context, options.to)) {
-    CopyOutcome outcome = copy_to(context, from, place, job);
+    CopyOutcome outcome = copy_to(context, from, place, job, options.thaw);
     copies.push_back(std::move(outcome.json));
     if (code == kExitSuccess) code = outcome.code;
   }
@@ -64,11 +65,13 @@ int run(Context& context, const CopyOptions& options) {
 
 void add_copy_command(Command& root) {
   const auto o = std::make_shared<CopyOptions>();
-  root.subcommand("copy", "Copy the vault to a second place; needs no key")
-      .text("--to", o->to, "Where to: a path, a URL, or the name of a copy in the configuration")
+  Command command = root.subcommand("copy", "Copy the vault to a second place; needs no key");
+  command.text("--to", o->to, "Where to: a path, a URL, or the name of a copy in the configuration")
       .flag("--verify", o->verify, "Read everything at the destination and compare")
       .flag("-n,--dry-run", o->dry_run, "Say what would be copied; copy nothing")
-      .number("--threads", o->threads, 1, 256, "Objects at once")
+      .number("--threads", o->threads, 1, 256, "Objects at once");
+  add_thaw_options(command, o->thaw);
+  command
       .examples({"holdfast copy --to /mnt/offsite/vault", "holdfast copy --to offsite --verify",
                  "holdfast copy            # all copies of the configuration"})
       .run([o](Context& context) { return run(context, *o); });

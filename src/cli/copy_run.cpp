@@ -33,9 +33,10 @@ std::unique_ptr<ObjectStore> open_destination(Context& context, const CopyPlace&
   }
 }
 
-CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, const CopyJob& job) {
+CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, CopyJob job,
+                   const ThawOptions& thaw, ThawPlan& archived) {
   CopyProgress progress;
-  ProgressDisplay display(context, "copy", "object", [&progress] {
+  const auto sampled = [&progress] {
     ProgressSample sample;
     sample.bytes = progress.bytes;
     sample.items = progress.objects;
@@ -43,7 +44,14 @@ CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, const C
     sample.total_items = progress.total_objects;
     sample.total_known = sample.total_items > 0;
     return sample;
-  });
+  };
+  std::optional<ProgressDisplay> display;
+  display.emplace(context, "copy", "object", sampled);
+  job.before_reading = [&](ObjectStore& store, std::vector<NeededPack> needed) {
+    display.reset();  // waiting has a display of its own
+    prepare_reading(context, store, needed, thaw, job.dry_run, archived);
+    display.emplace(context, "copy", "object", sampled);
+  };
   try {
     return copy_vault(from, to, job, progress, context.stop);
   } catch (Error& error) {
@@ -54,11 +62,13 @@ CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, const C
   }
 }
 
-std::string result_text(const std::string& url, const CopyJob& job, const CopyResult& r) {
+std::string result_text(const std::string& url, const CopyJob& job, const CopyResult& r,
+                        const ThawPlan& archived) {
   std::string text = fmt::format("{} {} ({}), {} of them backups, to {} in {}; {} there already\n",
                                  job.dry_run ? "would copy" : "copied", plural(r.objects, "object"),
                                  format_size(r.bytes), format_count(r.backups), url,
                                  format_duration(r.duration), format_count(r.present));
+  if (job.dry_run && !archived.empty()) text += thaw_plan_text(archived) + "\n";
   if (r.removed_pieces > 0) {
     text += fmt::format("{} of logs replaced by whole files\n", plural(r.removed_pieces, "piece"));
   }
@@ -113,7 +123,8 @@ Error damage_error(const std::string& url, const CopyResult& r, const std::strin
               heal};
 }
 
-Json result_json(const std::string& url, const CopyJob& job, const CopyResult& r) {
+Json result_json(const std::string& url, const CopyJob& job, const CopyResult& r,
+                 const ThawPlan& archived) {
   Json damage = Json::array();
   for (const CopyDamage& one : r.damage) {
     damage.push_back({{"object", one.object}, {"problem", one.problem}});
@@ -132,7 +143,8 @@ Json result_json(const std::string& url, const CopyJob& job, const CopyResult& r
           {"damage", damage},
           {"left_out", left_out},
           {"duration_seconds", std::chrono::duration<double>(r.duration).count()},
-          {"dry_run", job.dry_run}};
+          {"dry_run", job.dry_run},
+          {"archived", thaw_plan_json(archived)}};
 }
 
 // What of it concerns the source's damage; the exit code.
@@ -168,7 +180,8 @@ const Vault* CopySource::vault() {
   return vault_.get();
 }
 
-CopyOutcome copy_to(Context& context, CopySource& from, const CopyPlace& place, CopyJob job) {
+CopyOutcome copy_to(Context& context, CopySource& from, const CopyPlace& place, CopyJob job,
+                    const ThawOptions& thaw) {
   const std::string& url = place.settings.url;
   const auto to = open_destination(context, place, job.dry_run);
   job.source_vault = [&from] { return from.vault(); };
@@ -179,11 +192,12 @@ CopyOutcome copy_to(Context& context, CopySource& from, const CopyPlace& place, 
   }
   const Duration begin = context.clock.monotonic();
   try {
-    const CopyResult result = run_job(context, from.store(), *to, job);
-    const std::string text = result_text(url, job, result);
+    ThawPlan archived;
+    const CopyResult result = run_job(context, from.store(), *to, job, thaw, archived);
+    const std::string text = result_text(url, job, result, archived);
     context.output.note(text);
     if (log) log->info(text.substr(0, text.size() - 1));
-    CopyOutcome outcome{result_json(url, job, result), kExitSuccess};
+    CopyOutcome outcome{result_json(url, job, result, archived), kExitSuccess};
     outcome.code = report_damage(context, url, result, from.trouble(), log, outcome.json);
     if (log) log->duration(context.clock.monotonic() - begin);
     if (!place.settings.name.empty()) outcome.json["name"] = place.settings.name;

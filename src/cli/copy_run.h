@@ -7,6 +7,7 @@
 
 #include "cli/copies.h"
 #include "cli/output.h"
+#include "cli/thaw.h"
 #include "protect/copy.h"
 #include "vault/vault.h"
 
@@ -36,7 +37,9 @@ struct CopyOutcome {
   int code = 0;  // corrupt: what is damaged at the source and what needs it was left out
 };
 
-// Copies `from` to the place and says what was done. Throws what copy_vault and the store throw.
-CopyOutcome copy_to(Context& context, CopySource& from, const CopyPlace& to, CopyJob job);
+// Copies `from` to the place, what is archived after it was asked for, and says what was done.
+// Throws what copy_vault, bring_from_archive and the store throw.
+CopyOutcome copy_to(Context& context, CopySource& from, const CopyPlace& to, CopyJob job,
+                    const ThawOptions& thaw);
 
 }  // namespace holdfast

@@ -12,6 +12,7 @@
 #include "cli/context.h"
 #include "cli/run_log.h"
 #include "cli/session.h"
+#include "cli/thaw.h"
 
 namespace holdfast {
 namespace {
@@ -19,6 +20,7 @@ namespace {
 struct RepairOptions {
   std::string from;
   bool dry_run = false;
+  ThawOptions thaw;
 };
 
 std::string other_url(Context& context, const std::string& from) {
@@ -83,17 +85,19 @@ OpenedVault open_or_restore(Context& context, Access access, ObjectStore* other)
   }
 }
 
-Json result_json(const RepairJob& job, const RepairResult& r) {
+Json result_json(const RepairJob& job, const RepairResult& r, const ThawPlan& archived) {
   return {{"actions", r.actions},
           {"unrepaired", r.unrepaired},
           {"restored_objects", r.restored_objects},
           {"reindexed_packs", r.reindexed_packs},
           {"removed_segments", r.removed_segments},
           {"duration_seconds", std::chrono::duration<double>(r.duration).count()},
-          {"dry_run", job.dry_run}};
+          {"dry_run", job.dry_run},
+          {"archived", thaw_plan_json(archived)}};
 }
 
-int finish(Context& context, const RepairJob& job, const RepairResult& r) {
+int finish(Context& context, const RepairJob& job, const RepairResult& r,
+           const ThawPlan& archived) {
   Output& output = context.output;
   for (const std::string& action : r.actions) output.note(printable(action) + "\n");
   for (const std::string& problem : r.unrepaired)
@@ -101,7 +105,10 @@ int finish(Context& context, const RepairJob& job, const RepairResult& r) {
   output.note(fmt::format("{}{} restored, {} indexed again, in {}\n",
                           job.dry_run ? "would be: " : "", plural(r.restored_objects, "object"),
                           plural(r.reindexed_packs, "pack"), format_duration(r.duration)));
-  Json document = result_json(job, r);
+  if (job.dry_run && !archived.empty()) {
+    output.note(thaw_plan_text(archived) + ", which were not looked at\n");
+  }
+  Json document = result_json(job, r, archived);
   int code = kExitSuccess;
   if (!r.unrepaired.empty()) {
     const Error error(Code::kCorrupt,
@@ -126,6 +133,10 @@ int run(Context& context, const RepairOptions& options) {
   job.log_policy = [&context](const std::string& source) {
     return log_policy_for(context.settings(), source);
   };
+  ThawPlan archived;
+  job.before_reading = [&](ObjectStore& store, std::vector<NeededPack>& packs) {
+    prepare_reading(context, store, packs, options.thaw, job.dry_run, archived);
+  };
   std::unique_ptr<ObjectStore> other;
   if (!options.from.empty()) {
     other = open_store_for(context, other_url(context, options.from), Access::kRead);
@@ -146,7 +157,7 @@ int run(Context& context, const RepairOptions& options) {
       for (const std::string& problem : result.unrepaired) log->failure("repair", problem);
       log->duration(context.clock.monotonic() - begin);
     }
-    return finish(context, job, result);
+    return finish(context, job, result, archived);
   } catch (Error& error) {
     if (log) {
       log->failure("repair", error.message());
@@ -161,10 +172,11 @@ int run(Context& context, const RepairOptions& options) {
 
 void add_repair_command(Command& root) {
   const auto o = std::make_shared<RepairOptions>();
-  root.subcommand("repair", "Make a damaged vault whole again")
-      .text("--from", o->from, "Another copy of the vault to take good objects from")
-      .flag("-n,--dry-run", o->dry_run, "Say what would be done; change nothing")
-      .examples({"holdfast repair --dry-run", "holdfast repair --from /mnt/offsite/vault"})
+  Command command = root.subcommand("repair", "Make a damaged vault whole again");
+  command.text("--from", o->from, "Another copy of the vault to take good objects from")
+      .flag("-n,--dry-run", o->dry_run, "Say what would be done; change nothing");
+  add_thaw_options(command, o->thaw);
+  command.examples({"holdfast repair --dry-run", "holdfast repair --from /mnt/offsite/vault"})
       .run([o](Context& context) { return run(context, *o); });
 }
 

@@ -15,6 +15,7 @@ struct SyncOptions {
   std::string to;
   bool verify = false;
   bool dry_run = false;
+  ThawOptions thaw;
 };
 
 std::vector<CopyPlace> chosen(Context& context, const std::string& name) {
@@ -42,7 +43,7 @@ int copy_all(Context& context, const std::vector<CopyPlace>& places, const SyncO
   for (const CopyPlace& place : places) {
     if (place.settings.provider_replicates) continue;
     try {
-      CopyOutcome outcome = copy_to(context, from, place, job);
+      CopyOutcome outcome = copy_to(context, from, place, job, options.thaw);
       copies.push_back(std::move(outcome.json));
       if (code == kExitSuccess) code = outcome.code;
     } catch (Error& error) {
@@ -73,10 +74,13 @@ int run(Context& context, const SyncOptions& options) {
 
 void add_sync_command(Command& root) {
   const auto o = std::make_shared<SyncOptions>();
-  root.subcommand("sync", "Bring all copies up to date, and show how far each is behind")
-      .text("--to", o->to, "Only this copy of the configuration")
+  Command command =
+      root.subcommand("sync", "Bring all copies up to date, and show how far each is behind");
+  command.text("--to", o->to, "Only this copy of the configuration")
       .flag("--verify", o->verify, "Read everything at the destinations and compare")
-      .flag("-n,--dry-run", o->dry_run, "Say what would be copied; copy nothing")
+      .flag("-n,--dry-run", o->dry_run, "Say what would be copied; copy nothing");
+  add_thaw_options(command, o->thaw);
+  command
       .examples({"holdfast sync", "holdfast sync --to west --verify",
                  "BACKUP_BUCKET=backups DR_REGION=us-west-2 holdfast sync"})
       .run([o](Context& context) { return run(context, *o); });

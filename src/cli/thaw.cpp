@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "base/human.h"
@@ -118,6 +120,20 @@ ThawPlan bring_from_archive(Context& context, ObjectStore& store, std::vector<Ne
     throw;
   }
   return plan;
+}
+
+void prepare_reading(Context& context, ObjectStore& store, std::vector<NeededPack>& needed,
+                     const ThawOptions& options, bool dry_run, ThawPlan& total) {
+  const ThawPlan plan = dry_run ? plan_thaw(store, needed, context.stop)
+                                : bring_from_archive(context, store, needed, options);
+  std::set<std::string> away;
+  for (const auto& [packs, all] :
+       {std::pair(&plan.archived, &total.archived), std::pair(&plan.thawing, &total.thawing)}) {
+    for (const NeededPack& pack : *packs) away.insert(pack.key);
+    all->insert(all->end(), packs->begin(), packs->end());
+  }
+  if (!dry_run) return;
+  std::erase_if(needed, [&](const NeededPack& pack) { return away.contains(pack.key); });
 }
 
 std::string thaw_plan_text(const ThawPlan& plan) {

@@ -25,6 +25,11 @@ void add_thaw_options(Command& command, ThawOptions& options);
 ThawPlan bring_from_archive(Context& context, ObjectStore& store, std::vector<NeededPack> needed,
                             const ThawOptions& options);
 
+// The same before a job reads, which may do so more than once: what there was is added to `total`.
+// A dry run asks for nothing, waits for nothing and takes out of `needed` what cannot be read now.
+void prepare_reading(Context& context, ObjectStore& store, std::vector<NeededPack>& needed,
+                     const ThawOptions& options, bool dry_run, ThawPlan& total);
+
 // "would ask for 3 packs (190 MiB) in the archive tier"; empty for an empty plan.
 std::string thaw_plan_text(const ThawPlan& plan);
 // {"packs", "bytes", "requested"}.

@@ -125,7 +125,9 @@ class Exchange {
     set_option(handle_, CURLOPT_SSL_VERIFYHOST, options_.verify_tls ? 2L : kOff);
     set_option(handle_, CURLOPT_SUPPRESS_CONNECT_HEADERS, kOn);
     if (!options_.ca_file.empty()) set_option(handle_, CURLOPT_CAINFO, options_.ca_file.c_str());
-    if (!options_.proxy.empty()) {
+    if (request_.direct) {
+      set_option(handle_, CURLOPT_NOPROXY, "*");
+    } else if (!options_.proxy.empty()) {
       set_option(handle_, CURLOPT_PROXY, options_.proxy.c_str());
       set_option(handle_, CURLOPT_NOPROXY, "");  // or $no_proxy would overrule the setting
     }

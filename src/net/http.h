@@ -34,6 +34,8 @@ struct HttpRequest {
   // Where the body of a 200 or 206 answer goes when it is to be no longer than this; else it goes
   // to HttpResponse::body. A longer one is Error(kCorrupt).
   MutableBytes into = {};
+  // To the host itself, whatever proxies are set: for services of this machine.
+  bool direct = false;
   // For the whole exchange; zero: only a transfer that stalls (HttpOptions::stall) ends it.
   Duration deadline{};
 };

@@ -53,6 +53,7 @@ class Copy {
   void read_index(const Stage& backups);
   Stage plan_archives();
   bool has_log(const std::string& key, bool other_size);
+  void announce(ObjectStore& store, const std::vector<const Stage*>& stages, const Sizes& sizes);
   bool needs_copy(const std::string& key, std::uint64_t size, const Sizes& present);
   bool run_stages(std::vector<Stage>& stages);
   bool run_stage(const Stage& stage);
@@ -158,6 +159,10 @@ std::vector<Copy::Stage> Copy::plan() {
     if (const auto info = from_.stat(key)) wanted_[key] = info->size;
   }
   Stage archives = plan_archives();
+  if (job_.verify) {
+    announce(to_, {&packs, &archives}, present_);
+    announce(from_, {&archives}, wanted_);  // no hash in the name: both sides are compared
+  }
   for (Stage* stage : {&keys, &packs, &index, &results, &logs, &backups, &archives}) {
     std::erase_if(stage->keys, [&](const std::string& key) {
       const auto size = wanted_.find(key);
@@ -180,6 +185,20 @@ void Copy::read_index(const Stage& backups) {
                                   [](const auto& object) { return is_copy_mark(object.first); });
   if ((!news && !marked) || job_.dry_run || !job_.source_vault) return;
   if (const Vault* vault = job_.source_vault()) loss_->read_index(*vault);
+}
+
+// Says what of these stages is about to be read in a store that has such sizes of them.
+void Copy::announce(ObjectStore& store, const std::vector<const Stage*>& stages,
+                    const Sizes& sizes) {
+  if (!job_.before_reading) return;
+  std::vector<NeededPack> needed;
+  for (const Stage* stage : stages) {
+    for (const std::string& key : stage->keys) {
+      const auto size = sizes.find(key);
+      if (size != sizes.end()) needed.push_back({key, size->second});
+    }
+  }
+  if (!needed.empty()) job_.before_reading(store, std::move(needed));
 }
 
 bool Copy::needs_copy(const std::string& key, std::uint64_t size, const Sizes& present) {
@@ -414,6 +433,7 @@ CopyResult Copy::run() {
   }
   for (int round = 1;; ++round) {
     std::vector<Stage> stages = plan();
+    announce(from_, {&stages[1], &stages.back()}, wanted_);  // packs and archives
     if (job_.dry_run || run_stages(stages)) break;
     if (round == kRounds) {
       throw Error(Code::kUnavailable, "the source kept changing while it was copied",

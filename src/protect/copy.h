@@ -5,8 +5,10 @@
 #include <functional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "protect/copy_loss.h"
+#include "protect/needed_pack.h"
 #include "store/object_store.h"
 
 namespace holdfast {
@@ -18,6 +20,9 @@ struct CopyJob {
   // The source, opened with any key, or nullptr; asked for when there are new backups or some were
   // left out. Unset: there is no key.
   std::function<const Vault*()> source_vault = {};
+  // Called with what may be archived, before it is read there: returns when it can be. When the
+  // source changes meanwhile, once more. With dry_run nothing is read for a copy.
+  std::function<void(ObjectStore& store, std::vector<NeededPack> needed)> before_reading = {};
 };
 
 struct CopyProgress {

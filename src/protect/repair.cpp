@@ -33,7 +33,7 @@ class Repair {
  private:
   bool everything_is_reachable();
   void fetch_missing();
-  void list_packs_and_index(std::vector<std::string>& keys);
+  void list_packs_and_index(std::vector<NeededPack>& objects);
   void check_small_objects();
   void check_backups();
   void check_packs();
@@ -44,6 +44,8 @@ class Repair {
   void quarantine_still_named();
   void lift_doom();
   bool fetch(const std::string& key);
+  void announce(ObjectStore& store, std::vector<NeededPack> packs, std::set<std::string>& unread);
+  std::vector<NeededPack> damaged_packs();
   bool take_away(const std::string& key);
   bool is_sound_pack(const std::string& key, std::uint64_t size);
   void stop_if_asked() const {
@@ -57,6 +59,8 @@ class Repair {
   const RepairJob& job_;
   std::stop_token stop_;
   std::shared_ptr<const Index> index_;
+  // In an archive, and left there by a dry run: in this vault, in the other copy.
+  std::set<std::string> unread_, unread_there_;
   std::set<PackName> sound_;        // read from end to end
   std::set<PackName> still_named_;  // lost, and in a segment that cannot be removed
   RepairResult result_;
@@ -82,6 +86,11 @@ bool Repair::fetch(const std::string& key) {
   if (job_.other == nullptr) return false;
   const auto info = job_.other->stat(key);
   if (!info) return false;
+  if (unread_there_.contains(key)) {
+    ++result_.restored_objects;
+    did("would ask for in the archive tier and take from the other copy: " + key);
+    return true;
+  }
   const auto pack = parse_pack_key(key);
   const auto segment = parse_segment_key(key);
   const auto object = store_.stage();
@@ -110,6 +119,17 @@ bool Repair::fetch(const std::string& key) {
   return true;
 }
 
+// All at once: each wait for an archive may take hours.
+void Repair::announce(ObjectStore& store, std::vector<NeededPack> packs,
+                      std::set<std::string>& unread) {
+  if (!job_.before_reading || packs.empty()) return;
+  std::set<std::string> left_out;
+  for (const NeededPack& pack : packs) left_out.insert(pack.key);
+  job_.before_reading(store, packs);
+  for (const NeededPack& pack : packs) left_out.erase(pack.key);
+  unread.merge(left_out);
+}
+
 bool Repair::everything_is_reachable() {
   try {
     const std::vector<BackupName> backups = list_backups(store_);
@@ -124,19 +144,29 @@ bool Repair::everything_is_reachable() {
 // Only when a backup misses something: the other copy may keep more than this one, for longer.
 void Repair::fetch_missing() {
   if (job_.other == nullptr) return;
-  std::vector<std::string> keys;
-  job_.other->list("keys/", [&](const ObjectInfo& info) { keys.push_back(info.key); });
-  if (!everything_is_reachable()) list_packs_and_index(keys);
-  for (const std::string& key : keys) {
+  std::vector<NeededPack> objects;
+  job_.other->list("keys/", [&](const ObjectInfo& info) {
+    objects.push_back({info.key, info.size});
+  });
+  if (!everything_is_reachable()) list_packs_and_index(objects);
+  std::erase_if(objects, [&](const NeededPack& object) {
     stop_if_asked();
-    if (!store_.stat(key)) fetch(key);
+    return store_.stat(object.key).has_value();
+  });
+  std::vector<NeededPack> packs;
+  std::copy_if(objects.begin(), objects.end(), std::back_inserter(packs),
+               [](const NeededPack& object) { return parse_pack_key(object.key).has_value(); });
+  announce(*job_.other, std::move(packs), unread_there_);
+  for (const NeededPack& object : objects) {
+    stop_if_asked();
+    fetch(object.key);
   }
 }
 
-void Repair::list_packs_and_index(std::vector<std::string>& keys) {
-  std::vector<std::string> all;
+void Repair::list_packs_and_index(std::vector<NeededPack>& objects) {
+  std::vector<NeededPack> all;
   for (const char* prefix : {"data/", "meta/", "index/"}) {
-    job_.other->list(prefix, [&](const ObjectInfo& info) { all.push_back(info.key); });
+    job_.other->list(prefix, [&](const ObjectInfo& info) { all.push_back({info.key, info.size}); });
   }
   const auto index = Index::load(*job_.other, vault_.ring(), "");
   for (const std::string& problem : index->problems()) left("in the other copy: " + problem);
@@ -147,9 +177,9 @@ void Repair::list_packs_and_index(std::vector<std::string>& keys) {
       named.insert(pack_key(pack.pack_class, pack.name));
     }
   }
-  for (const std::string& key : all) {
+  for (const NeededPack& object : all) {
     // Packs that are waste over there are not brought back.
-    if (!parse_pack_key(key) || named.contains(key)) keys.push_back(key);
+    if (!parse_pack_key(object.key) || named.contains(object.key)) objects.push_back(object);
   }
 }
 
@@ -206,26 +236,36 @@ bool Repair::is_sound_pack(const std::string& key, std::uint64_t size) {
          (check.content_checked || check.problem.empty());
 }
 
-void Repair::check_packs() {
-  index_ = vault_.load_index();
-  std::map<PackName, std::uint64_t> sizes;
-  for (const Segment& segment : index_->segments()) {
-    for (std::uint32_t i = 0; i < segment.packs(); ++i) {
-      sizes[segment.pack(i).name] = segment.pack(i).size;
-    }
-  }
+std::vector<NeededPack> Repair::damaged_packs() {
+  std::vector<NeededPack> packs, damaged;
   for (const char* prefix : {"data/", "meta/"}) {
     for (const ObjectInfo& info : list_objects(store_, prefix)) {
-      const auto named = parse_pack_key(info.key);
-      if (!named) continue;
-      stop_if_asked();
-      if (is_sound_pack(info.key, info.size)) {
-        sound_.insert(named->second);
-      } else if (fetch(info.key)) {
-        sound_.insert(named->second);
-      } else {
-        left(info.key + " is damaged; what it held comes back with the next backup that has it");
-      }
+      if (parse_pack_key(info.key)) packs.push_back({info.key, info.size});
+    }
+  }
+  announce(store_, packs, unread_);
+  for (NeededPack& pack : packs) {
+    stop_if_asked();
+    if (unread_.contains(pack.key)) continue;
+    if (is_sound_pack(pack.key, pack.size)) {
+      sound_.insert(parse_pack_key(pack.key)->second);
+    } else {
+      damaged.push_back(std::move(pack));
+    }
+  }
+  return damaged;
+}
+
+void Repair::check_packs() {
+  index_ = vault_.load_index();
+  const std::vector<NeededPack> damaged = damaged_packs();
+  if (job_.other != nullptr) announce(*job_.other, damaged, unread_there_);
+  for (const NeededPack& pack : damaged) {
+    stop_if_asked();
+    if (fetch(pack.key)) {
+      sound_.insert(parse_pack_key(pack.key)->second);
+    } else {
+      left(pack.key + " is damaged; what it held comes back with the next backup that has it");
     }
   }
 }
@@ -240,7 +280,7 @@ void Repair::index_unknown_packs() {
   for (const char* prefix : {"data/", "meta/"}) {
     for (const ObjectInfo& info : list_objects(store_, prefix)) {
       const auto named = parse_pack_key(info.key);
-      if (!named || known.contains(named->second)) continue;
+      if (!named || known.contains(named->second) || unread_.contains(info.key)) continue;
       try {
         builder.add(read_pack_contents(store_, info.key, info.size, vault_.ring()));
         ++result_.reindexed_packs;
@@ -258,16 +298,24 @@ void Repair::index_unknown_packs() {
 
 // What the index promises and no store has: without these entries the next backup stores it anew.
 void Repair::drop_lost_packs() {
-  std::set<PackName> lost;
+  std::map<PackName, NeededPack> missing;
   for (const Segment& segment : index_->segments()) {
     for (std::uint32_t i = 0; i < segment.packs(); ++i) {
       const SegmentPack pack = segment.pack(i);
       const std::string key = pack_key(pack.pack_class, pack.name);
-      if (lost.contains(pack.name) || store_.stat(key)) continue;
-      if (fetch(key)) continue;
-      lost.insert(pack.name);
-      left(key + " is lost; what it held comes back with the next backup that has it");
+      if (!missing.contains(pack.name) && !store_.stat(key)) missing[pack.name] = {key, pack.size};
     }
+  }
+  if (job_.other != nullptr) {
+    std::vector<NeededPack> packs;
+    for (const auto& [name, pack] : missing) packs.push_back(pack);
+    announce(*job_.other, std::move(packs), unread_there_);
+  }
+  std::set<PackName> lost;
+  for (const auto& [name, pack] : missing) {
+    if (fetch(pack.key)) continue;
+    lost.insert(name);
+    left(pack.key + " is lost; what it held comes back with the next backup that has it");
   }
   if (lost.empty() || job_.dry_run) return;
   for (const auto& [pack, until] :

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "protect/needed_pack.h"
 #include "settings/settings.h"
 #include "vault/vault.h"
 
@@ -15,6 +16,9 @@ struct RepairJob {
   ObjectStore* other = nullptr;  // another copy of the same vault to take good objects from
   // What of the log was given up on purpose, and is not brought back; unset: nothing.
   std::function<LogPolicy(const std::string& source)> log_policy = {};
+  // Called with the packs that are about to be read in this vault or the other copy: returns when
+  // what is archived can be. What it takes out of `packs` is not read, which only a dry run may.
+  std::function<void(ObjectStore& store, std::vector<NeededPack>& packs)> before_reading = {};
   bool dry_run = false;
 };
 

@@ -74,12 +74,9 @@ std::vector<std::optional<Tier>> tiers_of(ObjectStore& store, std::span<const Ne
 
 // Leaves only what a listing says may be archived.
 void keep_listed(ObjectStore& store, std::vector<NeededPack>& packs) {
-  std::set<std::string, std::less<>> listed;
-  for (const char* prefix : {"data/", "meta/"}) {
-    const bool any = std::any_of(packs.begin(), packs.end(), [&](const NeededPack& pack) {
-      return pack.key.starts_with(prefix);
-    });
-    if (!any) continue;
+  std::set<std::string, std::less<>> prefixes, listed;
+  for (const NeededPack& pack : packs) prefixes.insert(pack.key.substr(0, pack.key.find('/') + 1));
+  for (const std::string& prefix : prefixes) {
     store.list_archived(prefix, [&](const ObjectInfo& info) { listed.insert(info.key); });
   }
   std::erase_if(packs, [&](const NeededPack& pack) { return !listed.contains(pack.key); });

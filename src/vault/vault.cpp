@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/human.h"
 #include "os/file.h"
+#include "store/at_once.h"
 
 namespace holdfast {
 namespace {
@@ -281,12 +284,15 @@ std::shared_ptr<const Index> Vault::load_index() const {
 }
 
 std::vector<BackupName> list_backups(ObjectStore& store) {
-  std::vector<BackupName> backups;
-  for (const std::string_view backup_class : kBackupClasses) {
-    store.list(std::string(backup_class) + "/", [&](const ObjectInfo& info) {
-      if (auto name = parse_backup_key(info.key)) backups.push_back(std::move(*name));
+  std::array<std::vector<BackupName>, std::size(kBackupClasses)> found;
+  const auto list = [&](std::size_t i) {
+    store.list(std::string(kBackupClasses[i]) + "/", [&](const ObjectInfo& info) {
+      if (auto name = parse_backup_key(info.key)) found[i].push_back(std::move(*name));
     });
-  }
+  };
+  at_once(store, found.size(), list, {});
+  std::vector<BackupName> backups;
+  for (const auto& some : found) backups.insert(backups.end(), some.begin(), some.end());
   std::stable_sort(backups.begin(), backups.end(),
                    [](const BackupName& a, const BackupName& b) { return a.time < b.time; });
   return backups;

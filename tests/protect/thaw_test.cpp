@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
 #include "os/mutex.h"
+#include "protect/copy.h"
+#include "protect/repair.h"
 #include "protect/world.h"
 #include "store/expect_error.h"
 #include "store/manual_clock.h"
@@ -336,6 +339,98 @@ TEST_F(Thaw, AValidationIsAskedBeforeItReads) {
   const ValidateResult result = validate(*vault_, validation, progress, {});
   EXPECT_TRUE(result.sound()) << findings_of(result);
   EXPECT_EQ(result.packs_read, packs_seen - packs().size());
+}
+
+// A copy or a repair that waits for what it reads, as the program does.
+std::function<void(ObjectStore&, std::vector<NeededPack>&)> waiting(Clock& clock,
+                                                                    std::size_t& packs) {
+  return [&clock, &packs](ObjectStore& store, std::vector<NeededPack>& needed) {
+    const ThawPlan plan = plan_thaw(store, needed, {});
+    packs += plan.packs();
+    request_packs(store, plan, 3, {});
+    wait_for_packs(store, clock, plan, 3, [](const ThawStatus&) {}, {});
+  };
+}
+
+TEST_F(Thaw, ACopyAsksForAllItReadsAndNoMore) {
+  MemoryStore copy(system_clock());
+  const std::vector<std::string> keys = packs();
+  copy.put(keys[0], memory_.get(keys[0]));  // an earlier copy was interrupted
+  copy.put("holdfast.json", memory_.get("holdfast.json"));
+  archive_all();
+  std::size_t asked = 0;
+  CopyJob job;
+  job.before_reading = [&](ObjectStore& store, std::vector<NeededPack> needed) {
+    waiting(manual_, asked)(store, needed);
+  };
+  CopyProgress progress;
+  copy_vault(store_, copy, job, progress, {});
+  EXPECT_EQ(asked, keys.size() - 1);
+  EXPECT_EQ(copy.get(keys.back()), memory_.get(keys.back()));
+}
+
+TEST_F(Thaw, AVerifyingCopyAsksForWhatItReadsAtTheDestination) {
+  CopyProgress progress;
+  MemoryStore place(system_clock());
+  copy_vault(memory_, place, {}, progress, {});
+  ArchiveStore copy(place, manual_);
+  for (const std::string& key : packs()) copy.archive(key);
+  std::size_t asked = 0;
+  CopyJob job;
+  job.verify = true;
+  job.before_reading = [&](ObjectStore& store, std::vector<NeededPack> needed) {
+    waiting(manual_, asked)(store, needed);
+  };
+  EXPECT_EQ(copy_vault(memory_, copy, job, progress, {}).healed, 0u);
+  EXPECT_EQ(asked, packs().size());
+}
+
+TEST_F(Thaw, ARepairAsksForWhatItReadsHereAndForWhatItFetches) {
+  const Objects whole = objects_of(memory_);
+  MemoryStore place(system_clock());
+  fill(place, whole);
+  ArchiveStore other(place, manual_);
+  const std::vector<std::string> keys = packs();
+  for (const std::string& key : keys) other.archive(key);
+  memory_.remove(keys[0]);
+  Bytes bytes = memory_.get(keys[1]);
+  bytes[bytes.size() / 2] ^= 1;
+  memory_.put(keys[1], bytes);
+  archive_all();
+  std::size_t asked = 0;
+  RepairJob job;
+  job.other = &other;
+  job.before_reading = waiting(manual_, asked);
+  const RepairResult result = repair(*vault_, job, {});
+  EXPECT_THAT(result.unrepaired, testing::IsEmpty());
+  EXPECT_EQ(other.asked().size(), 2u) << "what is good here is not asked for there";
+  EXPECT_EQ(memory_.get(keys[0]), whole.at(keys[0]));
+  EXPECT_EQ(memory_.get(keys[1]), whole.at(keys[1]));
+}
+
+TEST_F(Thaw, ADryRepairReadsNothingOfWhatIsArchived) {
+  archive_all();
+  MemoryStore place(system_clock());
+  fill(place, objects_of(memory_));
+  ArchiveStore other(place, manual_);
+  other.archive(packs()[0]);
+  const std::string lost = packs()[0];
+  memory_.remove(lost);
+  RepairJob job;
+  job.other = &other;
+  job.dry_run = true;
+  job.before_reading = [&](ObjectStore& store, std::vector<NeededPack>& needed) {
+    const ThawPlan plan = plan_thaw(store, needed, {});
+    std::erase_if(needed, [&](const NeededPack& pack) {
+      return std::any_of(plan.archived.begin(), plan.archived.end(),
+                         [&](const NeededPack& one) { return one.key == pack.key; });
+    });
+  };
+  const RepairResult result = repair(*vault_, job, {});
+  EXPECT_THAT(result.actions, testing::Contains(HasSubstr("would ask for in the archive tier")));
+  EXPECT_THAT(store_.asked(), testing::IsEmpty());
+  EXPECT_THAT(other.asked(), testing::IsEmpty());
+  EXPECT_FALSE(memory_.stat(lost).has_value());
 }
 
 // ---------------------------------------------------------------------------------- over HTTP

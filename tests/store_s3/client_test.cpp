@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "store/contract.h"
@@ -321,8 +322,142 @@ TEST_F(S3Test, ListsOutOfOrderAreRefused) {
       "</LastModified><Size>1</Size></Contents><Contents><Key>pre/a</Key><LastModified>"
       "2025-11-10T12:00:00Z</LastModified><Size>1</Size></Contents><IsTruncated>false</"
       "IsTruncated></ListBucketResult>";
-  fail_first(1, wild);
+  fail_first(20, wild);
   expect_error(Code::kUnsupported, [&] { list_objects(store(), ""); });
+}
+
+// What a listing says of each object, a line each.
+std::string listed(ObjectStore& store) {
+  std::string text;
+  for (const ObjectInfo& info : list_objects(store, "")) {
+    text += info.key + " " + std::to_string(info.size) + " " + format_rfc3339(info.modified) + " " +
+            info.etag + "\n";
+  }
+  return text;
+}
+
+class ChangedBytes : public S3Test {
+ protected:
+  ChangedBytes() : ChangedBytes(MiniS3::Behaviour{}) {}
+  explicit ChangedBytes(const MiniS3::Behaviour& behaviour) : S3Test(behaviour) {}
+
+  // Changes bits of one byte of the answers to the first `times` of the requests that match.
+  void change(std::size_t at, char bits, bool (*matches)(const Received&), int times = 1) {
+    auto left = std::make_shared<std::atomic<int>>(times);
+    server_.set_plan([=](const Received& received, unsigned) -> std::optional<Fault> {
+      if (!matches(received) || left->fetch_sub(1) <= 0) return std::nullopt;
+      return Fault{{}, false, at, bits};
+    });
+  }
+  static bool is_list(const Received& received) {
+    return received.target.find("list-type=2") != received.target.npos;
+  }
+  static bool is_get(const Received& received) {
+    return received.method == "GET" && !is_list(received);
+  }
+  void put_some() {
+    for (const char* key : {"data/58/58a1", "files/2025-11-10/backup-1.hfb", "lease/8.json"}) {
+      store().put(key, as_bytes(key));
+    }
+  }
+};
+
+// A key that becomes another one must not make prune think that a backup or a lease is gone.
+TEST_F(ChangedBytes, NoByteOfAListMakesAnObjectVanish) {
+  put_some();
+  const std::string truth = listed(store());
+  const std::size_t size = 700;  // a little more than the list has
+  for (std::size_t at = 0; at < size; ++at) {
+    for (const char bits : {'\x01', '\x04'}) {
+      change(at, bits, is_list);
+      ASSERT_EQ(listed(store()), truth) << at << " " << int{bits};
+    }
+  }
+}
+
+TEST_F(ChangedBytes, AListThatIsNeverWhatWasSentIsAnError) {
+  put_some();
+  change(3, 1, is_list, 1000);  // the root has another name
+  expect_error(Code::kCorrupt, [&] { listed(store()); });
+}
+
+class ChangedPages : public ChangedBytes {
+ protected:
+  ChangedPages() : ChangedBytes({.page = 2}) {}
+};
+
+// With a page's token changed the rest of that reading is at another place.
+TEST_F(ChangedPages, TheTruthOrAnError) {
+  put_some();
+  store().put("meta/58/58b1", as_bytes("x"));
+  store().put("run/1", as_bytes("x"));
+  const std::string truth = listed(store());
+  unsigned errors = 0;
+  for (std::size_t at = 0; at < 600; ++at) {
+    change(at, 4, is_list);
+    try {
+      ASSERT_EQ(listed(store()), truth) << at;
+    } catch (const Error& error) {
+      EXPECT_FALSE(error.hint().empty()) << error.what();
+      ++errors;
+    }
+  }
+  EXPECT_LT(errors, 60u);
+}
+
+TEST_F(ChangedBytes, WhatIsWrittenMeanwhileIsListedOnce) {
+  put_some();
+  const std::string truth = listed(store());
+  bool done = false;
+  S3Store other("s3://bucket/pre", options_for(server_.url()), clock_);
+  server_.set_plan([&](const Received& received, unsigned number) -> std::optional<Fault> {
+    if (is_list(received) && number > 1 && !std::exchange(done, true)) {
+      other.put("data/58/58a2", as_bytes("new"));
+    }
+    return std::nullopt;
+  });
+  const auto objects = list_objects(store(), "");
+  EXPECT_TRUE(done);
+  EXPECT_EQ(objects.size(), 4u);
+}
+
+TEST_F(ChangedBytes, AnObjectIsReadAgain) {
+  store().put("holdfast.json", as_bytes("content"));
+  change(3, 1, is_get);
+  EXPECT_EQ(text("holdfast.json"), "content");
+  EXPECT_EQ(server_.requests(), 2u) << "the ETag told which one was right";
+  change(3, 1, is_get, 0);
+  EXPECT_EQ(text("holdfast.json"), "content");
+  EXPECT_EQ(server_.requests(), 1u);
+}
+
+// What lies in the store is for whoever opens it to judge.
+TEST_F(ChangedBytes, AnObjectThatIsDamagedInTheStoreIsGivenAsItIs) {
+  store().put("holdfast.json", as_bytes("content"));
+  change(3, 1, is_get, 1000);
+  EXPECT_EQ(text("holdfast.json"), "conuent");
+}
+
+TEST_F(ChangedBytes, AnObjectThatIsAnotherEachTimeIsAnError) {
+  store().put("holdfast.json", as_bytes("content"));
+  server_.set_plan([&](const Received&, unsigned number) -> std::optional<Fault> {
+    return Fault{{}, false, number, 1};
+  });
+  expect_error(Code::kCorrupt, [&] { text("holdfast.json"); });
+}
+
+class OtherEtags : public ChangedBytes {
+ protected:
+  OtherEtags() : ChangedBytes({.etags_are_hashes = false}) {}
+};
+
+TEST_F(OtherEtags, TwoReadingsHaveToAgree) {
+  store().put("holdfast.json", as_bytes("content"));
+  for (const unsigned change_first : {0u, 1u, 1u}) {
+    change(3, 1, is_get, static_cast<int>(change_first));
+    EXPECT_EQ(text("holdfast.json"), "content");
+    EXPECT_EQ(server_.requests(), 2u + change_first);
+  }
 }
 
 TEST_F(S3Test, AStopEndsTheWaiting) {
@@ -341,7 +476,7 @@ TEST_F(S3Test, AbandonedUploadsAreEnded) {
     return std::nullopt;
   });
   const auto staged = store().stage();
-  staged->append(Bytes(kUploadPart + 1));
+  staged->append(Bytes(S3Options{}.upload_part + 1));
   expect_error(Code::kDenied, [&] { staged->commit("data/pack"); });
   ASSERT_EQ(server_.pending_uploads(), 1u);
   server_.set_plan({});
@@ -356,7 +491,7 @@ class LateFailure : public S3Test {
 
 TEST_F(LateFailure, AnErrorInTheBodyOfASuccessIsNoSuccess) {
   const auto staged = store().stage();
-  const Bytes content(kUploadPart + 1000, 7);
+  const Bytes content(S3Options{}.upload_part + 1000, 7);
   staged->append(content);
   EXPECT_TRUE(staged->commit("data/pack"));
   EXPECT_TRUE(store().get("data/pack") == content);
@@ -378,7 +513,7 @@ void run_of_operations(S3Store& store) {
   const std::string etag = store.stat("a/new").value().etag;
   EXPECT_TRUE(store.replace("a/new", as_bytes("4"), etag));
   EXPECT_FALSE(store.replace("a/new", as_bytes("5"), etag));
-  const Bytes large(kUploadPart + 5, 9);
+  const Bytes large(S3Options{}.upload_part + 5, 9);
   const auto staged = store.stage();
   staged->append(large);
   EXPECT_TRUE(staged->commit("b/large"));
@@ -388,7 +523,7 @@ void run_of_operations(S3Store& store) {
   store.remove("a/put");
   EXPECT_FALSE(store.stat("a/put").has_value());
   Bytes tail(10);
-  store.read("b/large", kUploadPart - 5, tail);
+  store.read("b/large", S3Options{}.upload_part - 5, tail);
   EXPECT_EQ(tail, Bytes(10, 9));
   std::vector<std::string> keys;
   store.list("", [&](const ObjectInfo& info) { keys.push_back(info.key); });

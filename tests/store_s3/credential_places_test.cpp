@@ -67,6 +67,26 @@ TEST_F(Container, SendsTheTokenOfTheVariableOrTheFile) {
   EXPECT_EQ(requests[2].header("authorization"), "file-token");
 }
 
+// The proxy that reaches the store would ask the service of its own machine, or show it our token.
+TEST_F(Container, NeverThroughAProxy) {
+  ScriptedServer server([](const Received&) { return ok(metadata_json("KEY")); });
+  ScriptedServer proxy([](const Received&) { return ok(metadata_json("PROXY")); });
+  HttpClient http({.proxy = proxy.url()});
+  variables_[kFullUri] = server.url();
+  EXPECT_EQ(ask_container(http, options().environment).credentials->access_key, "KEY");
+  variables_.erase(kFullUri);
+  CredentialOptions instance = options();
+  variables_.erase("AWS_EC2_METADATA_DISABLED");
+  instance.metadata_endpoint = server.url();
+  ask_instance(http, instance);
+  EXPECT_TRUE(proxy.requests().empty());
+  EXPECT_EQ(server.requests().size(), 2u);
+  HttpRequest request;
+  request.url = server.url();
+  http.send(request);
+  EXPECT_EQ(proxy.requests().size(), 1u) << "what is not for this machine goes through it";
+}
+
 TEST_F(Container, TokensThatAreNone) {
   ScriptedServer server([](const Received&) { return ok(metadata_json("KEY")); });
   variables_[kFullUri] = server.url();

@@ -38,6 +38,7 @@ struct Bucket {
     options.endpoint = server.url();
     options.region = "lab";
     options.retry_for = std::chrono::seconds{10};
+    options.upload_part = 12u << 10;  // the packs go up in parts
     return {"s3://bucket/" + place, options, clock};
   }
 
@@ -91,6 +92,7 @@ class S3Vault : public ::testing::Test {
   static VaultParameters small_parameters() {
     VaultParameters parameters = tiny_parameters();
     parameters.frame_bytes = 8192;
+    parameters.pack_bytes = 64u << 10;  // one for each backup, so that all runs send the same
     return parameters;
   }
   std::unique_ptr<Vault> open(ObjectStore& store) { return Vault::open(store, clock_, ring_, ""); }
@@ -114,6 +116,7 @@ class S3VaultSweep : public S3Vault, public ::testing::WithParamInterface<FaultK
   unsigned count(const Run& run);
   void sweep(const Run& run, const Check& check);
 
+  unsigned parts_ = 0;  // of uploads, in a run without a fault
   bool again_ = false;  // the run is the second one, over what the first one left
 
  private:
@@ -142,6 +145,10 @@ unsigned S3VaultSweep::count(const Run& run) {
   again_ = false;
   run(main, other);
   bucket.server.set_plan({});
+  parts_ = 0;
+  for (const Received& received : bucket.server.received()) {
+    if (received.target.find("partNumber=") != received.target.npos) ++parts_;
+  }
   return applicable;
 }
 
@@ -160,7 +167,9 @@ void S3VaultSweep::one(const Run& run, const Check& check, unsigned at) {
     const unsigned number = ++applicable;
     if (number < at || (number > at && !kind.stays)) return std::nullopt;
     fired = true;
-    return kind.fault;
+    Fault fault = kind.fault;
+    if (fault.change_byte) fault.change_byte = std::size_t{at} * 7919;  // anywhere in the body
+    return fault;
   });
   again_ = false;
   std::string outcome = "it succeeded";
@@ -204,10 +213,12 @@ void S3VaultSweep::sweep(const Run& run, const Check& check) {
 }
 
 TEST_P(S3VaultSweep, Backup) {
+  write_text(directory_ + "/large", noise(random_, 30'000));
   expected_.other_directory = directory_;
   expected_.other_tree = take_snapshot(directory_);
   sweep([&](ObjectStore& main, ObjectStore&) { back_up(*open(main), job_of(directory_)); },
         [&](ObjectStore& main, ObjectStore&) { return sound(main); });
+  EXPECT_GE(parts_, 3u);
 }
 
 TEST_P(S3VaultSweep, Copy) {
@@ -258,6 +269,7 @@ INSTANTIATE_TEST_SUITE_P(
                       FaultKind{"ResetInBody", {{.cut_body_after = 1, .reset = true}, true}, reads},
                       FaultKind{"CutInBody", {{.cut_body_after = 1}, true}, reads},
                       FaultKind{"CutInHead", {kHalfAHead, true}},
+                      FaultKind{"ChangedByte", {{}, false, 0}, reads},
                       FaultKind{"WrongChecksum", {kWrongChecksum, false}, writes},
                       FaultKind{"ConditionsIgnoredAndLostAcknowledgement",
                                 {kLost, true},

@@ -18,10 +18,6 @@ Bytes digest(std::string_view data, const EVP_MD* kind) {
   return out;
 }
 
-std::string etag_of(const std::string& content) {
-  return "\"" + to_hex(digest(content, EVP_md5())) + "\"";
-}
-
 std::string decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -70,6 +66,12 @@ constexpr std::string_view kDate = "Mon, 10 Nov 2025 12:00:00 GMT";
 
 }  // namespace
 
+std::string MiniS3::etag_of(const std::string& content) const {
+  std::string hash = to_hex(digest(content, EVP_md5()));
+  if (!behaviour_.etags_are_hashes) hash.assign(hash.rbegin(), hash.rend());
+  return "\"" + hash + "\"";
+}
+
 MiniS3::MiniS3(const Behaviour& behaviour)
     : behaviour_(behaviour),
       server_([this](const Received& received) { return handle(received); }) {}
@@ -90,6 +92,18 @@ std::size_t MiniS3::pending_uploads() const {
   return uploads_.size();
 }
 
+void MiniS3::archive(const std::string& part) {
+  MutexLock lock(mutex_);
+  for (const auto& [key, content] : objects_) {
+    if (key.find(part) != key.npos) archived_[key] = false;
+  }
+}
+
+std::vector<std::string> MiniS3::asked_for() const {
+  MutexLock lock(mutex_);
+  return asked_for_;
+}
+
 void MiniS3::damage(const std::string& key) {
   MutexLock lock(mutex_);
   std::string& content = objects_.at(key);
@@ -106,6 +120,12 @@ Reply MiniS3::handle(const Received& received) {
   }
   if (plan) {
     if (const auto fault = plan(received, number)) {
+      if (fault->change_byte) {
+        Reply reply = carry_out(received);
+        if (!reply.body.empty())
+          reply.body[*fault->change_byte % reply.body.size()] ^= fault->change_bits;
+        return reply;
+      }
       if (!fault->takes_effect) return fault->reply;
       const Reply honest = carry_out(received);
       Reply reply = fault->reply;
@@ -133,10 +153,12 @@ Reply MiniS3::carry_out(const Received& received) {
     return multipart(received, key, query);
   }
   if (key.empty()) return received.method == "GET" ? list(query) : Reply{};
+  if (query.contains("restore")) return bring_back(key);
   if (received.method == "PUT") return put(received, key);
   if (received.method == "DELETE") {
     if (behaviour_.denies_removal) return error(403, "AccessDenied");
     objects_.erase(key);
+    archived_.erase(key);
     Reply reply;
     reply.status = 204;
     return reply;
@@ -156,8 +178,19 @@ Reply MiniS3::put(const Received& received, const std::string& key) {
     if (!match.empty() && etag_of(found->second) != match) return error(412, "PreconditionFailed");
   }
   objects_[key] = received.body;
+  archived_.erase(key);
   Reply reply;
   reply.headers = {{"ETag", etag_of(received.body)}};
+  return reply;
+}
+
+Reply MiniS3::bring_back(const std::string& key) {
+  const auto archived = archived_.find(key);
+  if (archived == archived_.end()) return error(403, "InvalidObjectState");
+  asked_for_.push_back(key);
+  archived->second = true;
+  Reply reply;
+  reply.status = 202;
   return reply;
 }
 
@@ -171,6 +204,12 @@ Reply MiniS3::get(const Received& received, const std::string& key) {
   const std::string& content = found->second;
   Reply reply;
   reply.headers = {{"ETag", etag_of(content)}, {"Last-Modified", std::string(kDate)}};
+  const auto archived = archived_.find(key);
+  if (archived != archived_.end()) {
+    reply.headers.emplace_back("x-amz-storage-class", "GLACIER");
+    if (archived->second) reply.headers.emplace_back("x-amz-restore", "ongoing-request=\"false\"");
+    if (received.method == "GET" && !archived->second) return error(403, "InvalidObjectState");
+  }
   if (received.method == "HEAD") {
     reply.headers.emplace_back("Content-Length", std::to_string(content.size()));
     return reply;
@@ -210,8 +249,9 @@ Reply MiniS3::list(const Query& query) {
     last = at->first;
     xml += fmt::format(
         "<Contents><Key>{}</Key><LastModified>2025-11-10T12:00:00.250Z</LastModified>"
-        "<ETag>{}</ETag><Size>{}</Size></Contents>",
-        at->first, etag_of(at->second), at->second.size());
+        "<ETag>{}</ETag><Size>{}</Size><StorageClass>{}</StorageClass></Contents>",
+        at->first, etag_of(at->second), at->second.size(),
+        archived_.contains(at->first) ? "GLACIER" : "STANDARD");
   }
   xml += fmt::format("<IsTruncated>{}</IsTruncated>", truncated);
   if (truncated) xml += fmt::format("<NextContinuationToken>{}</NextContinuationToken>", last);

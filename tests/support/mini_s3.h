@@ -21,6 +21,9 @@ class MiniS3 {
   struct Fault {
     Reply reply;
     bool takes_effect = false;  // the request is carried out first: its acknowledgement is lost
+    // The honest answer, but bits of this byte of its body change on the way.
+    std::optional<std::size_t> change_byte = std::nullopt;
+    char change_bits = 1;
   };
   // Asked for each request with its number from 1; nothing: an honest answer.
   using Plan = std::function<std::optional<Fault>(const Received&, unsigned number)>;
@@ -30,6 +33,7 @@ class MiniS3 {
     bool honours_conditions = true;
     bool wants_bare_etags = false;  // in If-Match, as Ceph does
     bool denies_removal = false;
+    bool etags_are_hashes = true;
     bool completes_with_error = false;  // 200 and an error body, at the first completion
   };
 
@@ -42,6 +46,11 @@ class MiniS3 {
   unsigned requests() const;
   std::vector<Received> received() const { return server_.requests(); }
   std::size_t pending_uploads() const;
+  // Moves all objects whose key contains `part` to an archive tier, out of which they come at once
+  // when they are asked for.
+  void archive(const std::string& part);
+  // Keys that were asked for, in this order.
+  std::vector<std::string> asked_for() const;
   // Changes a stored byte, as a lying store would.
   void damage(const std::string& key);
 
@@ -54,6 +63,8 @@ class MiniS3 {
 
   Reply handle(const Received& received);
   Reply carry_out(const Received& received);
+  std::string etag_of(const std::string& content) const;
+  Reply bring_back(const std::string& key) REQUIRES(mutex_);
   Reply put(const Received& received, const std::string& key) REQUIRES(mutex_);
   Reply get(const Received& received, const std::string& key) REQUIRES(mutex_);
   Reply list(const Query& query) REQUIRES(mutex_);
@@ -69,6 +80,8 @@ class MiniS3 {
   bool failed_completion_ GUARDED_BY(mutex_) = false;
   std::map<std::string, std::string> objects_ GUARDED_BY(mutex_);
   std::map<std::string, Upload> uploads_ GUARDED_BY(mutex_);
+  std::map<std::string, bool> archived_ GUARDED_BY(mutex_);  // and whether it can be read
+  std::vector<std::string> asked_for_ GUARDED_BY(mutex_);
   ScriptedServer server_;  // last: its threads use the rest
 };
 

@@ -4,6 +4,7 @@
 
 #include <pugixml.hpp>
 
+#include "store/s3/whole_object.h"
 #include "store/s3/xml.h"
 
 namespace holdfast {
@@ -13,7 +14,8 @@ namespace {
 pugi::xml_document parsed(const std::string& text, std::string_view what) {
   pugi::xml_document document;
   if (!document.load_buffer(text.data(), text.size())) {
-    throw Error(Code::kCorrupt, fmt::format("the store's {} is no XML", what));
+    throw Error(Code::kCorrupt, fmt::format("the store's {} is no XML", what),
+                "check that the endpoint is that of an S3 store and that no proxy answers for it");
   }
   return document;
 }
@@ -77,7 +79,7 @@ std::optional<std::string> bucket_setting(S3Client& client, std::string_view nam
   S3Request request;
   request.query = {{std::string(name), ""}};
   request.expected = {404};
-  const HttpResponse answer = client.send(request).http;
+  const HttpResponse answer = get_whole(client, request);
   if (answer.status != 404) return std::string(as_text(answer.body));
   if (parse_error_body(answer.body).code == "NoSuchBucket") require_bucket(client);
   return std::nullopt;

@@ -60,6 +60,11 @@ class S3Client {
   // Whether the store wants the etag of If-Match without quotes; learned from its answers.
   bool bare_etags() const { return bare_etags_; }
   void use_bare_etags() { bare_etags_ = true; }
+  // Whether bytes may change on the way unnoticed.
+  bool over_plain_http() const { return endpoint().starts_with("http://"); }
+  // Whether ETags that look like an MD5 are one; until an object was seen that says otherwise.
+  bool etags_are_hashes() const { return etags_are_hashes_; }
+  void use_no_etags_as_hashes() { etags_are_hashes_ = false; }
   std::stop_token stop() const { return stop_; }
 
  private:
@@ -82,6 +87,7 @@ class S3Client {
   CredentialSource credentials_;
   CircuitBreaker breaker_;
   std::atomic<bool> bare_etags_{false};
+  std::atomic<bool> etags_are_hashes_{true};
   std::atomic<std::int64_t> skew_ns_{0};  // the store's clock minus ours
   mutable Mutex mutex_;
   std::condition_variable_any slot_free_;

@@ -81,6 +81,7 @@ std::string instance_endpoint(const CredentialOptions& options) {
 HttpRequest instance_request(const std::string& url) {
   HttpRequest request;
   request.url = url;
+  request.direct = true;  // a proxy would ask its own machine's service
   request.deadline = kInstanceDeadline;
   return request;
 }
@@ -147,6 +148,7 @@ PlaceAnswer ask_container(HttpClient& http, const Environment& environment) {
   HttpRequest request;
   request.url = container_url(environment);
   if (request.url.empty()) return {std::nullopt, "no AWS_CONTAINER_CREDENTIALS_ variable is set"};
+  request.direct = true;
   request.deadline = kContainerDeadline;
   request.headers = {{"accept", "application/json"}};
   const std::string token = container_token(environment);

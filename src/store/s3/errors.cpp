@@ -70,7 +70,8 @@ constexpr auto kRules = std::to_array<Rule>({
     {"XMinioStorageFull", S3Remedy::kNone, Code::kExhausted,
      "the store is full: add space, or free some: holdfast retention apply, holdfast prune"},
     {"InvalidObjectState", S3Remedy::kNone, Code::kUnsupported,
-     "the object lies in an archive tier: holdfast restore requests what it needs; "
+     "the object lies in an archive tier: restore, copy, validate and repair ask for what they "
+     "need; "
      "`holdfast lifecycle show` says what lies where"},
     {"InvalidRange", S3Remedy::kNone, Code::kCorrupt,
      "the object is shorter than its index says: holdfast validate all --read-data"},

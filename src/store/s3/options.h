@@ -41,9 +41,10 @@ struct S3Options {
   Duration lock_period{};  // of every object written, from its writing
   // Prefixes of what protects nothing and has to go again soon.
   std::vector<std::string> never_locked = {"lease/", "doom/"};
-  std::uint64_t upload_limit = 0;                       // bytes a second; 0: none
-  std::uint64_t download_limit = 0;                     // bytes a second; 0: none
-  unsigned connections = 16;                            // requests at once
+  std::uint64_t upload_limit = 0;         // bytes a second; 0: none
+  std::uint64_t download_limit = 0;       // bytes a second; 0: none
+  std::uint64_t upload_part = 16u << 20;  // of what is larger; S3 takes no less than 5 MiB
+  unsigned connections = 16;              // requests at once
   Duration request_timeout = std::chrono::seconds{60};  // beside what the body's size adds
   Duration retry_for = std::chrono::minutes{5};         // in all, for one operation
   // Without If-None-Match and If-Match: look, then write. Two writers at one instant can defeat it.

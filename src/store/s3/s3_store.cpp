@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <utility>
 
@@ -12,10 +11,11 @@
 #include "os/mutex.h"
 #include "store/s3/archive.h"
 #include "store/s3/client.h"
+#include "store/s3/listing.h"
 #include "store/s3/retention.h"
 #include "store/s3/upload.h"
 #include "store/s3/versions.h"
-#include "store/s3/xml.h"
+#include "store/s3/whole_object.h"
 
 namespace holdfast {
 namespace {
@@ -56,17 +56,6 @@ bool is_key(std::string_view key) {
 // Listings say fractions of seconds and headers do not; both must say the same.
 Timestamp whole_seconds(Timestamp time) {
   return Timestamp{std::chrono::floor<std::chrono::seconds>(time.time_since_epoch())};
-}
-
-std::string unquoted(std::string_view etag) {
-  if (etag.size() >= 2 && etag.front() == '"') etag = etag.substr(1, etag.size() - 2);
-  return std::string(etag);
-}
-
-std::uint64_t number_of(std::string_view text) {
-  std::uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
 }
 
 }  // namespace
@@ -139,28 +128,14 @@ struct S3Store::State {
     request.query = {{"versionId", version->version}};
     return request;
   }
-  // What lies below `full_prefix` now, with its storage class.
-  void list_now(const std::string& full_prefix,
+  // What lies below `prefix` now, with its storage class.
+  void list_now(std::string_view below,
                 const std::function<void(const ObjectInfo&, std::string_view)>& visit) {
-    std::string last;
-    ListPage page;
-    do {
-      QueryParameters query = {
-          {"list-type", "2"}, {"prefix", full_prefix}, {"encoding-type", "url"}};
-      if (page.truncated) query.emplace_back("continuation-token", page.next);
-      page = parse_list(client.send({.query = query}).http.body);
-      for (std::size_t i = 0; i < page.objects.size(); ++i) {
-        ObjectInfo& object = page.objects[i];
-        if (object.key <= last && !last.empty()) {
-          throw Error(Code::kUnsupported, "the store does not list its objects in order",
-                      "use an ordinary bucket (AWS: a general purpose one)");
-        }
-        last = object.key;
-        object.key.erase(0, prefix.size());
-        object.modified = whole_seconds(object.modified);
-        if (is_key(object.key)) visit(object, page.storage_classes[i]);
-      }
-    } while (page.truncated);
+    list_bucket(client, prefix + std::string(below), [&](const ListedObject& object) {
+      ObjectInfo info = object.info;
+      info.key.erase(0, prefix.size());
+      if (is_key(info.key)) visit(info, object.storage_class);
+    });
   }
   // The version that as_of means; empty: the one that is there.
   std::string version_id(std::string_view key) {
@@ -184,7 +159,8 @@ class S3Store::Staged final : public StagedObject {
   explicit Staged(std::shared_ptr<State> state)
       : state_(std::move(state)),
         spool_(state_->client.options().checksum == S3Checksum::kSha256 ||
-               state_->client.options().checksum == S3Checksum::kMd5) {}
+                   state_->client.options().checksum == S3Checksum::kMd5,
+               state_->client.options().upload_part) {}
 
   void append(ByteView data) override {
     require_open();
@@ -197,7 +173,7 @@ class S3Store::Staged final : public StagedObject {
     const std::string full_key = state_->full(key);
     spool_.finish();
     HeaderList headers = object_headers(state_->client, key, spool_.size());
-    if (spool_.size() > kUploadPart) {
+    if (spool_.parts() > 1) {
       return upload_in_parts(state_->client, full_key, spool_, headers);
     }
     return put_if(state_->client, full_key, spool_.whole(), std::move(headers), "",
@@ -259,7 +235,7 @@ std::unique_ptr<StagedObject> S3Store::stage() {
 }
 
 Bytes S3Store::get(std::string_view key) {
-  return std::move(state_->client.send(state_->request_for(key)).http.body);
+  return std::move(get_whole(state_->client, state_->request_for(key)).body);
 }
 
 void S3Store::read(std::string_view key, std::uint64_t offset, MutableBytes out) {
@@ -286,21 +262,16 @@ std::optional<ObjectInfo> S3Store::stat(std::string_view key) {
     if (!version) return std::nullopt;
     return state_->info_of(*version);
   }
-  const HttpResponse head =
-      state_->client.send({.method = "HEAD", .key = full_key, .expected = {404}}).http;
-  if (head.status == 404) return std::nullopt;
-  const auto modified = parse_http_date(head.header("last-modified"));
-  if (!modified) {
-    throw Error(Code::kUnsupported, "the store does not say when " + full_key + " was written");
-  }
-  return ObjectInfo{std::string(key), number_of(head.header("content-length")), *modified,
-                    unquoted(head.header("etag"))};
+  auto found = look_at(state_->client, full_key);
+  if (!found) return std::nullopt;
+  found->info.key = key;
+  return std::move(found->info);
 }
 
 void S3Store::list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) {
   if (!can_begin_a_key(prefix)) return;
-  const std::string full_prefix = state_->prefix + std::string(prefix);
   if (state_->client.options().as_of) {
+    const std::string full_prefix = state_->prefix + std::string(prefix);
     const auto& past = state_->past();
     for (auto at = past.lower_bound(full_prefix);
          at != past.end() && at->first.starts_with(full_prefix); ++at) {
@@ -308,7 +279,7 @@ void S3Store::list(std::string_view prefix, const std::function<void(const Objec
     }
     return;
   }
-  state_->list_now(full_prefix, [&](const ObjectInfo& object, std::string_view) { visit(object); });
+  state_->list_now(prefix, [&](const ObjectInfo& object, std::string_view) { visit(object); });
 }
 
 void S3Store::remove(std::string_view key) {
@@ -340,10 +311,9 @@ void S3Store::list_archived(std::string_view prefix,
   // The list of versions that as_of reads has no storage classes.
   if (state_->client.options().as_of) return list(prefix, visit);
   if (!can_begin_a_key(prefix)) return;
-  state_->list_now(state_->prefix + std::string(prefix),
-                   [&](const ObjectInfo& object, std::string_view storage_class) {
-                     if (is_archive_class(storage_class)) visit(object);
-                   });
+  state_->list_now(prefix, [&](const ObjectInfo& object, std::string_view storage_class) {
+    if (is_archive_class(storage_class)) visit(object);
+  });
 }
 
 void S3Store::thaw(std::string_view key, unsigned days) {

@@ -232,8 +232,10 @@ class Spool::Hasher {
   EVP_MD_CTX* context_;
 };
 
-Spool::Spool(bool hash_parts)
-    : path_(std::filesystem::temp_directory_path()), fd_(open_unnamed_file(path_)) {
+Spool::Spool(bool hash_parts, std::uint64_t part_bytes)
+    : path_(std::filesystem::temp_directory_path()),
+      fd_(open_unnamed_file(path_)),
+      part_bytes_(part_bytes) {
   if (hash_parts) hasher_ = std::make_unique<Hasher>();
 }
 
@@ -241,10 +243,10 @@ Spool::~Spool() = default;
 
 void Spool::append(ByteView data) {
   while (!data.empty()) {
-    const std::uint64_t room = kUploadPart - size_ % kUploadPart;
+    const std::uint64_t room = part_bytes_ - size_ % part_bytes_;
     const ByteView piece = data.first(std::min<std::uint64_t>(room, data.size()));
     if (hasher_) {
-      if (size_ % kUploadPart == 0 && size_ > 0) hashes_.push_back(hasher_->finish());
+      if (size_ % part_bytes_ == 0 && size_ > 0) hashes_.push_back(hasher_->finish());
       hasher_->add(piece);
     }
     pwrite_full(fd_.get(), piece, size_, path_);
@@ -266,8 +268,8 @@ HttpBody Spool::range(std::uint64_t from, std::uint64_t size) const {
 }
 
 HttpBody Spool::part(std::size_t index) const {
-  const std::uint64_t from = index * kUploadPart;
-  return range(from, std::min(kUploadPart, size_ - from));
+  const std::uint64_t from = index * part_bytes_;
+  return range(from, std::min(part_bytes_, size_ - from));
 }
 
 HttpBody Spool::whole() const { return range(0, size_); }

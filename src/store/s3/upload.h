@@ -11,8 +11,6 @@
 
 namespace holdfast {
 
-inline constexpr std::uint64_t kUploadPart = 16u << 20;
-
 // Storage class, encryption and retention, as the options want them for an object of this key (as
 // the store knows it, without the prefix) and size.
 HeaderList object_headers(const S3Client& client, std::string_view key, std::uint64_t size);
@@ -29,7 +27,7 @@ bool put_if(S3Client& client, const std::string& full_key, const HttpBody& body,
 class Spool {
  public:
   // In $TMPDIR or /tmp. `hash_parts`: the SHA-256 of each part is computed on the way.
-  explicit Spool(bool hash_parts);
+  Spool(bool hash_parts, std::uint64_t part_bytes);
   ~Spool();
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
@@ -38,7 +36,7 @@ class Spool {
   void finish();
   std::uint64_t size() const { return size_; }
   std::size_t parts() const {
-    return static_cast<std::size_t>((size_ + kUploadPart - 1) / kUploadPart);
+    return static_cast<std::size_t>((size_ + part_bytes_ - 1) / part_bytes_);
   }
   // Part `index`, from 0; valid as long as the spool. May be read by any thread after finish().
   HttpBody part(std::size_t index) const;
@@ -53,6 +51,7 @@ class Spool {
 
   std::string path_;  // for messages
   Fd fd_;
+  const std::uint64_t part_bytes_;
   std::uint64_t size_ = 0;
   std::unique_ptr<Hasher> hasher_;
   std::vector<std::string> hashes_;
