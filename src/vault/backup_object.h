@@ -41,7 +41,7 @@ struct DatabaseFacts {
   std::string stop;   // up to here, to be consistent: an LSN, a GTID set; may be empty
   std::uint64_t damaged_pages = 0;  // that were found while it was read, and are in it as they were
   // Of the server's configuration, what a server on its data must have, too; empty: not known.
-  std::map<std::string, std::string> settings;
+  std::map<std::string, std::string> settings = {};
   bool operator==(const DatabaseFacts&) const = default;
 };
 
