@@ -30,8 +30,7 @@ constexpr Duration kStatusEvery = std::chrono::seconds{5};
 constexpr const char* kSetBackHint =
     "what it writes now must not be taken for what it wrote before: restore it with holdfast "
     "restore, which begins a timeline of its own; or keep it as it is, with a new full backup and "
-    "a "
-    "log of their own: give it another source name";
+    "a log of their own: give it another source name";
 
 // Where the stream has to go on.
 struct Position {
@@ -66,8 +65,7 @@ struct LogReceiver::State {
   void check_system(const PgIdentity& identity);
   std::optional<Position> archived() const;
   void check_behind(const PgIdentity& identity, const Position& known) const;
-  void check_same(PgReplication& server, const PgIdentity& identity, const Position& known,
-                  const std::stop_token& stop) const;
+  void check_same(PgReplication& server, const Position& known, const std::stop_token& stop) const;
   Position on_branch(PgReplication& server, const PgIdentity& identity, const Position& known);
   Position from_slot(const PgIdentity& identity) const;
   void store_history(PgReplication& server, std::uint32_t timeline);
@@ -154,13 +152,20 @@ std::optional<Position> LogReceiver::State::archived() const {
   return std::nullopt;
 }
 
-// What the vault has came from a server: one that has less of the same timeline was set back, and
-// writes another log under the same names. A standby may only be late.
+// What the vault has came from a server: one that has less of the same timeline, or is on an older
+// one, was set back, and writes another log under the same names. A standby may only be late.
 void LogReceiver::State::check_behind(const PgIdentity& identity, const Position& known) const {
-  if (known.timeline != identity.timeline || known.end() <= identity.flushed) return;
-  const std::string what =
-      fmt::format("the server's log ends at {} on timeline {}, and the vault has it to {} already",
-                  format_lsn(identity.flushed), identity.timeline, format_lsn(known.end()));
+  std::string what;
+  if (known.timeline > identity.timeline) {
+    what = fmt::format("the server is on timeline {}, and the vault has log of timeline {} already",
+                       identity.timeline, known.timeline);
+  } else if (known.timeline == identity.timeline && known.end() > identity.flushed) {
+    what = fmt::format(
+        "the server's log ends at {} on timeline {}, and the vault has it to {} already",
+        format_lsn(identity.flushed), identity.timeline, format_lsn(known.end()));
+  } else {
+    return;
+  }
   PgConnection connection(options.server, "", {});
   if (connection.value("select pg_is_in_recovery()") == "t") {
     throw Error(Code::kUnavailable, what + ": the standby is behind");
@@ -170,9 +175,8 @@ void LogReceiver::State::check_behind(const PgIdentity& identity, const Position
 
 // One that was set back and has written more since then has passed the vault's end. What it wrote
 // in the vault's last segment tells.
-void LogReceiver::State::check_same(PgReplication& server, const PgIdentity& identity,
-                                    const Position& known, const std::stop_token& stop) const {
-  if (known.timeline > identity.timeline) return;  // the stream will not start
+void LogReceiver::State::check_same(PgReplication& server, const Position& known,
+                                    const std::stop_token& stop) const {
   const LogEnd end{options.source, system, known.timeline, known.end(), segment_size};
   switch (compare_log(vault, server, end, stop)) {
     case LogContinuity::kSame:
@@ -291,7 +295,7 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
   if (known) {
     check_behind(identity, *known);
     at = on_branch(server, identity, *known);
-    if (at == *known) check_same(server, identity, *known, stop);
+    if (at == *known) check_same(server, *known, stop);
   }
   server.ensure_slot(options.slot);
   if (!known || options.skip_gap) at = from_slot(identity);

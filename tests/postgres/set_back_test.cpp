@@ -109,6 +109,27 @@ TEST_F(SetBack, AndGoneOnBehindWholeSegmentsIsRefused) {
   expect_refused();
 }
 
+// One that was promoted, or restored, and then set back to before that.
+TEST_F(SetBack, ToAnOlderTimelineIsRefused) {
+  keep_files();
+  server_.stop();
+  write_file_atomic(server_.data() + "/standby.signal", {}, 0644);
+  give_to_postgres(server_.data());
+  server_.start();
+  server_.query("SELECT pg_promote()");
+  server_.wait_for("SELECT pg_is_in_recovery()", "f");
+  insert(1);
+  receive();
+  put_back();
+  const auto before = log();
+  Background again = stream();
+  EXPECT_EQ(again.wait(), 6) << again.said();
+  EXPECT_NE(again.said().find("the server is on timeline 1, and the vault has log of timeline 2"),
+            std::string::npos)
+      << again.said();
+  EXPECT_EQ(log(), before);
+}
+
 // What is the same goes on, at any place.
 TEST_F(SetBack, AServerThatWasNotIsFollowed) {
   for (int i = 0; i < 3; ++i) {
