@@ -46,7 +46,7 @@ class ListReader {
   void fetch();
   bool at_end() const { return at_ == page_.objects.size(); }
   const std::string& key() const { return page_.objects[at_].key; }
-  ListedObject take();
+  BucketObject take();
 
  private:
   ListPage read_page() const;
@@ -100,14 +100,14 @@ void ListReader::check(const ListPage& page) const {
   }
 }
 
-ListedObject ListReader::take() {
-  ListedObject object{std::move(page_.objects[at_]), std::move(page_.storage_classes[at_])};
+BucketObject ListReader::take() {
+  BucketObject object{std::move(page_.objects[at_]), std::move(page_.storage_classes[at_])};
   ++at_;
   object.info.modified = whole_seconds(object.info.modified);
   return object;
 }
 
-bool same(const ListedObject& a, const ListedObject& b) {
+bool same(const BucketObject& a, const BucketObject& b) {
   return a.info.size == b.info.size && a.info.modified == b.info.modified &&
          a.info.etag == b.info.etag && a.storage_class == b.storage_class;
 }
@@ -118,10 +118,10 @@ class DoubleReader {
   DoubleReader(S3Client& client, const std::string& full_prefix)
       : client_(client), first_(client, full_prefix), second_(client, full_prefix) {}
 
-  void each(const std::function<void(const ListedObject&)>& visit) {
+  void each(const std::function<void(const BucketObject&)>& visit) {
     for (fetch(); !first_.at_end() || !second_.at_end(); fetch()) {
       const int order = compare();
-      const ListedObject object = order <= 0 ? first_.take() : second_.take();
+      const BucketObject object = order <= 0 ? first_.take() : second_.take();
       if (order == 0 && same(object, second_.take())) {
         visit(object);
       } else if (is_key(object.info.key)) {
@@ -152,13 +152,13 @@ class DoubleReader {
 }  // namespace
 
 void list_bucket(S3Client& client, const std::string& full_prefix,
-                 const std::function<void(const ListedObject&)>& visit) {
+                 const std::function<void(const BucketObject&)>& visit) {
   if (client.over_plain_http()) return DoubleReader(client, full_prefix).each(visit);
   ListReader reader(client, full_prefix);
   for (reader.fetch(); !reader.at_end(); reader.fetch()) visit(reader.take());
 }
 
-std::optional<ListedObject> look_at(S3Client& client, const std::string& full_key) {
+std::optional<BucketObject> look_at(S3Client& client, const std::string& full_key) {
   const HttpResponse head =
       client.send({.method = "HEAD", .key = full_key, .expected = {404}}).http;
   if (head.status == 404) return std::nullopt;
@@ -168,7 +168,7 @@ std::optional<ListedObject> look_at(S3Client& client, const std::string& full_ke
   }
   std::string storage_class(head.header("x-amz-storage-class"));
   if (storage_class == "STANDARD") storage_class.clear();
-  return ListedObject{{full_key, number_of(head.header("content-length")), *modified,
+  return BucketObject{{full_key, number_of(head.header("content-length")), *modified,
                        unquoted(head.header("etag"))},
                       std::move(storage_class)};
 }

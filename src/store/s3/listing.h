@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-struct ListedObject {
+struct BucketObject {
   ObjectInfo info;  // with the whole key; whole seconds, as headers have no more
   std::string storage_class;
 };
@@ -20,9 +20,9 @@ struct ListedObject {
 // changed byte in a key or a time, the list is read twice at once, and an object in which the two
 // differ (written or removed meanwhile, or changed on the way) is looked at by itself.
 void list_bucket(S3Client& client, const std::string& full_prefix,
-                 const std::function<void(const ListedObject&)>& visit);
+                 const std::function<void(const BucketObject&)>& visit);
 
 // The object itself; nothing when there is none.
-std::optional<ListedObject> look_at(S3Client& client, const std::string& full_key);
+std::optional<BucketObject> look_at(S3Client& client, const std::string& full_key);
 
 }  // namespace holdfast

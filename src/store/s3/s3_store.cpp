@@ -131,7 +131,7 @@ struct S3Store::State {
   // What lies below `prefix` now, with its storage class.
   void list_now(std::string_view below,
                 const std::function<void(const ObjectInfo&, std::string_view)>& visit) {
-    list_bucket(client, prefix + std::string(below), [&](const ListedObject& object) {
+    list_bucket(client, prefix + std::string(below), [&](const BucketObject& object) {
       ObjectInfo info = object.info;
       info.key.erase(0, prefix.size());
       if (is_key(info.key)) visit(info, object.storage_class);
