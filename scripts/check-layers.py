@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks who includes whom in src/, and a few calls that only one place may make.
+"""Checks who includes whom in src/, a few calls that only one place may make, and that no two headers
+give one name to two types, which the linker would mix.
 
 A room may include headers of the rooms above it in ROOMS and its own; siblings do not know each
 other. Prints FILE:LINE and the rule, and exits 1 when something is found. --self-test proves, on
@@ -40,6 +41,7 @@ BANNED = [
     (r"\.detach\s*\(\s*\)", None, "no detached threads; join them in scope"),
 ]
 
+TYPE = re.compile(r"(?:struct|class|union|enum(?: class)?)\s+(\w+)\b(?!<)[^;]*\{")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 # Comments and strings may speak of what the code must not do.
 NOT_CODE = re.compile(r'//.*|/\*.*?\*/|"(?:\\.|[^"\\])*"')
@@ -90,12 +92,27 @@ def check_file(source, path):
                 yield number, reason
 
 
+def check_types(source, path, known):
+    """Types of headers, at the level of a namespace; `known`: name to the header that has it."""
+    if source.suffix != ".h":
+        return
+    for number, line in enumerate(source.read_text(encoding="utf-8").split("\n"), 1):
+        found = TYPE.match(line)
+        if not found:
+            continue
+        if found.group(1) in known:
+            yield number, f"{known[found.group(1)]} has a type {found.group(1)}, too"
+        known.setdefault(found.group(1), path)
+
+
 def check_tree(src):
     problems = []
+    types = {}
     files = sorted(p for p in src.rglob("*") if p.suffix in (".h", ".cpp"))
     for source in files:
         path = source.relative_to(src).as_posix()
-        problems += [f"src/{path}:{line}: {rule}" for line, rule in check_file(source, path)]
+        found = [*check_file(source, path), *check_types(source, path, types)]
+        problems += [f"src/{path}:{line}: {rule}" for line, rule in found]
     return len(files), problems
 
 
@@ -121,6 +138,8 @@ PLANTED = [  # path, content, the line that must be named, or None for what must
     ("os/b.cpp", "auto t = std::chrono::system_clock::now();\n", 1),
     ("os/clock.cpp", "auto t = std::chrono::system_clock::now();\n", None),
     ("main.cpp", '#include "cli/a.h"\n', None),
+    ("vault/j.h", "struct A {\n  struct B {};\n};\nclass B final : A {\n};\nenum class A { kOne };\n", 6),
+    ("vault/k.h", "struct A;\nstruct A {};\nclass A;\n", None),
 ]
 
 

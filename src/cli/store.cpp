@@ -66,7 +66,7 @@ int print_check(Context& context, S3Store& store) {
     context.output.print(line_of(feature));
     features.push_back(json_of(feature));
   };
-  const Verdict verdict = judge_features(probe_store(store, seen));
+  const StoreVerdict verdict = judge_features(probe_store(store, seen));
   context.output.print(fmt::format("\n{}: {}\n", store.traits().url, verdict.text));
   context.output.document(Json{{"url", store.traits().url},
                                {"endpoint", store.client().endpoint()},

@@ -81,7 +81,7 @@ class ProbeTest : public ::testing::Test {
 TEST_F(ProbeTest, AnHonestStoreIsGoodForAllAndLeftClean) {
   probe();
   EXPECT_EQ(needed_trouble(), "");
-  const Verdict verdict = judge_features(features_);
+  const StoreVerdict verdict = judge_features(features_);
   EXPECT_TRUE(verdict.usable);
   EXPECT_THAT(verdict.roles, ElementsAre("writer", "operator", "restorer"));
   EXPECT_EQ(seen_.size(), features_.size());
@@ -146,7 +146,7 @@ TEST_F(ProbeTest, AWritersKeyIsGoodForWritersAndMayNotRemove) {
       error(403, "AccessDenied"));
   probe();
   EXPECT_EQ(feature(kRemoveRight).state, State::kDenied);
-  const Verdict verdict = judge_features(features_);
+  const StoreVerdict verdict = judge_features(features_);
   EXPECT_TRUE(verdict.usable);
   EXPECT_THAT(verdict.roles, ElementsAre("writer", "restorer"));
 }
@@ -164,7 +164,7 @@ TEST_F(ProbeTest, AKeyThatMayOnlyReadContentIsGoodForRestorers) {
 TEST_F(ProbeTest, WithoutABucketNothingElseIsTried) {
   answer([](const Received&) { return true; }, error(404, "NoSuchBucket"));
   ASSERT_EQ(probe().size(), 1u);
-  const Verdict verdict = judge_features(features_);
+  const StoreVerdict verdict = judge_features(features_);
   EXPECT_FALSE(verdict.usable);
   EXPECT_EQ(verdict.code, Code::kNotFound);
 }
@@ -203,7 +203,7 @@ TEST_F(IgnorantStore, IsFoundOut) {
   EXPECT_THAT(feature("create only if absent").detail, HasSubstr("ignored"));
   EXPECT_EQ(feature("replace only if unchanged").state, State::kMissing);
   EXPECT_FALSE(feature("create only if absent, in parts").needed);
-  const Verdict verdict = judge_features(features_);
+  const StoreVerdict verdict = judge_features(features_);
   EXPECT_FALSE(verdict.usable);
   EXPECT_EQ(verdict.code, Code::kUnsupported);
   EXPECT_THAT(verdict.text, HasSubstr("create only if absent"));

@@ -61,8 +61,8 @@ std::vector<Feature> probe_store(S3Store& store, const std::function<void(const 
   return bench.take();
 }
 
-Verdict judge_features(const std::vector<Feature>& features) {
-  Verdict verdict;
+StoreVerdict judge_features(const std::vector<Feature>& features) {
+  StoreVerdict verdict;
   std::vector<std::string> lacking;
   for (const Feature& feature : features) {
     if (!feature.needed || feature.state == Feature::State::kWorks) continue;

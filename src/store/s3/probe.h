@@ -37,13 +37,13 @@ inline constexpr const char* kDestroyRight = "destroy old versions";
 // minute. Throws only Error(kCancelled).
 std::vector<Feature> probe_store(S3Store& store, const std::function<void(const Feature&)>& seen);
 
-struct Verdict {
+struct StoreVerdict {
   bool usable = false;             // all that is needed works
   std::vector<std::string> roles;  // "writer", "operator", "restorer": those it is good for
   std::string text;                // one line
   Code code = Code::kInternal;     // of the first needed feature that does not work
 };
-Verdict judge_features(const std::vector<Feature>& features);
+StoreVerdict judge_features(const std::vector<Feature>& features);
 
 // Throws Error(kUnsupported) when the store lacks conditional writes and the options do not accept
 // that (S3Options::emulate_conditions).
