@@ -88,8 +88,7 @@ std::set<std::string> names_in(const std::string& directory) {
 
 unsigned wal_threads(const ObjectStore& store, std::uint64_t size) {
   const StoreTraits traits = store.traits();
-  // Some wait for the disk while others compress.
-  const unsigned wanted = std::max(2 * processors(), traits.remote ? traits.parallelism : 1u);
+  const unsigned wanted = std::max(processors(), traits.remote ? traits.parallelism : 1u);
   const std::uint64_t fit = kMemory / (kCopiesInMemory * std::max<std::uint64_t>(size, 1));
   return static_cast<unsigned>(std::clamp<std::uint64_t>(fit, 1, std::min(wanted, kMaxThreads)));
 }
