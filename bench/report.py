@@ -123,11 +123,12 @@ def page(results, s3_section=""):
 {corpus["files"]:,} files, {corpus["bytes"] / 2**30:.2f} GiB, copied from this machine's own trees.
 Median of {rounds} rounds after a warm-up, in brackets the fastest and the slowest. The tools take
 turns within each step, in another order each round, on the same data and file system, with
-everything in the page cache and `sync` before each measurement. Restored
-trees are set aside, not deleted, while there is space, and before a restore root drops the kernel's caches
-and reads the repository in again: ext4 without a journal shuns inodes that were deleted in the last six
-minutes, and passing over them would take most of the time of any restore, and of `cp`. After a large
-deletion the bench waits that long. Repositories and caches are new in each round; in the warm-up each restored tree was compared with the corpus.
+everything in the page cache (the corpus is read in before each backup) and `sync` before each
+measurement. Restored trees are set aside, not deleted, while there is space, and before a restore root
+drops the kernel's caches and reads the repository in again: ext4 without a journal shuns inodes that were
+deleted in the last six minutes, and passing over them would take most of the time of any restore, and of
+`cp`. After a large deletion the bench waits that long. Repositories and caches are new in each round; in
+the warm-up each restored tree was compared with the corpus.
 
 {local(results) if results["rounds"] else ""}
 {s3_section}

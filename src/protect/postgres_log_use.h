@@ -21,8 +21,8 @@ bool looks_like_postgres(const LogFiles& log);
 // piece. Nothing when the log has neither or when they contradict each other.
 std::optional<std::uint32_t> segment_size_of(const Vault& vault, const LogFiles& log);
 
-// The segment that a file is, or belongs to: "….partial", "….backup" and
-// the mark of a drop of wal_level, too.
+// The segment that a file is, or belongs to: "….partial", "….backup" and the mark of a drop of
+// wal_level, too.
 std::optional<WalSegment> wal_segment_of(std::string_view file, std::uint32_t segment_size);
 
 // Where timelines come from, as far as the log tells: all histories that can be read.
