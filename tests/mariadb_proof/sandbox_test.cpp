@@ -132,12 +132,34 @@ TEST_F(Sandbox, SaysWhatTheServerSaidWhenItDoesNotStart) {
   const std::string system = server_.data_directory() + "/ibdata1";
   std::fstream(system, std::ios::in | std::ios::out | std::ios::binary).write("rubbish", 7);
   fs::resize_file(system, 64U << 10);
+  const auto fresh = error_of([&] { open(); });
+  ASSERT_TRUE(fresh.has_value());
+  EXPECT_EQ(fresh->code(), Code::kUnavailable);  // no backup is to blame
+  std::ofstream(server_.data_directory() + "/backup-my.cnf") << "[mariadbd]\n";
   const auto error = error_of([&] { open(); });
   ASSERT_TRUE(error.has_value());
   EXPECT_EQ(error->code(), Code::kCorrupt);
   EXPECT_THAT(error->message(), HasSubstr("ibdata1"));
   EXPECT_EQ(processes("--defaults-file=" + scratch_), 0);
   EXPECT_FALSE(path_exists(socket_directory()));
+}
+
+// Any server that starts removes the temporary tables in /tmp, also those of the tool at work.
+TEST(FreshDirectory, IsMadeWithAPlaceOfItsOwnForTemporaryTables) {
+  const TempDir directory;
+  ::chmod(directory.path().c_str(), 0755);
+  for (const char* name : {"data", "bin"}) make_directories(directory / name, 0755);
+  const std::string tool = directory / "bin/mariadb-install-db";
+  std::ofstream(tool) << "#!/bin/sh\nfor word; do case $word in --tmpdir=*) cd \"${word#*=}\" && "
+                         "pwd && touch here;; esac; done\nexit 1\n";
+  ::chmod(tool.c_str(), 0755);
+  MariadbSettings settings;
+  settings.bin_directory = directory / "bin";
+  const auto error = error_of([&] { make_mariadb_directory(settings, directory / "data", {}); });
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->code(), Code::kUnavailable);
+  EXPECT_THAT(error->message(), HasSubstr(directory / "data.tmp"));
+  EXPECT_FALSE(path_exists(directory / "data.tmp"));
 }
 
 TEST(FreshDirectory, HoldsNothingOfPeople) {

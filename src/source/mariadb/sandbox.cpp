@@ -21,6 +21,10 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t kLogEnd = 2000;
+constexpr const char* kTryOlder =
+    "the backup does not give a working server: keep its log, try an older backup";
+constexpr const char* kOfThisHost =
+    "nothing of the backup was in it yet: mend MariaDB on this host, or test on another one";
 constexpr auto kPoll = std::chrono::milliseconds{20};
 constexpr auto kPatience = std::chrono::minutes{10};  // of a clean end
 
@@ -122,7 +126,10 @@ std::string mariadbd_version(const MariadbSettings& settings) {
 MariadbSandbox::MariadbSandbox(const MariadbSettings& settings, const std::string& data_directory,
                                const std::string& scratch, std::stop_token stop,
                                const std::vector<std::string>& options)
-    : data_(data_directory), scratch_(scratch), stop_(std::move(stop)) {
+    : data_(data_directory),
+      scratch_(scratch),
+      stop_(std::move(stop)),
+      of_backup_(path_exists(data_ + "/backup-my.cnf")) {
   sandboxed_.user = kMariadbSandboxUser;
   sandboxed_.system_user = settings.system_user;
   sandboxed_.bin_directory = settings.bin_directory;
@@ -156,8 +163,7 @@ void MariadbSandbox::write_configuration(const std::vector<std::string>& options
   };
   // Of the server: what the backup was made of. Durability is for the end, see shut_down().
   std::string text;
-  const std::string of_backup = data_ + "/backup-my.cnf";
-  if (path_exists(of_backup)) text = as_text(read_file(of_backup));
+  if (of_backup_) text = as_text(read_file(data_ + "/backup-my.cnf"));
   text += "\n[mariadbd]\n" + option("datadir", data_) + option("socket", sandboxed_.socket) +
           option("tmpdir", scratch_ + "/tmp") + option("pid-file", scratch_ + "/pid") +
           option("init-file", scratch_ + "/init.sql");
@@ -213,7 +219,7 @@ bool MariadbSandbox::exited(Duration wait) const {
 void MariadbSandbox::await_answer() {
   for (;;) {
     if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-    if (exited(kPoll)) throw failure("the restored server does not start");
+    if (exited(kPoll)) throw failure("does not start");
     if (!path_exists(sandboxed_.socket)) continue;
     try {
       const MariadbConnection connection(sandboxed_, stop_);
@@ -221,14 +227,17 @@ void MariadbSandbox::await_answer() {
     } catch (const Error& error) {
       if (error.code() == Code::kUnavailable) continue;  // recovers still
       if (error.code() == Code::kCancelled) throw;
-      throw failure("the restored server does not let us in: " + error.message());
+      throw failure("does not let us in: " + error.message());
     }
   }
 }
 
-Error MariadbSandbox::failure(const std::string& what) const {
-  return {Code::kCorrupt, what + ": " + log_end(),
-          "the backup does not give a working server: keep its log, try an older backup"};
+Error MariadbSandbox::failure(const std::string& why) const {
+  if (!of_backup_) {
+    return {Code::kUnavailable, "an empty server " + why + ": " + log_end(), kOfThisHost};
+  }
+  return {Code::kCorrupt, "the restored server " + why + ": " + log_end(),
+          kTryOlder};
 }
 
 std::string MariadbSandbox::log_end() const {
@@ -252,26 +261,39 @@ void MariadbSandbox::shut_down() {
   ProcessResult result;
   set_status(result, server_->reap());
   server_.reset();
-  if (result.exit_code != 0) throw failure("the restored server does not end well");
+  if (result.exit_code != 0) {
+    throw Error(Code::kCorrupt, "the restored server does not end well: " + log_end(), kTryOlder);
+  }
 }
 
 void make_mariadb_directory(const MariadbSettings& settings, const std::string& directory,
                             std::stop_token stop) {
+  // In a shared /tmp, any other server that starts would remove the tool's temporary tables.
+  const std::string temporary = directory + ".tmp";
+  make_directories(temporary, 0700);
   ProcessOptions options;
-  options.argv = {
-      mariadb_program(settings, "mariadb-install-db"), "--no-defaults",  "--datadir=" + directory,
-      "--auth-root-authentication-method=normal",      "--skip-test-db", "--skip-name-resolve"};
+  options.argv = {mariadb_program(settings, "mariadb-install-db"),
+                  "--no-defaults",
+                  "--datadir=" + directory,
+                  "--tmpdir=" + temporary,
+                  "--auth-root-authentication-method=normal",
+                  "--skip-test-db",
+                  "--skip-name-resolve"};
   if (::geteuid() == 0 && !settings.system_user.empty()) {
     give_to(settings, directory);
+    give_to(settings, temporary);
     options.argv.push_back("--user=" + settings.system_user);
   }
   options.environment = {{"TZ", "UTC"}, {"LC_ALL", "C"}};
   options.working_directory = "/";
   const ProcessResult result = run_process(options, std::move(stop));
+  std::error_code ignored;
+  std::filesystem::remove_all(temporary, ignored);
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
-  throw Error(Code::kInvalid,
-              "no empty server could be made: " + one_line(result.output + result.error_output));
+  throw Error(Code::kUnavailable,
+              "no empty server could be made: " + one_line(result.output + result.error_output),
+              kOfThisHost);
 }
 
 }  // namespace holdfast

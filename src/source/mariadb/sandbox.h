@@ -27,8 +27,8 @@ class MariadbSandbox {
   // of the settings, and waits until it answers. Files of its own go to `scratch`, which exists, is
   // ours alone and is given to that user. `options` are lines of its configuration, which win over
   // those of the backup's backup-my.cnf and ours: "log-bin=/elsewhere/bin". Throws kUnsupported
-  // when there is no mariadbd here, kCorrupt with the end of the server's log when it does not
-  // start, kCancelled.
+  // when there is no mariadbd here, with the end of the server's log when it does not start:
+  // kCorrupt on the files of a backup, kUnavailable on fresh ones; kCancelled.
   MariadbSandbox(const MariadbSettings& settings, const std::string& data_directory,
                  const std::string& scratch, std::stop_token stop,
                  const std::vector<std::string>& options = {});
@@ -53,13 +53,14 @@ class MariadbSandbox {
   void start();
   void await_answer();
   bool exited(Duration wait) const;
-  Error failure(const std::string& what) const;
+  Error failure(const std::string& why) const;
 
   MariadbSettings sandboxed_;
   std::string data_;
   std::string scratch_;
   std::string socket_directory_;
   std::stop_token stop_;
+  bool of_backup_;  // else fresh
   std::unique_ptr<Child> server_;
 };
 
@@ -73,7 +74,7 @@ std::string mariadbd_program(const MariadbSettings& settings);
 std::string mariadbd_version(const MariadbSettings& settings);
 
 // The files of a new server in `directory`, which exists and is empty; they belong to the system
-// user of the settings. Throws kInvalid with what the tool says.
+// user of the settings. Uses DIRECTORY.tmp meanwhile. Throws kUnavailable with what the tool says.
 void make_mariadb_directory(const MariadbSettings& settings, const std::string& directory,
                             std::stop_token stop);
 

@@ -193,7 +193,9 @@ void make_pg_cluster(const PostgresSettings& settings, int version, const std::s
                std::move(stop));
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
-  throw Error(Code::kInvalid, "no empty cluster could be made: " + complaint(result));
+  throw Error(Code::kUnavailable, "no empty cluster could be made: " + complaint(result),
+              "nothing of the backup was in it yet: mend PostgreSQL on this host, or test on "
+              "another one");
 }
 
 }  // namespace holdfast
