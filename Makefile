@@ -32,7 +32,7 @@ lab-down: ## stop the two regions and remove all that is in them
 test: ## build and run all tests
 	@scripts/install-dependencies.sh build test lab
 	@scripts/build.sh release --tests
-	@ctest --test-dir build/release --output-on-failure --parallel $(JOBS)
+	@ctest --test-dir build/release --output-on-failure --parallel $$(($(JOBS) + 2))  # the lab's mostly wait
 
 bench: all ## compare with its peers, into bench/results (BENCH_SMALL=1: a short trial)
 	@scripts/install-dependencies.sh bench lab

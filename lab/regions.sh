@@ -20,7 +20,7 @@ Environment of the first `up`:
   LAB_TLS=1                     https with certificates of a CA made for the lab
   LAB_DAY_SECONDS=N             a day of lifecycle rules lasts N seconds
 Environment of `wait-sync`:
-  LAB_SYNC_SECONDS              give up after so many (120)
+  LAB_SYNC_SECONDS              give up after so many (300)
 TEXT
 }
 
@@ -104,15 +104,16 @@ caught_up() {
 }
 
 # A change is in the log that is compared here within the log window of 2 s, later on a busy machine,
-# so both regions have to say it three times, with more than that between.
+# so both regions have to say it three times, with more than that between. What failed while a
+# region was away is tried again 60 s later, then 120.
 wait_sync() {
-  local deadline=$((SECONDS + ${LAB_SYNC_SECONDS:-120})) agreed=0 zone
+  local deadline=$((SECONDS + ${LAB_SYNC_SECONDS:-300})) agreed=0 zone
   while ((agreed < 3)); do
     agreed=$((agreed + 1))
     for zone in east west; do
       caught_up "$zone" && continue
       agreed=0
-      ((SECONDS < deadline)) || fail "$zone is behind after ${LAB_SYNC_SECONDS:-120} s:" \
+      ((SECONDS < deadline)) || fail "$zone is behind after ${LAB_SYNC_SECONDS:-300} s:" \
         "$(sync_status "$zone")"
     done
     sleep 2.2

@@ -8,12 +8,12 @@
 #include <filesystem>
 #include <future>
 #include <nlohmann/json.hpp>
-#include <thread>
 #include <unordered_set>
 
 #include "base/error.h"
 #include "base/human.h"
 #include "base/path.h"
+#include "os/parallel.h"
 #include "os/processors.h"
 #include "protect/restore_window.h"
 #include "protect/selection.h"
@@ -28,6 +28,10 @@ using Json = nlohmann::json;
 // Tells a restore that was interrupted from a directory that somebody else filled.
 constexpr const char* kMarker = ".holdfast-restore.json";
 constexpr std::uint64_t kBlock = 4096;
+// Files of a window: few in the first ones, since nothing is written before the first is full.
+constexpr std::size_t kFirstWindow = 512;
+constexpr std::size_t kLargestWindow = 16'384;
+constexpr std::size_t kDirectoriesAtOnce = 4096;
 
 // A fresh file system is empty although it has its lost+found.
 bool is_empty_directory(const std::string& path) {
@@ -73,6 +77,7 @@ class Restore {
   void wait_for_window();
 
   void finish_directories();
+  void finish(const std::vector<Entry>& directories);
   void warn_of_owners();
   void remove_others();
   void clean_directory(const std::string& path, const std::string& original);
@@ -95,6 +100,7 @@ class Restore {
   std::unique_ptr<Target> target_;
   std::unique_ptr<RestoreContext> context_;
   std::unique_ptr<RestoreWindow> window_;
+  std::size_t window_size_ = kFirstWindow;
   std::future<void> running_;
   std::unordered_set<std::string> made_parents_;
   // The directories from the target down to the last one that was entered, as far as known.
@@ -364,8 +370,11 @@ void Restore::place(const Entry& entry, std::span<const Ref> chunks) {
 
 // Windows run while the next one is planned.
 void Restore::start_window() {
+  window_size_ = std::min(4 * window_size_, kLargestWindow);
+  auto window =
+      std::exchange(window_, std::make_unique<RestoreWindow>(*context_, window_size_));
+  window->prepare();
   wait_for_window();
-  auto window = std::exchange(window_, std::make_unique<RestoreWindow>(*context_));
   running_ = std::async(std::launch::async, [w = std::move(window)] { w->run(); });
 }
 
@@ -375,20 +384,32 @@ void Restore::wait_for_window() {
 
 // Times and modes of directories, now that nothing changes in them any more.
 void Restore::finish_directories() {
+  std::vector<Entry> directories;
   for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
     if (entry.type != EntryType::kDirectory) return true;
     const auto path = selection_.target_path(entry.path);
     if (!path || path->empty()) return true;
     if (!selection_.wants(entry.path, true) && !made_parents_.contains(*path)) return true;
-    Entry placed = entry;
-    placed.path = *path;
-    try {
-      const std::string trouble = target_->apply_metadata(placed, -1);
-      if (!trouble.empty()) warnings_.add(printable(*path) + ": " + trouble);
-    } catch (const Error& error) {
-      warn(*path, error);
-    }
+    directories.push_back(entry);
+    directories.back().path = *path;
+    if (directories.size() < kDirectoriesAtOnce) return true;
+    finish(directories);
+    directories.clear();
     return true;
+  });
+  finish(directories);
+}
+
+void Restore::finish(const std::vector<Entry>& directories) {
+  // Whoever asks for a stop now has everything but this.
+  in_parallel(processors(), directories.size(), {}, [&](std::size_t i) {
+    const Entry& entry = directories[i];
+    try {
+      const std::string trouble = target_->apply_metadata(entry, -1);
+      if (!trouble.empty()) warnings_.add(printable(entry.path) + ": " + trouble);
+    } catch (const Error& error) {
+      warn(entry.path, error);
+    }
   });
 }
 
@@ -465,7 +486,7 @@ RestoreResult Restore::run() {
     const unsigned openers = std::min(threads, processors());
     context_.reset(new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_,
                                       threads, FrameBuffers(openers)});
-    window_ = std::make_unique<RestoreWindow>(*context_);
+    window_ = std::make_unique<RestoreWindow>(*context_, window_size_);
   }
   try {
     for_each_entry(reader_, backup_.root->tree,

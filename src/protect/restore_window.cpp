@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <thread>
 #include <tuple>
 
 #include "base/error.h"
 #include "base/human.h"
+#include "os/parallel.h"
 
 namespace holdfast {
 namespace {
@@ -68,37 +68,16 @@ void RestoreWindow::add_hardlink(Entry entry, bool replace) {
   hardlinks_.emplace_back(std::move(entry), replace);
 }
 
-// Runs work(0..count-1) on the threads of the restore; the first error ends it.
-void RestoreWindow::in_parallel(std::size_t count, const std::function<void(std::size_t)>& work) {
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> failed{false};
-  Mutex mutex;
-  std::exception_ptr error;
-  const auto run = [&] {
-    for (std::size_t i = next++; i < count && !failed; i = next++) {
-      try {
-        if (context_.stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-        work(i);
-      } catch (...) {
-        failed = true;
-        MutexLock lock(mutex);
-        if (!error) error = std::current_exception();
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (unsigned i = 1; i < context_.threads; ++i) threads.emplace_back(run);
-    run();
-  }
-  if (error) std::rethrow_exception(error);
+void RestoreWindow::prepare() {
+  frames_ = context_.reader.frames();
+  in_parallel(context_.threads, files_.size(), context_.stop,
+              [&](std::size_t i) { plan_file(static_cast<std::uint32_t>(i)); });
+  make_tasks();
 }
 
 void RestoreWindow::run() {
-  frames_ = context_.reader.frames();
-  in_parallel(files_.size(), [&](std::size_t i) { plan_file(static_cast<std::uint32_t>(i)); });
-  make_tasks();
-  in_parallel(tasks_.size(), [&](std::size_t i) { run_task(tasks_[i]); });
+  in_parallel(context_.threads, tasks_.size(), context_.stop,
+              [&](std::size_t i) { run_task(tasks_[i]); });
   make_hardlinks();
 }
 

@@ -80,16 +80,21 @@ struct RestoreContext {
 
 class RestoreWindow {
  public:
-  explicit RestoreWindow(RestoreContext& context) : context_(context) {}
+  // For up to `files` files, or as many pieces as a large window has.
+  RestoreWindow(RestoreContext& context, std::size_t files) : context_(context), limit_(files) {}
 
   void add(std::unique_ptr<FileInMaking> file);
   // Made when all files of this window are there.
   void add_hardlink(Entry entry, bool replace);
-  bool full() const { return files_.size() >= 16'384 || chunks_ >= 262'144; }
+  bool full() const { return files_.size() >= limit_ || chunks_ >= 262'144; }
   bool empty() const { return files_.empty() && hardlinks_.empty(); }
 
-  // Writes everything with context.threads threads. Throws what is no matter of a single file:
-  // a full disk, a store that is away, a stop.
+  // Both with context.threads threads. They throw what is no matter of a single file: a full disk,
+  // a store that is away, a stop.
+  // Finds out what is to be written, also while another window runs. Makes the files without
+  // content, and those that are as they should be.
+  void prepare();
+  // Then writes everything.
   void run();
 
  private:
@@ -117,11 +122,11 @@ class RestoreWindow {
   Bytes fetch(const Ref& ref, bool& damaged);
   void begin_file(FileInMaking& file) REQUIRES(file.mutex);
   void end_file(FileInMaking& file) REQUIRES(file.mutex);
-  void in_parallel(std::size_t count, const std::function<void(std::size_t)>& work);
   void give_up(FileInMaking& file, const Error& error) REQUIRES(file.mutex);
   void make_hardlinks();
 
   RestoreContext& context_;
+  std::size_t limit_;
   std::vector<std::unique_ptr<FileInMaking>> files_;
   std::vector<std::pair<Entry, bool>> hardlinks_;
   std::uint64_t chunks_ = 0;

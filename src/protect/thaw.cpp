@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <map>
 #include <optional>
 #include <set>
 #include <span>
-#include <thread>
 
 #include "base/error.h"
-#include "os/mutex.h"
+#include "os/parallel.h"
 #include "protect/selection.h"
 #include "vault/tree.h"
 
@@ -26,34 +24,6 @@ void check_stop(const std::stop_token& stop) {
   if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
 }
 
-// work(0..count-1) on as many threads as pay with this store; the first error ends it.
-void in_parallel(const ObjectStore& store, std::size_t count, const std::stop_token& stop,
-                 const std::function<void(std::size_t)>& work) {
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> failed{false};
-  Mutex mutex;
-  std::exception_ptr error;
-  const auto run = [&] {
-    for (std::size_t i = next++; i < count && !failed; i = next++) {
-      try {
-        check_stop(stop);
-        work(i);
-      } catch (...) {
-        failed = true;
-        MutexLock lock(mutex);
-        if (!error) error = std::current_exception();
-      }
-    }
-  };
-  {
-    const std::size_t threads = std::min<std::size_t>(store.traits().parallelism, count);
-    std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < threads; ++i) others.emplace_back(run);
-    run();
-  }
-  if (error) std::rethrow_exception(error);
-}
-
 // Nothing when the object is gone.
 std::optional<Tier> tier_of(ObjectStore& store, const std::string& key) {
   try {
@@ -67,7 +37,7 @@ std::optional<Tier> tier_of(ObjectStore& store, const std::string& key) {
 std::vector<std::optional<Tier>> tiers_of(ObjectStore& store, std::span<const NeededPack> packs,
                                           const std::stop_token& stop) {
   std::vector<std::optional<Tier>> tiers(packs.size());
-  in_parallel(store, packs.size(), stop,
+  in_parallel(store.traits().parallelism, packs.size(), stop,
               [&](std::size_t i) { tiers[i] = tier_of(store, packs[i].key); });
   return tiers;
 }
@@ -176,7 +146,7 @@ ThawPlan plan_thaw(ObjectStore& store, std::vector<NeededPack> needed, std::stop
 }
 
 void request_packs(ObjectStore& store, const ThawPlan& plan, unsigned days, std::stop_token stop) {
-  in_parallel(store, plan.archived.size(), stop, [&](std::size_t i) {
+  in_parallel(store.traits().parallelism, plan.archived.size(), stop, [&](std::size_t i) {
     try {
       store.thaw(plan.archived[i].key, days);
     } catch (const Error& error) {

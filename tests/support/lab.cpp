@@ -71,7 +71,7 @@ void regions(const std::string& command, const std::vector<std::string>& more = 
   ProcessOptions options;
   options.argv = {std::string(HOLDFAST_TESTS_DIR) + "/../lab/regions.sh", command, lab().directory};
   options.argv.insert(options.argv.end(), more.begin(), more.end());
-  options.timeout = seconds{180};
+  options.timeout = seconds{330};
   const ProcessResult result = run_process(options);
   if (result.exit_code == 0) return;
   throw Error(Code::kUnavailable, "lab/regions.sh " + command + ": " + result.error_output);
