@@ -371,8 +371,7 @@ void Restore::place(const Entry& entry, std::span<const Ref> chunks) {
 // Windows run while the next one is planned.
 void Restore::start_window() {
   window_size_ = std::min(4 * window_size_, kLargestWindow);
-  auto window =
-      std::exchange(window_, std::make_unique<RestoreWindow>(*context_, window_size_));
+  auto window = std::exchange(window_, std::make_unique<RestoreWindow>(*context_, window_size_));
   window->prepare();
   wait_for_window();
   running_ = std::async(std::launch::async, [w = std::move(window)] { w->run(); });

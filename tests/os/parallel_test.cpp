@@ -43,7 +43,9 @@ TEST(InParallel, ThrowsTheFirstErrorAndBeginsNothingAfterIt) {
     });
     ASSERT_TRUE(error.has_value());
     EXPECT_EQ(error->code(), Code::kExhausted);
-    if (threads == 1) EXPECT_EQ(begun, 4U);
+    if (threads == 1) {
+      EXPECT_EQ(begun, 4U);
+    }
   }
 }
 
@@ -59,7 +61,9 @@ TEST(InParallel, EndsWithAStop) {
     });
     ASSERT_TRUE(error.has_value());
     EXPECT_EQ(error->code(), Code::kCancelled);
-    if (threads == 1) EXPECT_EQ(begun, 4U);
+    if (threads == 1) {
+      EXPECT_EQ(begun, 4U);
+    }
   }
 }
 

@@ -236,8 +236,7 @@ Error MariadbSandbox::failure(const std::string& why) const {
   if (!of_backup_) {
     return {Code::kUnavailable, "an empty server " + why + ": " + log_end(), kOfThisHost};
   }
-  return {Code::kCorrupt, "the restored server " + why + ": " + log_end(),
-          kTryOlder};
+  return {Code::kCorrupt, "the restored server " + why + ": " + log_end(), kTryOlder};
 }
 
 std::string MariadbSandbox::log_end() const {
