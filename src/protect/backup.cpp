@@ -340,8 +340,10 @@ void Backup::process_batches() {
         if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
         process(reader, item);
       }
+      reader.settle();
       (*batch)->done.set_value();
     } catch (...) {
+      reader.forget();
       failed_ = true;
       (*batch)->done.set_exception(std::current_exception());
     }

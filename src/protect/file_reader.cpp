@@ -16,6 +16,8 @@ namespace {
 constexpr int kAttempts = 3;
 constexpr std::size_t kMaxExtents = 100'000;
 constexpr std::size_t kLeastBuffer = std::size_t{256} << 10;  // holds any fixed chunk
+constexpr std::uint64_t kSmall = 128 << 10;
+constexpr std::size_t kSmallTogether = 1 << 20;  // bytes
 constexpr std::uint64_t kToTheEnd = ~std::uint64_t{0};
 
 struct stat status_of(int fd, const std::string& file) {
@@ -166,7 +168,9 @@ bool FileReader::read_content(const PlacedFile& placed, ReadObject& object) {
       }
     }
     bool sound = true;
-    const std::uint64_t length = store_file(fd.get(), placed, extents, object.chunks, sound);
+    const auto small = object.entry.sparse ? std::nullopt : read_small(fd.get(), placed, before);
+    const std::uint64_t length =
+        small ? *small : store_file(fd.get(), placed, extents, object.chunks, sound);
     const struct stat after = status_of(fd.get(), file);
     const bool stable = stamp_of(before) == stamp_of(after);
     if (!stable && !placed.rules.live && attempt < kAttempts) continue;
@@ -181,8 +185,57 @@ bool FileReader::read_content(const PlacedFile& placed, ReadObject& object) {
       object.entry.unstable = true;
       warnings_.add(printable(file) + ": kept changing while it was read");
     }
+    if (small) hold(*small, object.chunks);
     return true;
   }
+}
+
+// The content of a small file, behind that of the ones that wait. Nothing when it is none, or has
+// more than `status` says, as some file systems' files do.
+std::optional<std::uint64_t> FileReader::read_small(int fd, const PlacedFile& placed,
+                                                    const struct stat& status) {
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (size > kSmall || placed.rules.live || placed.rules.fixed_chunk > 0 || job_.inspect) {
+    return std::nullopt;
+  }
+  if (small_.empty()) small_.resize(kSmallTogether);
+  if (size + 1 > small_.size() - small_used_) settle();
+  const MutableBytes room = MutableBytes(small_).subspan(small_used_, size + 1);
+  const std::size_t got = pread_full(fd, room, 0, placed.file);
+  if (got > size) return std::nullopt;
+  progress_.bytes_read += got;
+  if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+  return got;
+}
+
+// Lets the small file that was read last wait.
+void FileReader::hold(std::size_t length, std::vector<Ref>& chunks) {
+  ByteView left = ByteView(small_).subspan(small_used_, length);
+  small_used_ += length;
+  while (!left.empty()) {
+    const std::size_t size = next_cut(left, 0);
+    chunks.push_back({{}, static_cast<std::uint32_t>(size), ChunkKind::kData});
+    left = left.subspan(size);
+  }
+  for (Ref& ref : chunks) waiting_.push_back(&ref);
+}
+
+void FileReader::settle() {
+  std::vector<ByteView> contents;
+  std::size_t at = 0;
+  for (const Ref* ref : waiting_) {
+    contents.push_back(ByteView(small_).subspan(at, ref->length));
+    at += ref->length;
+  }
+  std::vector<Ref> stored;
+  writer_.add(contents, stored);
+  for (std::size_t i = 0; i < stored.size(); ++i) *waiting_[i] = stored[i];
+  forget();
+}
+
+void FileReader::forget() {
+  waiting_.clear();
+  small_used_ = 0;
 }
 
 std::uint64_t FileReader::store_file(int fd, const PlacedFile& placed, std::vector<Extent> extents,

@@ -31,7 +31,13 @@ class FileReader {
   // Reads `placed.file` ("/..."). Nothing, and a warning, when it vanished or cannot be read;
   // nothing at all for sockets. A file that changes while it is read is read again; one that never
   // stands still is kept as last read, marked, with a warning; live files: see ReadRules.
+  // Small files wait for others, since many are hashed together faster: the elements of the
+  // object's `chunks`, which may be moved but not copied, get their ids at the latest by settle().
   std::optional<ReadObject> read(const PlacedFile& placed, const struct stat& status);
+  // Stores the small files that wait.
+  void settle();
+  // Forgets them: their objects are gone.
+  void forget();
   // Stores what `stream` gives. Throws what it throws.
   ReadObject read(const StreamedFile& stream, Timestamp now);
   // The same for many files, in the order of the tree.
@@ -47,6 +53,9 @@ class FileReader {
   using Source = std::function<std::size_t(MutableBytes out)>;
 
   bool read_content(const PlacedFile& placed, ReadObject& object);
+  std::optional<std::uint64_t> read_small(int fd, const PlacedFile& placed,
+                                          const struct stat& status);
+  void hold(std::size_t length, std::vector<Ref>& chunks);
   std::uint64_t store_file(int fd, const PlacedFile& placed, std::vector<Extent> extents,
                            std::vector<Ref>& chunks, bool& sound);
   std::uint64_t store(const Source& source, std::uint32_t fixed_chunk, std::vector<Ref>& chunks);
@@ -60,6 +69,10 @@ class FileReader {
   ChunkWriter writer_;
   OwnerNames names_;
   Bytes buffer_;
+  // Of small files, one after the other, and the references that are to get their ids.
+  Bytes small_;
+  std::size_t small_used_ = 0;
+  std::vector<Ref*> waiting_;
 };
 
 }  // namespace holdfast
