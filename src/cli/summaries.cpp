@@ -1,12 +1,9 @@
 #include "cli/summaries.h"
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
 
 #include "base/error.h"
+#include "os/parallel.h"
 #include "protect/validate.h"
 
 namespace holdfast {
@@ -28,30 +25,10 @@ ReadSummary read_one(const Vault& vault, const BackupName& name) {
 std::vector<ReadSummary> read_summaries(const Vault& vault, const std::vector<BackupName>& names,
                                         std::stop_token stop) {
   std::vector<ReadSummary> summaries(names.size());
-  std::atomic<std::size_t> next{0};
-  std::mutex mutex;
-  std::exception_ptr failure;
-  const auto work = [&] {
-    try {
-      for (std::size_t i = next++; i < names.size(); i = next++) {
-        if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-        summaries[i] = read_one(vault, names[i]);
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      failure = std::current_exception();
-      next = names.size();
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    // A thread costs about as much as reading a few summaries.
-    for (std::size_t i = 1; i < std::min(kThreads, names.size() / 8 + 1); ++i) {
-      threads.emplace_back(work);
-    }
-    work();
-  }
-  if (failure) std::rethrow_exception(failure);
+  // A thread costs about as much as reading a few summaries.
+  const std::size_t threads = std::min(kThreads, names.size() / 8 + 1);
+  in_parallel(static_cast<unsigned>(threads), names.size(), stop,
+              [&](std::size_t i) { summaries[i] = read_one(vault, names[i]); });
   return summaries;
 }
 

@@ -4,17 +4,17 @@
 
 #include <algorithm>
 #include <map>
-#include <thread>
 #include <vector>
 
 #include "base/error.h"
-#include "codec/hash.h"
 #include "os/clock.h"
 #include "os/mutex.h"
+#include "os/parallel.h"
 #include "protect/archive_name.h"
 #include "protect/copy_loss.h"
 #include "protect/copy_mark.h"
 #include "protect/log_copy.h"
+#include "protect/object_transfer.h"
 #include "vault/lease.h"
 #include "vault/log_name.h"
 #include "vault/vault.h"
@@ -22,9 +22,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kPart = 4u << 20;
 constexpr int kRounds = 5;
-constexpr int kReadings = 3;
 
 using Sizes = ObjectSizes;
 
@@ -38,7 +36,15 @@ class Copy {
  public:
   Copy(ObjectStore& from, ObjectStore& to, const CopyJob& job, CopyProgress& progress,
        std::stop_token stop)
-      : from_(from), to_(to), job_(job), progress_(progress), stop_(std::move(stop)) {}
+      : from_(from),
+        to_(to),
+        job_(job),
+        progress_(progress),
+        stop_(std::move(stop)),
+        transfer_(
+            from, to,
+            [this](std::int64_t bytes) { progress_.bytes += static_cast<std::uint64_t>(bytes); },
+            stop_) {}
 
   CopyResult run();
 
@@ -59,25 +65,22 @@ class Copy {
   bool run_stage(const Stage& stage);
   bool prepare(Stage& stage);
   bool leave_out(Stage& backups);
-  bool is_there(const std::string& key, std::uint64_t size, const Digest& digest);
   void copy_one(const std::string& key, std::uint64_t size);
   void lose(const std::string& key);
   void copy_or_replace(const std::string& key);
   bool copy_whole_of(const std::string& piece);
   void remove_pieces();
-  std::unique_ptr<StagedObject> fetch(const std::string& key, std::uint64_t size, Digest& digest);
-  Digest stream(ObjectStore& store, const std::string& key, std::uint64_t size, StagedObject* into);
 
   ObjectStore& from_;
   ObjectStore& to_;
   const CopyJob& job_;
   CopyProgress& progress_;
   std::stop_token stop_;
+  ObjectTransfer transfer_;
   Sizes wanted_;
   Sizes present_;
   std::optional<CopyLoss> loss_;  // of this round
   Mutex mutex_;
-  bool vanished_ GUARDED_BY(mutex_) = false;
   CopyResult result_ GUARDED_BY(mutex_);
 };
 
@@ -212,8 +215,8 @@ bool Copy::needs_copy(const std::string& key, std::uint64_t size, const Sizes& p
   }
   if (!job_.verify) return false;
   const auto expected = hash_in_name(key);
-  const Digest found = stream(to_, key, size, nullptr);
-  const bool good = expected ? found == *expected : found == stream(from_, key, size, nullptr);
+  const Digest found = transfer_.hash(to_, key, size);
+  const bool good = expected ? found == *expected : found == transfer_.hash(from_, key, size);
   MutexLock lock(mutex_);
   ++result_.verified_objects;
   if (!good) ++result_.healed;
@@ -232,74 +235,28 @@ bool Copy::has_log(const std::string& key, bool other_size) {
   return true;
 }
 
-Digest Copy::stream(ObjectStore& store, const std::string& key, std::uint64_t size,
-                    StagedObject* into) {
-  thread_local Bytes part;
-  Sha256 hash;
-  for (std::uint64_t at = 0; at < size; at += part.size()) {
-    if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-    part.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPart, size - at)));
-    store.read(key, at, part);
-    hash.update(part);
-    if (into != nullptr) {
-      into->append(part);
-      progress_.bytes += part.size();
-    }
-  }
-  return hash.finish();
-}
-
-bool Copy::is_there(const std::string& key, std::uint64_t size, const Digest& digest) {
-  const auto info = to_.stat(key);
-  return info && info->size == size && stream(to_, key, size, nullptr) == digest;
-}
-
-// The object at the source, ready to be committed. Bytes may change on the way: a name that is a
-// hash tells; without one, and without a key, two readings have to agree. Nothing when the bytes
-// are not those of the name.
-std::unique_ptr<StagedObject> Copy::fetch(const std::string& key, std::uint64_t size,
-                                          Digest& digest) {
-  const auto named = hash_in_name(key);
-  Digest wanted = named ? *named : stream(from_, key, size, nullptr);
-  for (int left = kReadings; left > 0; --left) {
-    auto object = to_.stage();
-    try {
-      digest = stream(from_, key, size, object.get());
-    } catch (const Error& error) {
-      if (!named || error.code() != Code::kCorrupt) throw;
-      continue;  // shorter than it was listed
-    }
-    if (digest == wanted) return object;
-    progress_.bytes -= size;
-    if (!named) wanted = digest;  // which of the two was right, the next one tells
-  }
-  if (named) return nullptr;
-  throw Error(Code::kCorrupt, fmt::format("{} in {} is damaged", key, from_.traits().url),
-              "repair the source first: holdfast repair --from URL (of this copy, if it has it)");
-}
-
 // The copy may have kept a good one.
 void Copy::lose(const std::string& key) {
   const auto info = to_.stat(key);
-  const bool kept = info && stream(to_, key, info->size, nullptr) == hash_in_name(key);
+  const bool kept = info && transfer_.hash(to_, key, info->size) == hash_in_name(key);
   loss_->add(key, "its bytes are not those that its name stands for", !kept);
 }
 
 void Copy::copy_one(const std::string& key, std::uint64_t size) {
   Digest digest{};
-  auto object = fetch(key, size, digest);
+  auto object = transfer_.fetch(key, size, digest);
   if (!object) return lose(key);
   const bool created = object->commit(key);
   if (!created && has_log(key, true)) return;  // came there by itself meanwhile
-  if (!created && !is_there(key, size, digest)) {
+  if (!created && !transfer_.has(key, size, digest)) {
     // Something of another size or content is in the way: a torn copy, or a damaged one. A good
     // one, of another copy at work, stays.
     to_.remove(key);
-    object = fetch(key, size, digest);
+    object = transfer_.fetch(key, size, digest);
     if (!object) return lose(key);
     object->commit(key);
   }
-  if (job_.verify && stream(to_, key, size, nullptr) != digest) {
+  if (job_.verify && transfer_.hash(to_, key, size) != digest) {
     throw Error(
         Code::kCorrupt,
         fmt::format("{} came back from {} with other bytes than were sent", key, to_.traits().url),
@@ -335,38 +292,15 @@ void Copy::copy_or_replace(const std::string& key) {
 
 // False when an object vanished from the source: a prune is at work there.
 bool Copy::run_stage(const Stage& stage) {
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> ended{false};
-  std::exception_ptr error;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < stage.keys.size() && !ended; i = next++) {
-      try {
-        if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-        copy_or_replace(stage.keys[i]);
-      } catch (const Error& failure) {
-        MutexLock lock(mutex_);
-        ended = true;
-        if (failure.code() == Code::kNotFound) {
-          vanished_ = true;
-        } else if (!error) {
-          error = std::current_exception();
-        }
-      } catch (...) {
-        MutexLock lock(mutex_);
-        ended = true;
-        if (!error) error = std::current_exception();
-      }
-    }
-  };
-  {
-    const unsigned count = job_.threads > 0 ? job_.threads : to_.traits().parallelism;
-    std::vector<std::jthread> threads;
-    for (unsigned i = 1; i < count; ++i) threads.emplace_back(work);
-    work();
+  const unsigned threads = job_.threads > 0 ? job_.threads : to_.traits().parallelism;
+  try {
+    in_parallel(threads, stage.keys.size(), stop_,
+                [&](std::size_t i) { copy_or_replace(stage.keys[i]); });
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != Code::kNotFound) throw;
+    return false;
   }
-  if (error) std::rethrow_exception(error);
-  MutexLock lock(mutex_);
-  return !std::exchange(vanished_, false);
 }
 
 void Copy::remove_pieces() {

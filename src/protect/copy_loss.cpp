@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "protect/copy_mark.h"
+#include "protect/object_transfer.h"
 #include "vault/doom.h"
 #include "vault/tree.h"
 
@@ -31,11 +32,6 @@ std::set<PackName> packs_of(const Index& index) {
 std::string key_of(const SegmentPack& pack) { return pack_key(pack.pack_class, pack.name); }
 
 }  // namespace
-
-std::optional<Digest> hash_in_name(const std::string& key) {
-  if (const auto pack = parse_pack_key(key)) return pack->second;
-  return parse_segment_key(key);
-}
 
 void CopyLoss::read_index(const Vault& vault) {
   vault_ = &vault;
@@ -183,17 +179,7 @@ void CopyLoss::write_marks() {
 
 bool CopyLoss::has_arrived(const std::string& key, const std::stop_token& stop) {
   const auto info = to_.stat(key);
-  if (!info) return false;
-  Sha256 hash;
-  Bytes part;
-  for (std::uint64_t at = 0; at < info->size; at += part.size()) {
-    if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-    constexpr std::uint64_t kPart = 4u << 20;
-    part.resize(static_cast<std::size_t>(std::min(kPart, info->size - at)));
-    to_.read(key, at, part);
-    hash.update(part);
-  }
-  return hash.finish() == hash_in_name(key);
+  return info && hash_object(to_, key, info->size, stop) == hash_in_name(key);
 }
 
 void CopyLoss::lift_marks(std::stop_token stop) {

@@ -82,7 +82,4 @@ class CopyLoss {
   std::unordered_set<ChunkId, ChunkIdHash> whole_;        // pages of which everything is there
 };
 
-// The hash that the name of a pack or segment stands for; nothing for other objects.
-std::optional<Digest> hash_in_name(const std::string& key);
-
 }  // namespace holdfast

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "protect/log_copy.h"
 #include "protect/log_repair.h"
+#include "protect/object_transfer.h"
 #include "protect/pack_check.h"
 #include "protect/reachability.h"
 #include "vault/doom.h"
@@ -16,8 +17,6 @@
 
 namespace holdfast {
 namespace {
-
-constexpr std::size_t kPart = 4u << 20;
 
 bool is_damage(const Error& error) {
   return error.code() == Code::kCorrupt || error.code() == Code::kNotFound;
@@ -91,20 +90,10 @@ bool Repair::fetch(const std::string& key) {
     did("would ask for in the archive tier and take from the other copy: " + key);
     return true;
   }
-  const auto pack = parse_pack_key(key);
-  const auto segment = parse_segment_key(key);
   const auto object = store_.stage();
-  Sha256 hash;
-  Bytes part;
-  for (std::uint64_t at = 0; at < info->size; at += part.size()) {
-    stop_if_asked();
-    part.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPart, info->size - at)));
-    job_.other->read(key, at, part);
-    hash.update(part);
-    object->append(part);
-  }
-  const Digest digest = hash.finish();
-  if ((pack && pack->second != digest) || (segment && *segment != digest)) return false;
+  const Digest digest = hash_object(*job_.other, key, info->size, stop_,
+                                    [&](ByteView part) { object->append(part); });
+  if (const auto named = hash_in_name(key); named && *named != digest) return false;
   if (const auto backup = parse_backup_key(key)) {
     decode_backup(job_.other->get(key), vault_.ring(), *backup);  // throws when it is no better
   }

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <future>
-#include <nlohmann/json.hpp>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -15,6 +14,8 @@
 #include "base/path.h"
 #include "os/parallel.h"
 #include "os/processors.h"
+#include "protect/restore_mark.h"
+#include "protect/restore_others.h"
 #include "protect/restore_window.h"
 #include "protect/selection.h"
 #include "vault/lease.h"
@@ -23,10 +24,6 @@
 namespace holdfast {
 namespace {
 
-using Json = nlohmann::json;
-
-// Tells a restore that was interrupted from a directory that somebody else filled.
-constexpr const char* kMarker = ".holdfast-restore.json";
 constexpr std::uint64_t kBlock = 4096;
 // Files of a window: few in the first ones, since nothing is written before the first is full.
 constexpr std::size_t kFirstWindow = 512;
@@ -60,16 +57,13 @@ class Restore {
  private:
   void measure(bool was_empty);
   void check_space(std::uint64_t needed);
-  void begin_marker(bool was_empty);
-  void end_marker();
+  void begin(bool was_empty);
 
   void place(const Entry& entry, std::span<const Ref> chunks);
   void place_directory(const Entry& entry, const std::string& path);
   void place_file(const Entry& entry, const std::string& path, std::span<const Ref> chunks);
   void place_other(const Entry& entry, const std::string& path);
   bool ensure_parents(const std::string& path);
-  void note_wanted(std::string_view path);
-  bool is_protected(const std::string& stored) const;
   bool clears_directory(const Entry& entry, const struct stat& status, const std::string& path);
   bool looks_restored(const Entry& entry, const struct stat& status) const;
   bool skip_existing(const Entry& entry, const struct stat& status, const std::string& path);
@@ -80,7 +74,6 @@ class Restore {
   void finish(const std::vector<Entry>& directories);
   void warn_of_owners();
   void remove_others();
-  void clean_directory(const std::string& path, const std::string& original);
 
   bool replaces() const { return overwrite_ != Overwrite::kNever; }
   void warn(const std::string& path, const Error& error) {
@@ -109,8 +102,8 @@ class Restore {
     bool fresh = false;  // made by this run
   };
   std::vector<KnownDirectory> known_;
-  std::unordered_set<std::string> wanted_;  // for --delete only: with the directories above
-  bool again_ = false;                      // the current entry's path was wanted before
+  std::optional<RestoreOthers> others_;  // for --delete only
+  bool again_ = false;                   // the current entry's path was wanted before
   RestoreResult result_;
 };
 
@@ -164,27 +157,20 @@ void Restore::check_space(std::uint64_t needed) {
               "--include");
 }
 
-void Restore::begin_marker(bool was_empty) {
-  const std::string file = job_.target + "/" + kMarker;
-  if (path_exists(file)) {
-    const Bytes text = read_file(file);
-    const Json json = Json::parse(as_text(text), nullptr, false);
-    const std::string other = json.is_object() ? json.value("backup", "?") : "?";
-    if (other != job_.backup.id()) {
-      throw Error(Code::kConflict,
-                  fmt::format("{} holds an unfinished restore of {}", job_.target, other),
-                  "finish that one first, choose an empty target, or remove " + file);
-    }
-    result_.resumed = true;
-    const bool ours = json.value("target_was_empty", false);
-    if (ours && overwrite_ == Overwrite::kNever) overwrite_ = Overwrite::kIfChanged;
-    return;
+void Restore::begin(bool was_empty) {
+  const auto unfinished = unfinished_restore(job_.target);
+  if (!unfinished) return mark_restore(job_.target, {job_.backup.id(), was_empty});
+  if (unfinished->backup != job_.backup.id()) {
+    throw Error(
+        Code::kConflict,
+        fmt::format("{} holds an unfinished restore of {}", job_.target, unfinished->backup),
+        "finish that one first, choose an empty target, or remove " + job_.target + "/" +
+            kRestoreMark);
   }
-  const Json json{{"backup", job_.backup.id()}, {"target_was_empty", was_empty}};
-  write_file_atomic(file, as_bytes(json.dump() + "\n"), 0600);
+  result_.resumed = true;
+  const bool ours = unfinished->target_was_empty;
+  if (ours && overwrite_ == Overwrite::kNever) overwrite_ = Overwrite::kIfChanged;
 }
-
-void Restore::end_marker() { ::unlink((job_.target + "/" + kMarker).c_str()); }
 
 // Returns whether the directory that `path` is in was made by this run: then nothing is in the way.
 bool Restore::ensure_parents(const std::string& path) {
@@ -237,20 +223,6 @@ bool Restore::skip_existing(const Entry& entry, const struct stat& status,
   return true;
 }
 
-void Restore::note_wanted(std::string_view path) {
-  again_ = wanted_.contains(std::string(path));
-  while (wanted_.emplace(path).second && !path.empty()) path = parent_path(path);
-}
-
-// Whether the backup was asked to protect what is at this place: only there things are deleted.
-bool Restore::is_protected(const std::string& stored) const {
-  const auto& roots = backup_.root->paths;
-  // Without roots nothing was walked: a database, whose directory is its own.
-  return roots.empty() || std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
-           return is_within(stored, root);
-         });
-}
-
 // A directory where the backup has something else. An empty one gives way like anything that is
 // replaced; what is in one is something the backup does not have, so it goes with --delete only.
 // False, and said, when it stays.
@@ -258,14 +230,14 @@ bool Restore::clears_directory(const Entry& entry, const struct stat& status,
                                const std::string& path) {
   if (!S_ISDIR(status.st_mode)) return true;
   // With stripped components two entries can meet at one place: one must not remove the other.
-  if (job_.remove_others && again_) {
+  if (again_) {
     warnings_.add(printable(path) +
                   ": not restored: a directory of the backup has its place (restore it elsewhere, "
                   "with --include and another --target)");
     return false;
   }
   if (!target_->holds_something(path)) return true;
-  if (job_.remove_others && is_protected(entry.path)) {
+  if (others_ && others_->may_remove(entry.path)) {
     ++result_.removed;
     if (!job_.dry_run) target_->remove_tree(path);
     return true;
@@ -349,7 +321,7 @@ void Restore::place(const Entry& entry, std::span<const Ref> chunks) {
     if (!is_directory) ++result_.stripped;
     return;
   }
-  if (job_.remove_others) note_wanted(*path);
+  again_ = others_ && !others_->want(*path);
   try {
     if (is_directory) {
       place_directory(entry, *path);
@@ -427,31 +399,11 @@ void Restore::remove_others() {
   for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
     if (entry.type != EntryType::kDirectory || !selection_.wants(entry.path, true)) return true;
     const auto path = selection_.target_of_children(entry.path);
-    if (is_protected(entry.path) && path) clean_directory(*path, entry.path);
+    if (path && others_->may_remove(entry.path)) {
+      result_.removed += others_->remove_from(*target_, *path, entry.path, job_.dry_run);
+    }
     return true;
   });
-}
-
-void Restore::clean_directory(const std::string& path, const std::string& original) {
-  std::error_code ignored;
-  std::vector<std::string> names;
-  const std::string directory = path.empty() ? job_.target : job_.target + "/" + path;
-  struct stat status {};
-  if (!path.empty() && (!target_->stat(path, status) || !S_ISDIR(status.st_mode))) return;
-  for (const auto& child : std::filesystem::directory_iterator(directory, ignored)) {
-    names.push_back(child.path().filename().string());
-  }
-  for (const std::string& name : names) {
-    const std::string child = join_path(path, name);
-    if (child == kMarker || wanted_.contains(child)) continue;
-    // What --exclude spares is no business of ours.
-    if (!selection_.wants(join_path(original, name), false) ||
-        !selection_.wants(join_path(original, name), true)) {
-      continue;
-    }
-    ++result_.removed;
-    if (!job_.dry_run) target_->remove_tree(child);
-  }
 }
 
 RestoreResult Restore::run() {
@@ -459,8 +411,9 @@ RestoreResult Restore::run() {
     throw Error(Code::kDenied, "this key cannot read backups",
                 "use a restorer key: --key-file, or the recovery sheet");
   }
-  const Duration begin = vault_.clock().monotonic();
+  const Duration begun = vault_.clock().monotonic();
   overwrite_ = job_.overwrite;
+  if (job_.remove_others) others_.emplace(selection_, backup_.root->paths);
   const bool was_empty = is_empty_directory(job_.target);
   if (!job_.dry_run) {
     try {
@@ -480,7 +433,7 @@ RestoreResult Restore::run() {
     target_ = std::make_unique<Target>(job_.target, !job_.dry_run, job_.rights);
   }
   if (!job_.dry_run) {
-    begin_marker(was_empty);
+    begin(was_empty);
     const unsigned threads = reader_threads(vault_.store(), job_.threads);
     const unsigned openers = std::min(threads, processors());
     context_.reset(new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_,
@@ -499,13 +452,13 @@ RestoreResult Restore::run() {
     throw;
   }
   wait_for_window();
-  if (job_.remove_others) remove_others();
+  if (others_ && target_) remove_others();
   if (!job_.dry_run) {
     finish_directories();
     warn_of_owners();
     // While something is missing the restore is unfinished: the same command fetches it once a copy
     // of the vault has repaired this one.
-    if (context_->damaged == 0) end_marker();
+    if (context_->damaged == 0) unmark_restore(job_.target);
     result_.bytes_written = context_->bytes_written;
     result_.bytes_kept = context_->bytes_kept;
     result_.damaged = context_->damaged;
@@ -514,7 +467,7 @@ RestoreResult Restore::run() {
     result_.bytes -= context_->failed_bytes + context_->damaged_bytes;
     result_.others -= context_->failed_links;
   }
-  result_.duration = vault_.clock().monotonic() - begin;
+  result_.duration = vault_.clock().monotonic() - begun;
   return result_;
 }
 
@@ -527,10 +480,8 @@ RestoreResult run_restore(const Vault& vault, const RestoreJob& job, RestoreProg
 }
 
 bool resumes_into_empty(const std::string& target) {
-  const std::string file = target + "/" + kMarker;
-  if (!path_exists(file)) return false;
-  const Json json = Json::parse(as_text(read_file(file)), nullptr, false);
-  return json.is_object() && json.value("target_was_empty", false);
+  const auto unfinished = unfinished_restore(target);
+  return unfinished && unfinished->target_was_empty;
 }
 
 }  // namespace holdfast

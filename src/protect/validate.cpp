@@ -4,11 +4,11 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <thread>
 #include <unordered_set>
 
 #include "base/error.h"
 #include "base/human.h"
+#include "os/parallel.h"
 #include "protect/pack_check.h"
 #include "vault/live_set.h"
 #include "vault/tree.h"
@@ -186,29 +186,12 @@ std::vector<NeededPack> Validation::packs_to_read() {
 }
 
 void Validation::read_packs(const std::vector<NeededPack>& packs) {
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> failed{false};
-  std::exception_ptr error;
-  const auto work = [&] {
-    try {
-      for (std::size_t i = next++; i < packs.size() && !failed; i = next++) {
-        const auto& [key, size] = packs[i];
-        take(key, check_pack(vault_, *index_, key, size, stop_));
-        progress_.bytes += size;
-      }
-    } catch (...) {
-      failed = true;
-      MutexLock lock(mutex_);
-      if (!error) error = std::current_exception();
-    }
-  };
-  {
-    const unsigned count = reader_threads(vault_.store(), job_.threads);
-    std::vector<std::jthread> threads;
-    for (unsigned i = 1; i < count; ++i) threads.emplace_back(work);
-    work();
-  }
-  if (error) std::rethrow_exception(error);
+  in_parallel(reader_threads(vault_.store(), job_.threads), packs.size(), stop_,
+              [&](std::size_t i) {
+                const auto& [key, size] = packs[i];
+                take(key, check_pack(vault_, *index_, key, size, stop_));
+                progress_.bytes += size;
+              });
 }
 
 void Validation::take(const std::string& key, const PackCheck& check) {

@@ -20,6 +20,9 @@ const Vault& writable(const Vault& vault) {
   return vault;
 }
 
+// A disk is busy with one pack; of a distant store one waits for the answers to several requests.
+std::size_t committer_count(const ObjectStore& store) { return store.traits().remote ? 3 : 1; }
+
 unsigned thread_count(unsigned wanted) { return wanted > 0 ? wanted : processors(); }
 
 }  // namespace
@@ -53,7 +56,9 @@ WriteSession::WriteSession(const Vault& vault, const WriteOptions& options)
   for (std::size_t i = 0; i < sealer_count_; ++i) {
     sealers_.emplace_back([this] { seal_frames(); });
   }
-  committer_ = std::jthread([this] { commit_packs(); });
+  for (std::size_t i = 0; i < committer_count(vault.store()); ++i) {
+    committers_.emplace_back([this] { commit_packs(); });
+  }
 }
 
 WriteSession::~WriteSession() { stop_threads(); }
@@ -68,7 +73,7 @@ void WriteSession::stop_threads() {
   }
   changed_.notify_all();
   sealers_.clear();
-  if (committer_.joinable()) committer_.join();
+  committers_.clear();
 }
 
 bool WriteSession::has(const ChunkId& id) const {
@@ -183,7 +188,7 @@ void WriteSession::hand_over(std::unique_ptr<PackWriter> pack) {
   changed_.notify_all();
 }
 
-// One thread waits for the disk, so that the others keep sealing.
+// These threads wait for the store, so that the others keep sealing.
 void WriteSession::commit_packs() {
   for (;;) {
     std::unique_ptr<PackWriter> pack;
@@ -219,6 +224,7 @@ void WriteSession::commit(PackWriter& pack) {
     ++stats_.packs;
     stats_.stored_bytes += contents.size;
   }
+  MutexLock lock(segments_mutex_);
   pending_.add(contents);
   small_.push_back(name);
   if (pending_.chunks() >= kChunksPerSegment) merge_segments();
@@ -261,7 +267,10 @@ void WriteSession::finish() {
     finished_ = true;
   }
   stop_threads();
-  merge_segments();
+  {
+    MutexLock lock(segments_mutex_);
+    merge_segments();
+  }
   // What a sweep drops from the index meanwhile must not come back in a merged segment. A sweep of
   // a mark that we did not see waits for our lease.
   if (index_->segments().size() > kManySegments && !prune_under_way_ && lease_.confirm()) {

@@ -77,7 +77,7 @@ class WriteSession {
   void hand_over(std::unique_ptr<PackWriter> pack);
   void commit_packs();
   void commit(PackWriter& pack);
-  void merge_segments();
+  void merge_segments() REQUIRES(segments_mutex_);
   void drain();
   void fail(std::exception_ptr error);
   void rethrow() REQUIRES(mutex_);
@@ -105,13 +105,13 @@ class WriteSession {
   std::exception_ptr error_ GUARDED_BY(mutex_);
   WriteStats stats_ GUARDED_BY(mutex_);
 
-  // Of the committing thread alone, and of finish() after that thread has ended.
-  SegmentBuilder pending_;
-  std::vector<SegmentName> small_;
+  Mutex segments_mutex_;
+  SegmentBuilder pending_ GUARDED_BY(segments_mutex_);
+  std::vector<SegmentName> small_ GUARDED_BY(segments_mutex_);
 
   std::size_t sealer_count_ = 0;
   std::vector<std::jthread> sealers_;
-  std::jthread committer_;
+  std::vector<std::jthread> committers_;
 };
 
 // Collects the chunks of one thread into frames of one kind.

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "protect/copy.h"
 #include "protect/copy_mark.h"
+#include "protect/object_transfer.h"
 #include "protect/replica.h"
 #include "protect/world.h"
 

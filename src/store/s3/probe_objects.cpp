@@ -2,12 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <thread>
 
 #include "base/human.h"
-#include "os/mutex.h"
+#include "os/parallel.h"
 #include "store/s3/probe_bench.h"
 #include "store/s3/xml.h"
 
@@ -110,29 +107,12 @@ Duration round_trip(ProbeBench& bench, const std::string& key) {
 }
 
 std::string many_at_once(ProbeBench& bench) {
-  std::atomic<unsigned> next{0};
-  Mutex mutex;
-  std::exception_ptr error;
   std::vector<Duration> times(kSmallObjects);
-  const auto work = [&] {
-    for (unsigned i = next++; i < kSmallObjects; i = next++) {
-      try {
-        times[i] = round_trip(bench, bench.key(fmt::format("many/{}", i)));
-      } catch (...) {
-        MutexLock lock(mutex);
-        if (!error) error = std::current_exception();
-        next = kSmallObjects;
-      }
-    }
-  };
   const Duration begin = bench.client().clock().monotonic();
-  {
-    std::vector<std::jthread> threads;
-    for (unsigned i = 1; i < kAtOnce; ++i) threads.emplace_back(work);
-    work();
-  }
+  in_parallel(kAtOnce, kSmallObjects, {}, [&](std::size_t i) {
+    times[i] = round_trip(bench, bench.key(fmt::format("many/{}", i)));
+  });
   const Duration all = bench.client().clock().monotonic() - begin;
-  if (error) std::rethrow_exception(error);
   std::nth_element(times.begin(), times.begin() + kSmallObjects / 2, times.end());
   return fmt::format("{} in {}, {} each", plural(std::uint64_t{2} * kSmallObjects, "request"),
                      milliseconds_of(all), milliseconds_of(times[kSmallObjects / 2]));

@@ -4,21 +4,18 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <filesystem>
-#include <mutex>
 #include <optional>
-#include <thread>
 
 #include "base/error.h"
+#include "os/parallel.h"
 #include "store/s3/retention.h"
 #include "store/s3/xml.h"
 
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kPartsAtOnce = 4;
+constexpr unsigned kPartsAtOnce = 4;
 constexpr std::uint64_t kPackLike = 1u << 20;
 constexpr int kCompletions = 3;
 
@@ -59,30 +56,8 @@ std::string send_part(S3Client& client, const std::string& full_key, const std::
 std::vector<std::string> send_parts(S3Client& client, const std::string& full_key,
                                     const std::string& upload, const Spool& spool) {
   std::vector<std::string> etags(spool.parts());
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> failed{false};
-  std::mutex mutex;
-  std::exception_ptr error;
-  const auto work = [&] {
-    while (!failed) {
-      const std::size_t index = next++;
-      if (index >= etags.size()) return;
-      try {
-        etags[index] = send_part(client, full_key, upload, spool, index);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failed.exchange(true)) error = std::current_exception();
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < std::min(kPartsAtOnce, etags.size()); ++i) {
-      threads.emplace_back(work);
-    }
-    work();
-  }
-  if (error) std::rethrow_exception(error);
+  in_parallel(kPartsAtOnce, etags.size(), {},
+              [&](std::size_t i) { etags[i] = send_part(client, full_key, upload, spool, i); });
   return etags;
 }
 

@@ -1,0 +1,21 @@
+// The mark in a target that tells a restore that was interrupted from a directory that somebody
+// else has filled.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace holdfast {
+
+inline constexpr const char* kRestoreMark = ".holdfast-restore.json";
+
+struct UnfinishedRestore {
+  std::string backup;  // its id; "?" when the mark cannot be read
+  bool target_was_empty = false;
+};
+
+std::optional<UnfinishedRestore> unfinished_restore(const std::string& target);
+void mark_restore(const std::string& target, const UnfinishedRestore& restore);
+void unmark_restore(const std::string& target);
+
+}  // namespace holdfast
