@@ -166,16 +166,14 @@ void WriteSession::seal_one(Frame& frame) {
 void WriteSession::append(PackClass pack_class, const FrameHeader& header, ByteView sealed,
                           std::vector<ChunkEntry> chunks) {
   Lane& lane = *lanes_[static_cast<std::size_t>(pack_class)];
-  std::unique_ptr<PackWriter> full;
-  {
-    MutexLock lock(lane.mutex);
-    if (!lane.pack) {
-      lane.pack = std::make_unique<PackWriter>(vault_.store(), pack_class, vault_.ring());
-    }
-    lane.pack->append(session_.block, header, sealed, std::move(chunks));
-    if (lane.pack->size() >= vault_.parameters().pack_bytes) full = std::move(lane.pack);
+  MutexLock lock(lane.mutex);
+  if (!lane.pack) {
+    lane.pack = std::make_unique<PackWriter>(vault_.store(), pack_class, vault_.ring());
   }
-  if (full) hand_over(std::move(full));
+  lane.pack->append(session_.block, header, sealed, std::move(chunks));
+  if (lane.pack->size() < vault_.parameters().pack_bytes) return;
+  // With the lane: the others wait, too, so that no more packs pile up than the store can take.
+  hand_over(std::move(lane.pack));
 }
 
 void WriteSession::hand_over(std::unique_ptr<PackWriter> pack) {

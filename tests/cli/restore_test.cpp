@@ -81,6 +81,13 @@ TEST_F(RestoreCommand, DeleteRemovesTheRest) {
   EXPECT_FALSE(path_exists(shop_ / "back/data/extra"));
 }
 
+// It crashed here.
+TEST_F(RestoreCommand, DeleteIsTriedOnATargetThatIsNotThereYet) {
+  const json dry = shop_.expect_json(0, words({"--delete", "--dry-run"}));
+  EXPECT_EQ(dry.at("removed"), 0);
+  EXPECT_FALSE(path_exists(shop_ / "back"));
+}
+
 TEST_F(RestoreCommand, DeleteCleansTheTopOfAStrippedTarget) {
   strip_ = std::to_string(std::stoi(strip_) + 1);
   shop_.expect(0, words());
