@@ -292,7 +292,8 @@ void Copy::copy_or_replace(const std::string& key) {
 
 // False when an object vanished from the source: a prune is at work there.
 bool Copy::run_stage(const Stage& stage) {
-  const unsigned threads = job_.threads > 0 ? job_.threads : to_.traits().parallelism;
+  const unsigned pays = std::max(from_.traits().parallelism, to_.traits().parallelism);
+  const unsigned threads = job_.threads > 0 ? job_.threads : pays;
   try {
     in_parallel(threads, stage.keys.size(), stop_,
                 [&](std::size_t i) { copy_or_replace(stage.keys[i]); });
