@@ -29,10 +29,11 @@ lab: ## start two S3 regions below LAB_DIR (build/lab) and say what to type next
 lab-down: ## stop the two regions and remove all that is in them
 	@lab/regions.sh down "$(LAB_DIR)"
 
+# The tests of the lab mostly wait.
 test: ## build and run all tests
 	@scripts/install-dependencies.sh build test lab
 	@scripts/build.sh release --tests
-	@ctest --test-dir build/release --output-on-failure --parallel $$(($(JOBS) + 2))  # the lab's mostly wait
+	@ctest --test-dir build/release --output-on-failure --parallel $$(($(JOBS) + 2))
 
 bench: all ## compare with its peers, into bench/results (BENCH_SMALL=1: a short trial)
 	@scripts/install-dependencies.sh bench lab

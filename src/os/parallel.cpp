@@ -31,8 +31,8 @@ void in_parallel(unsigned threads, std::size_t count, const std::stop_token& sto
   };
   {
     std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < std::min<std::size_t>(threads, count); ++i)
-      others.emplace_back(run);
+    const std::size_t wanted = std::min<std::size_t>(threads, count);
+    for (std::size_t i = 1; i < wanted; ++i) others.emplace_back(run);
     run();
   }
   if (error) std::rethrow_exception(error);

@@ -21,8 +21,11 @@ std::optional<UnfinishedRestore> unfinished_restore(const std::string& target) {
   if (!path_exists(file)) return std::nullopt;
   const Bytes text = read_file(file);
   const Json json = Json::parse(as_text(text), nullptr, false);
-  if (!json.is_object()) return UnfinishedRestore{"?", false};
-  return UnfinishedRestore{json.value("backup", "?"), json.value("target_was_empty", false)};
+  try {
+    return UnfinishedRestore{json.at("backup"), json.value("target_was_empty", false)};
+  } catch (const Json::exception&) {
+    return UnfinishedRestore{"?", false};
+  }
 }
 
 void mark_restore(const std::string& target, const UnfinishedRestore& restore) {

@@ -81,6 +81,15 @@ TEST_F(RestoreCommand, DeleteRemovesTheRest) {
   EXPECT_FALSE(path_exists(shop_ / "back/data/extra"));
 }
 
+TEST_F(RestoreCommand, AMarkThatCannotBeReadIsOfAnotherRestore) {
+  for (const char* mark : {R"({"backup": 5})", "[]", "rubbish"}) {
+    shop_.write("back/.holdfast-restore.json", mark);
+    const Outcome refused = shop_.expect(6, words());
+    EXPECT_THAT(refused.err, HasSubstr("remove")) << mark;
+    EXPECT_FALSE(path_exists(shop_ / "back/data"));
+  }
+}
+
 // It crashed here.
 TEST_F(RestoreCommand, DeleteIsTriedOnATargetThatIsNotThereYet) {
   const json dry = shop_.expect_json(0, words({"--delete", "--dry-run"}));
