@@ -1,6 +1,9 @@
 #include "net/http.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -24,6 +27,7 @@ constexpr std::uint64_t kExpectAbove = 1024 * 1024;
 constexpr std::size_t kErrorBodyCap = 1024 * 1024;
 constexpr long kOff = 0;
 constexpr long kOn = 1;
+constexpr int kAtOnce = 1;
 
 char lower(char character) {
   return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a')
@@ -81,12 +85,19 @@ CurlList header_lines(const HttpRequest& request) {
 
 bool is_safe(const std::string& method) { return method == "GET" || method == "HEAD"; }
 
+// A handle, with the connections that it kept.
+struct Connection {
+  CurlHandle handle;
+  curl_socket_t socket = CURL_SOCKET_BAD;  // the last one opened; libcurl may have closed it
+};
+
 // One request on one handle; libcurl's callbacks end here.
 class Exchange {
  public:
-  Exchange(CURL* handle, const HttpOptions& options, const HttpRequest& request,
+  Exchange(Connection& connection, const HttpOptions& options, const HttpRequest& request,
            const std::stop_token& stop)
-      : handle_(handle),
+      : connection_(connection),
+        handle_(connection.handle.get()),
         options_(options),
         request_(request),
         stop_(stop),
@@ -156,6 +167,8 @@ class Exchange {
 
   void set_callbacks() {
     set_option(handle_, CURLOPT_ERRORBUFFER, reason_.data());
+    set_option(handle_, CURLOPT_SOCKOPTFUNCTION, &Exchange::take_socket);
+    set_option(handle_, CURLOPT_SOCKOPTDATA, this);
     set_option(handle_, CURLOPT_PREREQFUNCTION, &Exchange::before_request);
     set_option(handle_, CURLOPT_PREREQDATA, this);
     set_option(handle_, CURLOPT_READFUNCTION, &Exchange::read_body);
@@ -183,6 +196,10 @@ class Exchange {
     }
   }
 
+  static int take_socket(void* self, curl_socket_t socket, curlsocktype) {
+    static_cast<Exchange*>(self)->connection_.socket = socket;
+    return CURL_SOCKOPT_OK;
+  }
   static int before_request(void* self, char*, char*, int, int) {
     return guarded(self, CURL_PREREQFUNC_ABORT, [](Exchange& exchange) {
       exchange.start_sending();
@@ -242,6 +259,13 @@ class Exchange {
     return size;
   }
 
+  // Has what arrived acknowledged at once. A server that sends an answer in several pieces without
+  // TCP_NODELAY, such as Ceph's by default, keeps back the next piece until then: 40 ms on Linux.
+  // The kernel soon forgets the option, so it is set again and again.
+  void acknowledge() const {
+    ::setsockopt(connection_.socket, IPPROTO_TCP, TCP_QUICKACK, &kAtOnce, sizeof kAtOnce);
+  }
+
   void on_header(std::string_view line) {
     touch();
     if (line.starts_with("HTTP/")) {  // the one before was a 1xx
@@ -251,6 +275,7 @@ class Exchange {
       return;
     }
     head_ended_ |= trimmed(line).empty();
+    if (head_ended_) acknowledge();
     const std::size_t colon = line.find(':');
     if (colon == line.npos) return;
     response_.headers.emplace_back(lower_case(trimmed(line.substr(0, colon))),
@@ -273,6 +298,7 @@ class Exchange {
       append(response_.body, data.first(std::min(room, data.size())));
     }
     response_.body_size += data.size();
+    acknowledge();
     touch();
   }
 
@@ -296,7 +322,8 @@ class Exchange {
 
   static Error cancelled() { return {Code::kCancelled, "interrupted"}; }
 
-  CURL* handle_;
+  Connection& connection_;
+  CURL* const handle_;
   const HttpOptions& options_;
   const HttpRequest& request_;
   const std::stop_token& stop_;
@@ -327,35 +354,34 @@ std::string_view HttpResponse::header(std::string_view name) const {
   return {};
 }
 
-// Idle handles, each with the connections that it kept. The last one used is the next: the others
-// may age and go.
+// Idle handles. The last one used is the next: the connections of the others may age and go.
 class HttpClient::Pool {
  public:
   explicit Pool(HttpOptions options) : options_(std::move(options)) { start_libcurl(); }
 
   const HttpOptions& options() const { return options_; }
 
-  CurlHandle take() {
+  Connection take() {
     {
       MutexLock lock(mutex_);
       if (!idle_.empty()) {
-        CurlHandle handle = std::move(idle_.back());
+        Connection connection = std::move(idle_.back());
         idle_.pop_back();
-        return handle;
+        return connection;
       }
     }
-    return new_curl_handle();
+    return {new_curl_handle()};
   }
 
-  void put_back(CurlHandle handle) {
+  void put_back(Connection connection) {
     MutexLock lock(mutex_);
-    idle_.push_back(std::move(handle));
+    idle_.push_back(std::move(connection));
   }
 
  private:
   const HttpOptions options_;
   Mutex mutex_;
-  std::vector<CurlHandle> idle_ GUARDED_BY(mutex_);
+  std::vector<Connection> idle_ GUARDED_BY(mutex_);
 };
 
 HttpClient::HttpClient(HttpOptions options) : pool_(std::make_unique<Pool>(std::move(options))) {}
@@ -364,10 +390,10 @@ HttpClient::~HttpClient() = default;
 
 HttpResponse HttpClient::send(const HttpRequest& request, std::stop_token stop) {
   if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-  CurlHandle handle = pool_->take();
-  HttpResponse response = Exchange(handle.get(), pool_->options(), request, stop).run();
+  Connection connection = pool_->take();
+  HttpResponse response = Exchange(connection, pool_->options(), request, stop).run();
   // After an error the handle is dropped, and its connections with it.
-  pool_->put_back(std::move(handle));
+  pool_->put_back(std::move(connection));
   return response;
 }
 

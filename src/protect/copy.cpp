@@ -23,6 +23,7 @@ namespace holdfast {
 namespace {
 
 constexpr int kRounds = 5;
+constexpr unsigned kPacksSentAtOnce = 4;
 
 using Sizes = ObjectSizes;
 
@@ -62,6 +63,7 @@ class Copy {
   void announce(ObjectStore& store, const std::vector<const Stage*>& stages, const Sizes& sizes);
   bool needs_copy(const std::string& key, std::uint64_t size, const Sizes& present);
   bool run_stages(std::vector<Stage>& stages);
+  unsigned threads_for(const Stage& stage) const;
   bool run_stage(const Stage& stage);
   bool prepare(Stage& stage);
   bool leave_out(Stage& backups);
@@ -290,12 +292,19 @@ void Copy::copy_or_replace(const std::string& key) {
   }
 }
 
+// Objects at once, as many as either store pays for. A pack keeps several connections of a distant
+// destination busy by itself: more of them at once only need more room.
+unsigned Copy::threads_for(const Stage& stage) const {
+  if (job_.threads > 0) return job_.threads;
+  const unsigned pays = std::max(from_.traits().parallelism, to_.traits().parallelism);
+  const bool packs = stage.name == "packs" || stage.name == "archives";
+  return packs && to_.traits().remote ? std::min(pays, kPacksSentAtOnce) : pays;
+}
+
 // False when an object vanished from the source: a prune is at work there.
 bool Copy::run_stage(const Stage& stage) {
-  const unsigned pays = std::max(from_.traits().parallelism, to_.traits().parallelism);
-  const unsigned threads = job_.threads > 0 ? job_.threads : pays;
   try {
-    in_parallel(threads, stage.keys.size(), stop_,
+    in_parallel(threads_for(stage), stage.keys.size(), stop_,
                 [&](std::size_t i) { copy_or_replace(stage.keys[i]); });
     return true;
   } catch (const Error& error) {

@@ -149,6 +149,7 @@ struct S3Store::State {
 
   const std::string prefix;
   S3Client client;
+  SpoolFiles spool_files;
   Mutex mutex;
   std::optional<bool> locks GUARDED_BY(mutex);
   std::optional<std::map<std::string, ObjectVersion>> versions GUARDED_BY(mutex);
@@ -158,7 +159,8 @@ class S3Store::Staged final : public StagedObject {
  public:
   explicit Staged(std::shared_ptr<State> state)
       : state_(std::move(state)),
-        spool_(state_->client.options().checksum == S3Checksum::kSha256 ||
+        spool_(state_->spool_files,
+               state_->client.options().checksum == S3Checksum::kSha256 ||
                    state_->client.options().checksum == S3Checksum::kMd5,
                state_->client.options().upload_part) {}
 

@@ -1,10 +1,8 @@
 #include "store/s3/upload.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 
 #include "base/error.h"
@@ -186,71 +184,6 @@ bool put_if(S3Client& client, const std::string& full_key, const HttpBody& body,
   const S3Answer answer = client.send(request);
   if (answer.http.status / 100 == 2) return true;
   return answer.repeated && has_content(client, full_key, body);
-}
-
-class Spool::Hasher {
- public:
-  Hasher() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context_, EVP_sha256(), nullptr); }
-  ~Hasher() { EVP_MD_CTX_free(context_); }
-  Hasher(const Hasher&) = delete;
-  Hasher& operator=(const Hasher&) = delete;
-
-  void add(ByteView data) { EVP_DigestUpdate(context_, data.data(), data.size()); }
-  std::string finish() {
-    Bytes digest(32);
-    EVP_DigestFinal_ex(context_, digest.data(), nullptr);
-    EVP_DigestInit_ex(context_, EVP_sha256(), nullptr);
-    return to_hex(digest);
-  }
-
- private:
-  EVP_MD_CTX* context_;
-};
-
-Spool::Spool(bool hash_parts, std::uint64_t part_bytes)
-    : path_(std::filesystem::temp_directory_path()),
-      fd_(open_unnamed_file(path_)),
-      part_bytes_(part_bytes) {
-  if (hash_parts) hasher_ = std::make_unique<Hasher>();
-}
-
-Spool::~Spool() = default;
-
-void Spool::append(ByteView data) {
-  while (!data.empty()) {
-    const std::uint64_t room = part_bytes_ - size_ % part_bytes_;
-    const ByteView piece = data.first(std::min<std::uint64_t>(room, data.size()));
-    if (hasher_) {
-      if (size_ % part_bytes_ == 0 && size_ > 0) hashes_.push_back(hasher_->finish());
-      hasher_->add(piece);
-    }
-    pwrite_full(fd_.get(), piece, size_, path_);
-    size_ += piece.size();
-    data = data.subspan(piece.size());
-  }
-}
-
-void Spool::finish() {
-  if (hasher_) hashes_.push_back(hasher_->finish());
-}
-
-HttpBody Spool::range(std::uint64_t from, std::uint64_t size) const {
-  return {size, [this, from](std::uint64_t offset, MutableBytes out) {
-            if (pread_full(fd_.get(), out, from + offset, path_) != out.size()) {
-              throw Error(Code::kInternal, "the spool file in " + path_ + " became shorter");
-            }
-          }};
-}
-
-HttpBody Spool::part(std::size_t index) const {
-  const std::uint64_t from = index * part_bytes_;
-  return range(from, std::min(part_bytes_, size_ - from));
-}
-
-HttpBody Spool::whole() const { return range(0, size_); }
-
-std::string Spool::part_sha256(std::size_t index) const {
-  return index < hashes_.size() ? hashes_[index] : std::string();
 }
 
 namespace {

@@ -1,0 +1,102 @@
+#include "store/s3/spool.h"
+
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+
+namespace holdfast {
+namespace {
+
+// A pack and what may follow its end; archives can be of any size.
+constexpr std::uint64_t kKept = 96u << 20;
+constexpr std::size_t kFiles = 16;
+
+}  // namespace
+
+Fd SpoolFiles::take() {
+  {
+    MutexLock lock(mutex_);
+    if (!free_.empty()) {
+      Fd file = std::move(free_.back());
+      free_.pop_back();
+      return file;
+    }
+  }
+  return open_unnamed_file(directory_);
+}
+
+void SpoolFiles::put_back(Fd file, std::uint64_t size) {
+  if (size > kKept && ::ftruncate(file.get(), static_cast<off_t>(kKept)) != 0) return;
+  MutexLock lock(mutex_);
+  if (free_.size() < kFiles) free_.push_back(std::move(file));
+}
+
+class Spool::Hasher {
+ public:
+  Hasher() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context_, EVP_sha256(), nullptr); }
+  ~Hasher() { EVP_MD_CTX_free(context_); }
+  Hasher(const Hasher&) = delete;
+  Hasher& operator=(const Hasher&) = delete;
+
+  void add(ByteView data) { EVP_DigestUpdate(context_, data.data(), data.size()); }
+  std::string finish() {
+    Bytes digest(32);
+    EVP_DigestFinal_ex(context_, digest.data(), nullptr);
+    EVP_DigestInit_ex(context_, EVP_sha256(), nullptr);
+    return to_hex(digest);
+  }
+
+ private:
+  EVP_MD_CTX* context_;
+};
+
+Spool::Spool(SpoolFiles& files, bool hash_parts, std::uint64_t part_bytes)
+    : files_(files), fd_(files.take()), part_bytes_(part_bytes) {
+  if (hash_parts) hasher_ = std::make_unique<Hasher>();
+}
+
+Spool::~Spool() { files_.put_back(std::move(fd_), size_); }
+
+void Spool::append(ByteView data) {
+  while (!data.empty()) {
+    const std::uint64_t room = part_bytes_ - size_ % part_bytes_;
+    const ByteView piece = data.first(std::min<std::uint64_t>(room, data.size()));
+    if (hasher_) {
+      if (size_ % part_bytes_ == 0 && size_ > 0) hashes_.push_back(hasher_->finish());
+      hasher_->add(piece);
+    }
+    pwrite_full(fd_.get(), piece, size_, files_.directory());
+    size_ += piece.size();
+    data = data.subspan(piece.size());
+  }
+}
+
+void Spool::finish() {
+  if (hasher_) hashes_.push_back(hasher_->finish());
+}
+
+HttpBody Spool::range(std::uint64_t from, std::uint64_t size) const {
+  return {size, [this, from](std::uint64_t offset, MutableBytes out) {
+            if (pread_full(fd_.get(), out, from + offset, files_.directory()) != out.size()) {
+              throw Error(Code::kInternal,
+                          "the spool file in " + files_.directory() + " became shorter");
+            }
+          }};
+}
+
+HttpBody Spool::part(std::size_t index) const {
+  const std::uint64_t from = index * part_bytes_;
+  return range(from, std::min(part_bytes_, size_ - from));
+}
+
+HttpBody Spool::whole() const { return range(0, size_); }
+
+std::string Spool::part_sha256(std::size_t index) const {
+  return index < hashes_.size() ? hashes_[index] : std::string();
+}
+
+}  // namespace holdfast

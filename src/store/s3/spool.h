@@ -1,0 +1,65 @@
+// Content that waits in unnamed files until its key is known and it is sent.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/http.h"
+#include "os/file.h"
+#include "os/mutex.h"
+
+namespace holdfast {
+
+// Unnamed files in $TMPDIR or /tmp that are used again and again: writing over pages that are in
+// memory costs a third of having new ones made. Thread-safe.
+class SpoolFiles {
+ public:
+  // With content of an earlier use.
+  Fd take();
+  // `size`: how much of it was used. What is far larger than a pack gives its space back.
+  void put_back(Fd file, std::uint64_t size);
+  const std::string& directory() const { return directory_; }
+
+ private:
+  const std::string directory_ = std::filesystem::temp_directory_path();
+  Mutex mutex_;
+  std::vector<Fd> free_ GUARDED_BY(mutex_);
+};
+
+// One thread at a time.
+class Spool {
+ public:
+  // `files` outlives it. `hash_parts`: the SHA-256 of each part is computed on the way.
+  Spool(SpoolFiles& files, bool hash_parts, std::uint64_t part_bytes);
+  ~Spool();
+  Spool(const Spool&) = delete;
+  Spool& operator=(const Spool&) = delete;
+
+  void append(ByteView data);
+  void finish();
+  std::uint64_t size() const { return size_; }
+  std::size_t parts() const {
+    return static_cast<std::size_t>((size_ + part_bytes_ - 1) / part_bytes_);
+  }
+  // Part `index`, from 0; valid as long as the spool. May be read by any thread after finish().
+  HttpBody part(std::size_t index) const;
+  HttpBody whole() const;
+  // Hex; empty when the parts are not hashed.
+  std::string part_sha256(std::size_t index) const;
+
+ private:
+  class Hasher;
+
+  HttpBody range(std::uint64_t from, std::uint64_t size) const;
+
+  SpoolFiles& files_;
+  Fd fd_;
+  const std::uint64_t part_bytes_;
+  std::uint64_t size_ = 0;
+  std::unique_ptr<Hasher> hasher_;
+  std::vector<std::string> hashes_;
+};
+
+}  // namespace holdfast
