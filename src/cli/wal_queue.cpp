@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "cli/wal_spool.h"
+#include "os/clock.h"
 #include "source/postgres/wal_file.h"
 
 namespace holdfast {
@@ -21,7 +22,27 @@ constexpr std::string_view kReady = ".ready";
 constexpr std::string_view kNote = ".ok";
 constexpr const char* kLock = "/worker.lock";
 // Between two looks whether the worker is still there; notes are heard of at once.
-constexpr int kLookMilliseconds = 200;
+constexpr Duration kBetweenLooks = std::chrono::milliseconds{200};
+
+// Waits until files were written in the watched directory. True when `name` may be one of them, or
+// it is `until`.
+bool is_written(int changes, const std::string& name, Duration until) {
+  const Duration left = until - system_clock().monotonic();
+  if (left <= Duration::zero()) return true;
+  pollfd waiting{changes, POLLIN, 0};
+  const timespec timeout{0, left.count()};
+  ::ppoll(&waiting, 1, &timeout, nullptr);
+  alignas(inotify_event) char events[4096];
+  bool found = false;
+  for (ssize_t size = 0; (size = ::read(changes, events, sizeof events)) > 0;) {
+    for (ssize_t at = 0; at < size;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(events + at);
+      found |= (event->mask & IN_Q_OVERFLOW) != 0 || (event->len > 0 && name == event->name);
+      at += static_cast<ssize_t>(sizeof *event + event->len);
+    }
+  }
+  return found;
+}
 
 }  // namespace
 
@@ -114,14 +135,13 @@ bool WalQueue::await(const std::string& name, const std::stop_token& stop) const
   const Fd changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!changes.valid()) return false;
   if (::inotify_add_watch(changes.get(), spool_.c_str(), IN_CLOSE_WRITE) < 0) return false;
+  const std::string note = name + std::string(kNote);
   while (!stop.stop_requested()) {
     const bool at_work = someone_works();
     if (take_note(name)) return true;
     if (!at_work) return false;
-    pollfd waiting{changes.get(), POLLIN, 0};
-    ::poll(&waiting, 1, kLookMilliseconds);
-    char events[4096];
-    while (::read(changes.get(), events, sizeof events) > 0) {
+    const Duration until = system_clock().monotonic() + kBetweenLooks;
+    while (!is_written(changes.get(), note, until)) {
     }
   }
   return false;

@@ -68,6 +68,7 @@ std::string file_stamp(const std::string& path) {
 }
 
 std::string text_if_there(const std::string& path) {
+  if (!path_exists(path)) return {};
   try {
     const Bytes data = read_file(path);
     return std::string(as_text(data));
@@ -88,7 +89,8 @@ std::set<std::string> names_in(const std::string& directory) {
 
 unsigned wal_threads(const ObjectStore& store, std::uint64_t size) {
   const StoreTraits traits = store.traits();
-  const unsigned wanted = std::max(processors(), traits.remote ? traits.parallelism : 1u);
+  // One more than processors: one of them waits for the disk.
+  const unsigned wanted = std::max(processors() + 1, traits.remote ? traits.parallelism : 1u);
   const std::uint64_t fit = kMemory / (kCopiesInMemory * std::max<std::uint64_t>(size, 1));
   return static_cast<unsigned>(std::clamp<std::uint64_t>(fit, 1, std::min(wanted, kMaxThreads)));
 }
