@@ -8,6 +8,8 @@
 
 namespace holdfast {
 
+class FileTree;
+
 // The key is the path below the directory. Writers stage in DIRECTORY/.tmp, sync, and give the file
 // its name in one step; several processes may work on one directory at once. Beyond the contract:
 // - keys whose first part starts with '.' or is lost+found are reserved (kInvalid), such files are
@@ -37,10 +39,9 @@ class FileStore final : public ObjectStore {
   void remove(std::string_view key) override;
 
  private:
-  class Tree;
   class Staged;
 
-  std::unique_ptr<Tree> tree_;
+  std::unique_ptr<FileTree> tree_;
 };
 
 }  // namespace holdfast
