@@ -78,6 +78,11 @@ std::string result_text(const std::string& url, const CopyJob& job, const CopyRe
         "into them\n",
         plural(r.other_writings, "file"));
   }
+  if (r.unverified_objects > 0) {
+    text += fmt::format("{} in an archive tier not verified{}\n",
+                        plural(r.unverified_objects, "object"),
+                        job.dry_run ? ": a dry run asks for nothing" : "");
+  }
   if (job.verify && !job.dry_run) {
     text += fmt::format("verified {}", plural(r.verified_objects, "object"));
     text += r.healed > 0 ? fmt::format("; {} damaged and copied again\n", format_count(r.healed))
@@ -137,6 +142,7 @@ Json result_json(const std::string& url, const CopyJob& job, const CopyResult& r
           {"present", r.present},
           {"backups", r.backups},
           {"verified_objects", r.verified_objects},
+          {"unverified_objects", r.unverified_objects},
           {"healed", r.healed},
           {"other_writings", r.other_writings},
           {"removed_pieces", r.removed_pieces},

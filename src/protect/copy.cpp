@@ -62,6 +62,8 @@ class Copy {
   bool has_log(const std::string& key, bool other_size);
   void announce(ObjectStore& store, const std::vector<const Stage*>& stages, const Sizes& sizes);
   bool needs_copy(const std::string& key, std::uint64_t size, const Sizes& present);
+  std::optional<Digest> hash_unless_archived(ObjectStore& store, const std::string& key,
+                                             std::uint64_t size) const;
   bool run_stages(std::vector<Stage>& stages);
   unsigned threads_for(const Stage& stage) const;
   bool run_stage(const Stage& stage);
@@ -216,13 +218,30 @@ bool Copy::needs_copy(const std::string& key, std::uint64_t size, const Sizes& p
     ++result_.present;
   }
   if (!job_.verify) return false;
-  const auto expected = hash_in_name(key);
-  const Digest found = transfer_.hash(to_, key, size);
-  const bool good = expected ? found == *expected : found == transfer_.hash(from_, key, size);
+  const auto found = hash_unless_archived(to_, key, size);
+  auto wanted = hash_in_name(key);
+  if (found && !wanted) wanted = hash_unless_archived(from_, key, size);
   MutexLock lock(mutex_);
+  if (!found || !wanted) {
+    ++result_.unverified_objects;
+    return false;
+  }
   ++result_.verified_objects;
-  if (!good) ++result_.healed;
-  return !good;
+  if (*found == *wanted) return false;
+  ++result_.healed;
+  return true;
+}
+
+// Nothing when the store would have to be asked for the object first: a dry run asks for nothing,
+// and what was just copied into an archive class is not fetched back.
+std::optional<Digest> Copy::hash_unless_archived(ObjectStore& store, const std::string& key,
+                                                 std::uint64_t size) const {
+  try {
+    return transfer_.hash(store, key, size);
+  } catch (const Error&) {
+    if (store.tier(key) == Tier::kReady) throw;
+    return std::nullopt;
+  }
 }
 
 // Whether the destination has an object of a log that is to stay as it is although its bytes
@@ -258,7 +277,8 @@ void Copy::copy_one(const std::string& key, std::uint64_t size) {
     if (!object) return lose(key);
     object->commit(key);
   }
-  if (job_.verify && transfer_.hash(to_, key, size) != digest) {
+  const auto stored = job_.verify ? hash_unless_archived(to_, key, size) : std::nullopt;
+  if (stored && *stored != digest) {
     throw Error(
         Code::kCorrupt,
         fmt::format("{} came back from {} with other bytes than were sent", key, to_.traits().url),
@@ -268,7 +288,7 @@ void Copy::copy_one(const std::string& key, std::uint64_t size) {
   MutexLock lock(mutex_);
   ++result_.objects;
   result_.bytes += size;
-  if (job_.verify) ++result_.verified_objects;
+  if (job_.verify) ++(stored ? result_.verified_objects : result_.unverified_objects);
   if (parse_backup_key(key)) ++result_.backups;
 }
 

@@ -38,7 +38,8 @@ struct CopyResult {
   std::uint64_t present = 0;  // there already
   std::uint64_t backups = 0;  // backup objects copied
   std::uint64_t verified_objects = 0;
-  std::uint64_t healed = 0;  // damaged at the destination, copied again
+  std::uint64_t unverified_objects = 0;  // cannot be read now: they lie in an archive tier
+  std::uint64_t healed = 0;              // damaged at the destination, copied again
   // Objects of a log that somebody else has written there under the same name, which only a key
   // could compare: they are present, and were not verified.
   std::uint64_t other_writings = 0;

@@ -61,6 +61,15 @@ TEST_F(ArchiveTier, ACopyListsAsksAndWaits) {
   EXPECT_EQ(server_.asked_for().size(), 2u) << "what is there needs no reading";
 }
 
+TEST_F(ArchiveTier, ADryVerifyingCopySaysWhatItCannotRead) {
+  expect(0, {"copy", "--to", "s3://bucket/other"});
+  server_.archive("other/data/");
+  const std::size_t asked = server_.asked_for().size();
+  EXPECT_THAT(expect(0, {"copy", "--to", "s3://bucket/other", "--verify", "--dry-run"}).out,
+              HasSubstr("1 object in an archive tier not verified"));
+  EXPECT_EQ(server_.asked_for().size(), asked);
+}
+
 TEST_F(ArchiveTier, SyncWaitsToo) {
   shop_.write_config("copies: [{name: second, url: " + (shop_ / "copy") + "}]\n");
   EXPECT_THAT(expect(0, {"sync"}).err, HasSubstr("archive: asked for 1 pack ("));

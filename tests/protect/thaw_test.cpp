@@ -385,6 +385,35 @@ TEST_F(Thaw, AVerifyingCopyAsksForWhatItReadsAtTheDestination) {
   EXPECT_EQ(asked, packs().size());
 }
 
+TEST_F(Thaw, ADryVerifyingCopySaysWhatItCannotRead) {
+  CopyProgress progress;
+  MemoryStore place(system_clock());
+  copy_vault(memory_, place, {}, progress, {});
+  ArchiveStore copy(place, manual_);
+  for (const std::string& key : packs()) copy.archive(key);
+  CopyJob job;
+  job.verify = true;
+  job.dry_run = true;
+  const CopyResult result = copy_vault(memory_, copy, job, progress, {});
+  EXPECT_EQ(result.unverified_objects, packs().size());
+  EXPECT_EQ(result.verified_objects + result.unverified_objects, result.present);
+  EXPECT_THAT(copy.asked(), IsEmpty());
+}
+
+TEST_F(Thaw, AVerifyingCopyIntoAnArchiveDoesNotFetchWhatItSent) {
+  MemoryStore place(system_clock());
+  ArchiveStore copy(place, manual_);
+  for (const std::string& key : packs()) copy.archive(key);  // as soon as they are there
+  CopyJob job;
+  job.verify = true;
+  CopyProgress progress;
+  const CopyResult result = copy_vault(memory_, copy, job, progress, {});
+  EXPECT_EQ(result.unverified_objects, packs().size());
+  EXPECT_EQ(result.verified_objects + result.unverified_objects, result.objects);
+  EXPECT_THAT(copy.asked(), IsEmpty());
+  EXPECT_EQ(place.get(packs().back()), memory_.get(packs().back()));
+}
+
 TEST_F(Thaw, ARepairAsksForWhatItReadsHereAndForWhatItFetches) {
   const Objects whole = objects_of(memory_);
   MemoryStore place(system_clock());
