@@ -22,7 +22,7 @@ demo-svg: all ## run the demo and draw its output into docs/demo.svg
 	@scripts/install-dependencies.sh demo lint
 	@scripts/demo-svg.py --output docs/demo.svg -- scripts/demo.sh $(PROGRAM)
 
-lab: ## start two S3 regions below LAB_DIR (build/lab) and say what to type next
+lab: all ## start two S3 regions below LAB_DIR (build/lab) and say what to type next
 	@scripts/install-dependencies.sh lab
 	@lab/regions.sh up "$(LAB_DIR)"
 

@@ -4,6 +4,7 @@
 
 # ------------------------------------------------------------------------------------- processes
 
+programs=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/build/release/bin
 daemons=(mon.a mgr.x osd.0 client.rgw.east client.rgw.west)
 
 # The pid of a daemon of this lab, if it runs. A pid file can be older than the last reboot, so the
@@ -314,6 +315,9 @@ write_environment() {
       echo "export WRITER_SECRET=$(credential writer secret_access_key)"
       echo "export READER_KEY=$(credential reader access_key_id)"
       echo "export READER_SECRET=$(credential reader secret_access_key)"
+      # The regions are on this machine, whatever proxy there is for others.
+      echo "export no_proxy=\"127.0.0.1,localhost\${no_proxy:+,\$no_proxy}\""
+      echo "export PATH=\"$programs:\$PATH\""
       if [[ $scheme == https ]]; then
         echo "export LAB_CA='$dir/tls/ca.pem'"
         echo "export AWS_CA_BUNDLE='$dir/tls/ca.pem'"

@@ -46,13 +46,17 @@ Two regions run, and what is written to one of them arrives in the other:
   west  $(url_of west)
 
 Next:
-  . $dir/lab.env      # keys, and the east as the endpoint
+  . $dir/lab.env      # keys, the east as the endpoint, and holdfast in the PATH
+  export HOLDFAST_VAULT=s3://vault HOLDFAST_KEY_FILE=$dir/holdfast.key
   aws --endpoint-url \$EAST_URL s3 mb s3://vault
   holdfast store check s3://vault
-  holdfast init --vault s3://vault
+  holdfast init
+  holdfast backup files /usr/share/doc --name doc
+  lab/regions.sh wait-sync \$LAB_DIR
   aws --endpoint-url \$WEST_URL s3 ls --recursive s3://vault
   lab/regions.sh stop-zone \$LAB_DIR east
-  AWS_ENDPOINT_URL=\$WEST_URL holdfast list --vault s3://vault
+  AWS_ENDPOINT_URL=\$WEST_URL holdfast list
+  AWS_ENDPOINT_URL=\$WEST_URL holdfast restore latest:doc --target /tmp/doc-from-the-west
 Away with it: lab/regions.sh down $dir
 TEXT
 }

@@ -13,7 +13,10 @@ database_sql() {
 
 # Not below DEMO_DIR: the server's user must reach it, wherever this clone lies.
 database_start() {
-  if ((EUID != 0)) || [[ ! -x $postgres_bin/postgres ]]; then return 0; fi
+  if ((EUID != 0)) || [[ ! -x $postgres_bin/postgres ]]; then
+    echo "(without a database: that needs root and postgresql-15)"
+    return 0
+  fi
   database=$(mktemp -d /var/tmp/holdfast-demo.XXXXXX)
   chmod 755 "$database"
   mkdir "$database/socket"

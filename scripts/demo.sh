@@ -161,7 +161,9 @@ choose_sites() {
   first=$site_a/vault second=$site_b
   second_environment=()
   two_regions=0
-  if ((EUID != 0)) || [[ -n ${DEMO_DIRECTORIES-} ]] || ! command -v radosgw ceph-osd >/dev/null; then
+  [[ -z ${DEMO_DIRECTORIES-} ]] || return 0
+  if ((EUID != 0)) || ! command -v radosgw >/dev/null || ! command -v ceph-osd >/dev/null; then
+    echo "(the two sites are directories: two S3 regions need root and the packages of \`make lab\`)"
     return
   fi
   two_regions=1

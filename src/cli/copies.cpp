@@ -18,7 +18,7 @@ std::vector<CopyPlace> copies_of_environment(Context& context) {
   place.settings.name = region;
   place.settings.url = fmt::format("s3://{}-{}", bucket, region);
   place.settings.region = region;
-  place.options = store_options(context, place.settings.url);
+  place.options = place_options(context, place.settings.url);
   if (place.options.s3.region.empty()) place.options.s3.region = region;
   return {std::move(place)};
 }
@@ -28,7 +28,7 @@ std::vector<CopyPlace> copies_of_environment(Context& context) {
 std::vector<CopyPlace> copies_of(Context& context) {
   std::vector<CopyPlace> places;
   for (const CopySettings& copy : context.settings().copies) {
-    CopyPlace place{copy, store_options(context, copy.url)};
+    CopyPlace place{copy, place_options(context, copy.url)};
     S3Options& s3 = place.options.s3;
     if (!copy.endpoint.empty()) s3.endpoint = copy.endpoint;
     if (!copy.profile.empty()) s3.profile = copy.profile;

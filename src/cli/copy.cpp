@@ -31,7 +31,7 @@ std::vector<CopyPlace> destinations(Context& context, const std::string& to) {
   if (chosen.empty() && !to.empty()) {
     CopyPlace place;
     place.settings.url = to;
-    place.options = store_options(context, to);
+    place.options = place_options(context, to);
     chosen.push_back(std::move(place));
   }
   if (!chosen.empty()) return chosen;

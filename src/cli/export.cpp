@@ -92,12 +92,12 @@ ArchiveEncoding make_encoding(const ExportOptions& options, const ExportPlace& p
 
 void prepare_archived(Context& context, const Vault& vault, const ArchiveJob& job,
                       const ThawOptions& options) {
-  if (job.dry_run || !may_have_archived(vault.store())) return;
   RestoreJob needs;
+  needs.dry_run = job.dry_run;
   needs.backup = job.backup;
   needs.includes = job.includes;
   needs.excludes = job.excludes;
-  bring_from_archive(context, vault.store(), packs_of_restore(vault, needs, context.stop), options);
+  bring_from_archive(context, vault, needs, options);
 }
 
 ArchiveResult run_job(Context& context, const Vault& vault, const ArchiveJob& job,

@@ -19,7 +19,7 @@ struct IntoOptions {
   bool no_safety_backup = false;
   bool ignore_free_space = false;
   bool dry_run = false;
-  ThawOptions thaw;  // of an archive
+  ThawOptions thaw;
 };
 
 // Returns the exit code; prints what it does and the document.

@@ -14,15 +14,6 @@
 namespace holdfast {
 namespace {
 
-// Nothing is written before: hours may pass.
-ThawPlan prepare_archived(Context& context, const Vault& vault, const RestoreJob& job,
-                          const ThawOptions& options) {
-  if (!may_have_archived(vault.store())) return {};
-  std::vector<NeededPack> needed = packs_of_restore(vault, job, context.stop);
-  if (job.dry_run) return plan_thaw(vault.store(), std::move(needed), context.stop);
-  return bring_from_archive(context, vault.store(), std::move(needed), options);
-}
-
 // The engine of a backup of a whole server; "" when it is something else, or only a part is wanted,
 // which is only files.
 std::string whole_server(const Vault& vault, const RestoreJob& job) {
@@ -107,7 +98,7 @@ struct MariadbWork {
 Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
                  const ThawOptions& thaw, const DatabaseRestore& database, Warnings& warnings) {
   Restored restored;
-  restored.thaw = prepare_archived(context, vault, job, thaw);
+  restored.thaw = bring_from_archive(context, vault, job, thaw);
   const std::string engine = whole_server(vault, job);
   DatabaseRestore whole = database;
   whole.files = job;

@@ -28,11 +28,16 @@ std::string vault_url(Context& context) {
               "'vault:' into the configuration");
 }
 
-OpenStoreOptions store_options(Context& context, const std::string& url) {
+OpenStoreOptions place_options(Context& context, const std::string& url) {
   OpenStoreOptions options;
   options.clock = &context.clock;
   options.stop = context.stop;
   options.s3 = s3_options_for(context.settings(), url);
+  return options;
+}
+
+OpenStoreOptions store_options(Context& context, const std::string& url) {
+  OpenStoreOptions options = place_options(context, url);
   if (!context.options.as_of.empty()) {
     if (!is_s3_url(url)) {
       throw Error(Code::kUsage, "--as-of needs a versioned bucket, and " + url + " is a directory");

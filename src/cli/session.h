@@ -21,7 +21,9 @@ enum class Access {
 // Error(kUsage) without any.
 std::string vault_url(Context& context);
 
-// How the configuration wants the store at `url` to be reached.
+// How the configuration wants the store at `url` to be reached, as it is now.
+OpenStoreOptions place_options(Context& context, const std::string& url);
+// The same of what is read: as it was at --as-of, if that is given.
 OpenStoreOptions store_options(Context& context, const std::string& url);
 std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string& url,
                                             Access access);

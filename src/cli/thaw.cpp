@@ -122,6 +122,14 @@ ThawPlan bring_from_archive(Context& context, ObjectStore& store, std::vector<Ne
   return plan;
 }
 
+ThawPlan bring_from_archive(Context& context, const Vault& vault, const RestoreJob& job,
+                            const ThawOptions& options) {
+  if (!may_have_archived(vault.store())) return {};
+  std::vector<NeededPack> needed = packs_of_restore(vault, job, context.stop);
+  if (job.dry_run) return plan_thaw(vault.store(), std::move(needed), context.stop);
+  return bring_from_archive(context, vault.store(), std::move(needed), options);
+}
+
 void prepare_reading(Context& context, ObjectStore& store, std::vector<NeededPack>& needed,
                      const ThawOptions& options, bool dry_run, ThawPlan& total) {
   const ThawPlan plan = dry_run ? plan_thaw(store, needed, context.stop)

@@ -25,6 +25,10 @@ void add_thaw_options(Command& command, ThawOptions& options);
 ThawPlan bring_from_archive(Context& context, ObjectStore& store, std::vector<NeededPack> needed,
                             const ThawOptions& options);
 
+// The same for a restore, before anything is written: hours may pass. A dry run only plans.
+ThawPlan bring_from_archive(Context& context, const Vault& vault, const RestoreJob& job,
+                            const ThawOptions& options);
+
 // The same before a job reads, which may do so more than once: what there was is added to `total`.
 // A dry run asks for nothing, waits for nothing and takes out of `needed` what cannot be read now.
 void prepare_reading(Context& context, ObjectStore& store, std::vector<NeededPack>& needed,

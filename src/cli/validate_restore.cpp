@@ -15,6 +15,7 @@
 #include "cli/progress.h"
 #include "cli/run_log.h"
 #include "cli/session.h"
+#include "cli/thaw.h"
 #include "os/scratch.h"
 #include "protect/restore_test.h"
 
@@ -27,6 +28,7 @@ struct RestoreTestOptions {
   std::string identity;
   bool no_record = false;
   std::optional<unsigned> threads;
+  ThawOptions thaw;
 };
 
 // The source that the backup is of, if the configuration still has it.
@@ -112,6 +114,9 @@ int run(Context& context, const RestoreTestOptions& options) {
   job.source = source_of(context.settings(), job.backup);
   job.threads = options.threads.value_or(context.settings().threads);
   job.record = !options.no_record;
+  RestoreJob needs;
+  needs.backup = job.backup;
+  bring_from_archive(context, *opened.vault, needs, options.thaw);
   const ScratchDirectory scratch(scratch_parent(context, options));
   job.scratch = scratch.path();
   RunLog log(context, "restore", "restore-test");
@@ -150,8 +155,9 @@ int run(Context& context, const RestoreTestOptions& options) {
 
 void add_validate_restore_command(Command& validate) {
   const auto o = std::make_shared<RestoreTestOptions>();
-  validate.subcommand("restore", "Restore into a sandbox, start it, question it")
-      .argument("BACKUP", o->backup, true, "An id, the beginning of one, latest, latest:SOURCE")
+  Command command = validate.subcommand("restore", "Restore into a sandbox, start it, question it");
+  add_thaw_options(command, o->thaw);
+  command.argument("BACKUP", o->backup, true, "An id, the beginning of one, latest, latest:SOURCE")
       .text("--scratch", o->scratch, "Directory for the sandbox (default: /var/tmp/holdfast)")
       .text("--identity", o->identity, "File of age identities that open sealed archives")
       .flag("--no-record", o->no_record, "Do not note the result in the vault")

@@ -156,7 +156,7 @@ void Planner::add_data_rule() {
 void Planner::add_version_rules() {
   if (!request_.versioned) return;
   const unsigned count = whole_days(request_.policy.keep_versions);
-  std::vector<std::string> names = {"meta", "index", "doom"};
+  std::vector<std::string> names = {"meta", "index", "doom", "log", "run"};
   names.insert(names.end(), std::begin(kBackupClasses), std::end(kBackupClasses));
   for (const std::string& name : names) set_versions(add_rule(name, name + "/"), count);
   PlannedRule& lease = add_rule("lease", "lease/");

@@ -35,7 +35,7 @@ class Reach {
     return mine.starts_with(rule_) || rule_.starts_with(mine);
   }
   bool touches_vital() const {
-    constexpr std::array<std::string_view, 6> kVital = {"data/", "meta/", "index/",
+    constexpr std::array<std::string_view, 7> kVital = {"data/", "meta/", "index/",       "log/",
                                                         "keys/", "doom/", "holdfast.json"};
     return std::any_of(kVital.begin(), kVital.end(), [&](auto part) { return touches(part); });
   }
@@ -48,7 +48,7 @@ class Reach {
   }
   bool touches_unmovable() const {
     return !classes().empty() || touches("meta/") || touches("index/") || touches("keys/") ||
-           touches("doom/") || touches("holdfast.json");
+           touches("doom/") || touches("log/") || touches("holdfast.json");
   }
 
  private:
@@ -66,7 +66,7 @@ void find_expirations(const LifecycleRule& rule, const Reach& reach,
   const std::string moment = when(rule.expire_days, rule.expire_date);
   if (reach.touches_vital()) {
     dangers.push_back(fmt::format(
-        "it removes, {}, packs, index or keys that newer backups need too: they could not be "
+        "it removes, {}, packs, index, logs or keys that newer backups need too: they could not be "
         "restored. Remove it from the bucket",
         moment));
     return;

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "codec/kdf.h"
+#include "os/grace.h"
 
 namespace holdfast {
 namespace {
@@ -176,6 +177,7 @@ bool Lease::unbroken() const {
 Lease::~Lease() {
   refresher_.request_stop();
   if (refresher_.joinable()) refresher_.join();
+  const Grace grace;
   try {
     if (is_ours()) store_.remove(key_);
   } catch (const std::exception&) {

@@ -82,6 +82,24 @@ class LabLock : public testing::TestWithParam<const char*> {
   std::string bucket_;
 };
 
+// The way back after a stolen writer's key: docs/S3.md, "Object Lock, versions and --as-of".
+TEST_P(LabLock, AsItWasItIsListedRestoredAndCopied) {
+  shop_.wait_for_a_new_second();
+  const std::string moment = format_rfc3339(system_clock().now());
+  shop_.wait_for_a_new_second();
+  const std::string later = second_backup();
+  const std::string clean = new_bucket(BucketKind::kPlain);
+  EXPECT_EQ(run_json(0, {"--as-of", moment, "list"}).at("backups").size(), 1u);
+  run(0, {"--as-of", moment, "restore", "latest", "--target", shop_ / "back"});
+  run(0, {"--as-of", moment, "copy", "--to", "s3://" + clean});
+  run(0, {"--as-of", moment, "copy", "--to", shop_ / "copy"});
+  for (const std::string& vault : {"s3://" + clean, shop_ / "copy"}) {
+    EXPECT_EQ(run_json(0, {"list", "--vault", vault}).at("backups").size(), 1u) << vault;
+    run(0, {"validate", "all", "--read-data", "--vault", vault});
+  }
+  EXPECT_EQ(run_json(0, {"list"}).at("backups").size(), 2u) << later;
+}
+
 TEST_P(LabLock, EverythingIsLockedButLeasesAndNoVersionCanBeDeleted) {
   // A pack that is uploaded in parts, too: Ceph forgets their lock.
   std::mt19937_64 random(4);

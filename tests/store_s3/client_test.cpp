@@ -6,8 +6,10 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <latch>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -185,7 +187,7 @@ TEST_F(S3Test, EmptyErrorBodiesStillHaveAMeaning) {
                                         {416, Code::kCorrupt},     {400, Code::kInvalid},
                                         {501, Code::kUnsupported}, {507, Code::kExhausted}};
   for (const auto& [status, code] : cases) {
-    fail_first(1, error(status));
+    fail_first(2, error(status));
     const auto failure = error_of([&] { store().get("object"); });
     ASSERT_TRUE(failure.has_value()) << status;
     EXPECT_EQ(failure->code(), code) << status;
@@ -297,6 +299,47 @@ TEST_F(S3Test, ExpiredCredentialsAreAskedForOnceMore) {
   fail_first(100, error(400, "ExpiredToken"));
   expect_error(Code::kDenied, [&] { store().get("object"); });
   EXPECT_EQ(server_.requests(), 2u);
+}
+
+// AWS answers so to HEAD when the token has expired: there is no body that could say why.
+TEST_F(S3Test, ARefusalWithoutAWordIsTakenForExpiredCredentialsOnce) {
+  store().put("object", as_bytes("content"));
+  fail_first(1, error(400));
+  EXPECT_TRUE(store().stat("object"));
+  EXPECT_EQ(server_.requests(), 2u);
+  fail_first(100, error(400));
+  expect_error(Code::kInvalid, [&] { store().stat("object"); });
+  EXPECT_EQ(server_.requests(), 2u);
+}
+
+// Two requests are under way when the store says where it is; the second one hears it too late.
+TEST_F(S3Test, ARegionThatAnotherRequestHasLearnedIsNoError) {
+  Reply moved = error(400, "AuthorizationHeaderMalformed");
+  moved.body =
+      "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-north-9</Region></Error>";
+  S3Store& shared = store();
+  std::latch both(2);
+  server_.set_plan([&](const Received& received, unsigned) -> std::optional<Fault> {
+    if (received.header("authorization").find("/eu-north-9/") != std::string::npos) {
+      return std::nullopt;
+    }
+    both.arrive_and_wait();
+    return Fault{moved, false};
+  });
+  std::thread other([&] { EXPECT_NO_THROW(shared.put("one", as_bytes("1"))); });
+  EXPECT_NO_THROW(shared.put("two", as_bytes("2")));
+  other.join();
+  EXPECT_EQ(text("one") + text("two"), "12");
+}
+
+TEST_F(S3Test, AListThatNamesTheSamePageForEverIsAnError) {
+  Reply again;
+  again.body =
+      "<ListBucketResult><IsTruncated>true</IsTruncated>"
+      "<NextContinuationToken>here</NextContinuationToken></ListBucketResult>";
+  fail_first(1000, again);
+  expect_error(Code::kUnsupported, [&] { list_objects(store(), ""); });
+  EXPECT_LT(server_.requests(), 20u);
 }
 
 TEST_F(S3Test, SignsByTheStoresClockWhenOursIsWrong) {

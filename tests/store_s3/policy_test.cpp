@@ -51,8 +51,8 @@ TEST(Policy, EachRoleHasTheseActionsAndNoOther) {
               UnorderedElementsAre("s3:ListBucket", "s3:GetObject", "s3:PutObject",
                                    "s3:AbortMultipartUpload", "s3:DeleteObject"));
   EXPECT_THAT(actions(PolicyRole::kCopier),
-              UnorderedElementsAre("s3:ListBucket", "s3:GetObject", "s3:PutObject",
-                                   "s3:AbortMultipartUpload", "s3:DeleteObject"));
+              UnorderedElementsAre("s3:ListBucket", "s3:GetObject", "s3:RestoreObject",
+                                   "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"));
   EXPECT_THAT(actions(PolicyRole::kRestorer),
               UnorderedElementsAre("s3:ListBucket", "s3:ListBucketVersions", "s3:GetObject",
                                    "s3:GetObjectVersion", "s3:RestoreObject", "s3:PutObject",
@@ -61,8 +61,8 @@ TEST(Policy, EachRoleHasTheseActionsAndNoOther) {
               UnorderedElementsAre("s3:ListBucket", "s3:ListBucketMultipartUploads",
                                    "s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration",
                                    "s3:GetLifecycleConfiguration", "s3:GetReplicationConfiguration",
-                                   "s3:GetObject", "s3:GetObjectRetention", "s3:PutObject",
-                                   "s3:AbortMultipartUpload", "s3:DeleteObject"));
+                                   "s3:GetObject", "s3:GetObjectRetention", "s3:RestoreObject",
+                                   "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"));
 }
 
 TEST(Policy, OnlyTheOperatorRemovesMoreThanLeases) {

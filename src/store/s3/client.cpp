@@ -25,6 +25,8 @@ constexpr Duration kLongestDelay = std::chrono::seconds{20};
 constexpr std::uint64_t kSlowestRate = 64u << 10;
 constexpr unsigned kDamagedTries = 3;
 constexpr std::uint64_t kSmallBody = 64u << 10;
+// What is read as a whole without knowing its size: segments of the index are the largest.
+constexpr std::uint64_t kLargestWhole = 256u << 20;
 
 struct DigestDeleter {
   void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
@@ -132,6 +134,7 @@ struct S3Client::Attempt {
   bool refreshed = false, clock_set = false, followed = false;
   std::optional<Duration> first_failure;
   S3Credentials credentials;
+  std::string region;  // that it was signed for
 };
 
 // Keeps the number of requests at once to what the options allow.
@@ -140,7 +143,7 @@ class S3Client::Slot {
   explicit Slot(S3Client& client) HOLDFAST_UNCHECKED : client_(client) {
     std::unique_lock lock(client_.mutex_);
     const auto free = [this]() HOLDFAST_UNCHECKED { return client_.slots_ > 0; };
-    if (!client_.slot_free_.wait(lock, client_.stop_, free)) {
+    if (!client_.slot_free_.wait(lock, client_.stop_now(), free)) {
       throw Error(Code::kCancelled, "interrupted");
     }
     take();
@@ -259,7 +262,8 @@ HttpResponse S3Client::attempt(const S3Request& request, Attempt& state) {
   signable.headers.emplace_back("host", host);
   signable.payload_hash = state.payload_hash;
   state.credentials = credentials_.get();
-  sign(signable, state.credentials, {region(), "s3", false}, store_time());
+  state.region = region();
+  sign(signable, state.credentials, {state.region, "s3", false}, store_time());
 
   HttpRequest http;
   http.method = request.method;
@@ -269,14 +273,16 @@ HttpResponse S3Client::attempt(const S3Request& request, Attempt& state) {
   http.headers = std::move(signable.headers);
   http.body = request.body;
   http.into = request.into;
-  const std::uint64_t bytes = request.body.size + request.into.size();
+  const bool whole = request.method == "GET" && !request.key.empty() && request.into.empty();
+  const std::uint64_t bytes = request.body.size + (whole ? kLargestWhole : request.into.size());
   std::uint64_t rate = kSlowestRate;
   for (const std::uint64_t limit : {options_.upload_limit, options_.download_limit}) {
     if (limit > 0) rate = std::min(rate, limit / 2 / std::max(1u, options_.connections) + 1);
   }
   http.deadline = options_.request_timeout + std::chrono::seconds{bytes / rate};
+  if (in_grace()) http.deadline = Grace::kLength;
   const Slot slot(*this);
-  return http_.send(http, stop_);
+  return http_.send(http, stop_now());
 }
 
 void S3Client::wait_before_retry(S3Failure& failure, const HttpResponse* answer, Attempt& state) {
@@ -286,14 +292,16 @@ void S3Client::wait_before_retry(S3Failure& failure, const HttpResponse* answer,
   const Duration first = failure.remedy == S3Remedy::kSlowDown ? kFirstSlowDelay : kFirstDelay;
   const Duration longest = std::min(kLongestDelay, first * (1u << std::min(state.tries, 10u)));
   const Duration delay = std::max(jitter(longest), retry_after(answer));
-  if (damaged || now - *state.first_failure + delay > options_.retry_for) {
+  const Duration patience =
+      in_grace() ? std::min(Grace::kLength, options_.retry_for) : options_.retry_for;
+  if (damaged || now - *state.first_failure + delay > patience) {
     throw Error(failure.error.code(),
                 fmt::format("{}; tried {} in {}", failure.error.message(),
                             state.tries == 1 ? "once" : fmt::format("{} times", state.tries),
                             format_duration(now - *state.first_failure)),
                 failure.error.hint());
   }
-  if (!clock_.sleep_for(delay, stop_)) throw Error(Code::kCancelled, "interrupted");
+  if (!clock_.sleep_for(delay, stop_now())) throw Error(Code::kCancelled, "interrupted");
 }
 
 void S3Client::recover(S3Failure failure, const HttpResponse* answer, Attempt& state) {
@@ -323,7 +331,8 @@ void S3Client::recover(S3Failure failure, const HttpResponse* answer, Attempt& s
         return;
       }
       MutexLock lock(mutex_);
-      if (failure.region.empty() || failure.region == region_) break;
+      if (failure.region.empty() || failure.region == state.region) break;
+      if (failure.region == region_) return;  // another request has learned it meanwhile
       endpoint_ = moved_endpoint(endpoint_, region_, failure.region);
       region_ = failure.region;
       return;

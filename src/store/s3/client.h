@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "net/http.h"
+#include "os/grace.h"
 #include "os/mutex.h"
 #include "store/s3/circuit_breaker.h"
 #include "store/s3/credentials.h"
@@ -70,6 +71,10 @@ class S3Client {
  private:
   class Slot;
   struct Attempt;
+
+  // What was asked to stop may still send what it needs to leave nothing behind.
+  bool in_grace() const { return stop_.stop_requested() && Grace::is_given(); }
+  std::stop_token stop_now() const { return in_grace() ? std::stop_token{} : stop_; }
 
   HttpResponse attempt(const S3Request& request, Attempt& state);
   // What to do after a failure: returns when it is to be tried again, else throws.

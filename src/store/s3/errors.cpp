@@ -19,6 +19,8 @@ constexpr std::string_view kRights =
     "bucket policy or a lock forbids it";
 constexpr std::string_view kKeys =
     "check the access key, the secret and the profile, and that the endpoint belongs to them";
+constexpr std::string_view kExpired =
+    "the credentials have expired: sign in again, or renew them where they come from";
 constexpr std::string_view kOverload =
     "the store is overloaded: set limit_upload or connections of the store lower";
 constexpr std::string_view kTrouble =
@@ -38,10 +40,8 @@ constexpr auto kRules = std::to_array<Rule>({
     {"AllAccessDisabled", S3Remedy::kNone, Code::kDenied, kRights},
     {"SignatureDoesNotMatch", S3Remedy::kNone, Code::kDenied, kKeys},
     {"InvalidAccessKeyId", S3Remedy::kNone, Code::kDenied, kKeys},
-    {"ExpiredToken", S3Remedy::kRefreshCredentials, Code::kDenied,
-     "the credentials have expired: sign in again, or renew them where they come from"},
-    {"TokenRefreshRequired", S3Remedy::kRefreshCredentials, Code::kDenied,
-     "the credentials have expired: sign in again, or renew them where they come from"},
+    {"ExpiredToken", S3Remedy::kRefreshCredentials, Code::kDenied, kExpired},
+    {"TokenRefreshRequired", S3Remedy::kRefreshCredentials, Code::kDenied, kExpired},
     {"InvalidToken", S3Remedy::kRefreshCredentials, Code::kDenied, kKeys},
     {"RequestTimeTooSkewed", S3Remedy::kSetClock, Code::kDenied,
      "this machine's clock is wrong: set it (timedatectl set-ntp true)"},
@@ -119,7 +119,17 @@ Rule rule_of_status(int status) {
   return {"", S3Remedy::kNone, Code::kInvalid, ""};
 }
 
+// The answer to HEAD has no body that could say more.
+Rule rule_of_silence(int status) {
+  // AWS's word for a token that has expired, among others.
+  if (status == 400)
+    return {"", S3Remedy::kRefreshCredentials, Code::kInvalid,
+            "are the credentials still valid? sign in again, or renew them"};
+  return rule_of_status(status);
+}
+
 Rule rule_of(int status, const std::string& code) {
+  if (code.empty()) return rule_of_silence(status);
   const auto* const found = std::find_if(kRules.begin(), kRules.end(),
                                          [&](const Rule& rule) { return rule.code == code; });
   return found != kRules.end() ? *found : rule_of_status(status);

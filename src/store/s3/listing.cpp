@@ -62,7 +62,9 @@ class ListReader {
 
 void ListReader::fetch() {
   while (needs_page()) {
+    const std::string last = page_.next;
     page_ = read_page();
+    require_progress(page_.truncated, last, page_.next);
     begun_ = true;
     at_ = 0;
     if (!page_.objects.empty()) last_ = page_.objects.back().key;
@@ -106,6 +108,16 @@ BucketObject ListReader::take() {
   object.info.modified = whole_seconds(object.info.modified);
   return object;
 }
+
+}  // namespace
+
+void require_progress(bool truncated, const std::string& last, const std::string& next) {
+  if (!truncated || next != last) return;
+  throw Error(Code::kUnsupported, "the store's list does not go on: it names the same page again",
+              "`holdfast store check` tells what else it lacks");
+}
+
+namespace {
 
 bool same(const BucketObject& a, const BucketObject& b) {
   return a.info.size == b.info.size && a.info.modified == b.info.modified &&

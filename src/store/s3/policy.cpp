@@ -112,8 +112,10 @@ void add_operator(Builder& policy) {
   policy.list({"s3:ListBucketMultipartUploads"});
   policy.bucket("Settings", {"s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration",
                              "s3:GetLifecycleConfiguration", "s3:GetReplicationConfiguration"});
-  policy.objects("Read", {"s3:GetObject", "s3:GetObjectRetention"}, kEverything);
-  policy.create(kContent + kNotes);
+  policy.objects("Read", {"s3:GetObject", "s3:GetObjectRetention", "s3:RestoreObject"},
+                 kEverything);
+  // `repair --from` brings back what is damaged, of every kind.
+  policy.create(kContent + kBackups + kLogs + kNotes);
   policy.lock(kEverything);  // lock extend
   policy.objects("Remove", {"s3:DeleteObject"}, kContent + kBackups + kLogs + kNotes);
 }
@@ -127,7 +129,7 @@ void add_restorer(Builder& policy) {
 
 void add_copier(Builder& policy) {
   policy.list({});
-  policy.objects("Read", {"s3:GetObject"}, kEverything);
+  policy.objects("Read", {"s3:GetObject", "s3:RestoreObject"}, kEverything);
   const Texts written = Texts{"holdfast.json", "keys/*"} + kContent + kBackups + kLogs + kNotes;
   policy.create(written);
   policy.lock(written);

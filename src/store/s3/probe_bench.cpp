@@ -6,6 +6,7 @@
 #include <random>
 
 #include "base/human.h"
+#include "os/grace.h"
 #include "store/s3/versions.h"
 #include "store/s3/xml.h"
 
@@ -163,6 +164,7 @@ void ProbeBench::remove_versions() {
 }
 
 void ProbeBench::clean_up() {
+  const Grace grace;
   for (const auto& [upload_key, id] : std::vector(uploads_)) {
     quietly([&, &upload = upload_key, &upload_id = id] { abort_upload(upload, upload_id); });
   }

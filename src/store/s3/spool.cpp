@@ -14,6 +14,7 @@ namespace {
 // A pack and what may follow its end; archives can be of any size.
 constexpr std::uint64_t kKept = 96u << 20;
 constexpr std::size_t kFiles = 16;
+constexpr std::size_t kPartsOfASize = 1000;
 
 }  // namespace
 
@@ -61,14 +62,19 @@ Spool::Spool(SpoolFiles& files, bool hash_parts, std::uint64_t part_bytes)
 
 Spool::~Spool() { files_.put_back(std::move(fd_), size_); }
 
+std::uint64_t Spool::part_end() const {
+  if (starts_.empty()) return 0;
+  return starts_.back() + (part_bytes_ << (starts_.size() - 1) / kPartsOfASize);
+}
+
 void Spool::append(ByteView data) {
   while (!data.empty()) {
-    const std::uint64_t room = part_bytes_ - size_ % part_bytes_;
-    const ByteView piece = data.first(std::min<std::uint64_t>(room, data.size()));
-    if (hasher_) {
-      if (size_ % part_bytes_ == 0 && size_ > 0) hashes_.push_back(hasher_->finish());
-      hasher_->add(piece);
+    if (size_ == part_end()) {
+      if (hasher_ && !starts_.empty()) hashes_.push_back(hasher_->finish());
+      starts_.push_back(size_);
     }
+    const ByteView piece = data.first(std::min<std::uint64_t>(part_end() - size_, data.size()));
+    if (hasher_) hasher_->add(piece);
     pwrite_full(fd_.get(), piece, size_, files_.directory());
     size_ += piece.size();
     data = data.subspan(piece.size());
@@ -89,8 +95,8 @@ HttpBody Spool::range(std::uint64_t from, std::uint64_t size) const {
 }
 
 HttpBody Spool::part(std::size_t index) const {
-  const std::uint64_t from = index * part_bytes_;
-  return range(from, std::min(part_bytes_, size_ - from));
+  const std::uint64_t from = starts_.at(index);
+  return range(from, (index + 1 < starts_.size() ? starts_[index + 1] : size_) - from);
 }
 
 HttpBody Spool::whole() const { return range(0, size_); }

@@ -31,7 +31,8 @@ class SpoolFiles {
 // One thread at a time.
 class Spool {
  public:
-  // `files` outlives it. `hash_parts`: the SHA-256 of each part is computed on the way.
+  // `files` outlives it. `hash_parts`: the SHA-256 of each part is computed on the way. Parts have
+  // `part_bytes`, and twice as many after each thousand of them: S3 takes 10,000, and 5 TiB.
   Spool(SpoolFiles& files, bool hash_parts, std::uint64_t part_bytes);
   ~Spool();
   Spool(const Spool&) = delete;
@@ -40,9 +41,7 @@ class Spool {
   void append(ByteView data);
   void finish();
   std::uint64_t size() const { return size_; }
-  std::size_t parts() const {
-    return static_cast<std::size_t>((size_ + part_bytes_ - 1) / part_bytes_);
-  }
+  std::size_t parts() const { return starts_.size(); }
   // Part `index`, from 0; valid as long as the spool. May be read by any thread after finish().
   HttpBody part(std::size_t index) const;
   HttpBody whole() const;
@@ -53,11 +52,13 @@ class Spool {
   class Hasher;
 
   HttpBody range(std::uint64_t from, std::uint64_t size) const;
+  std::uint64_t part_end() const;  // of the one that is being filled
 
   SpoolFiles& files_;
   Fd fd_;
   const std::uint64_t part_bytes_;
   std::uint64_t size_ = 0;
+  std::vector<std::uint64_t> starts_;  // of the parts
   std::unique_ptr<Hasher> hasher_;
   std::vector<std::string> hashes_;
 };

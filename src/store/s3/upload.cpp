@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "base/error.h"
+#include "os/grace.h"
 #include "os/parallel.h"
+#include "store/s3/listing.h"
 #include "store/s3/retention.h"
 #include "store/s3/xml.h"
 
@@ -207,6 +209,7 @@ bool upload_in_parts(S3Client& client, const std::string& full_key, const Spool&
     const auto etags = send_parts(client, full_key, upload, spool);
     if (!finish_upload(client, full_key, upload, etags, spool.whole())) return false;
   } catch (const Error&) {
+    const Grace grace;
     try {
       client.send({.method = "DELETE",
                    .key = full_key,
@@ -230,7 +233,9 @@ std::uint64_t abort_uploads(S3Client& client, const std::string& prefix, Timesta
       query.emplace_back("key-marker", page.next_key);
       query.emplace_back("upload-id-marker", page.next_upload);
     }
+    const std::string last = page.next_key + "\n" + page.next_upload;
     page = parse_uploads(client.send({.query = query}).http.body);
+    require_progress(page.truncated, last, page.next_key + "\n" + page.next_upload);
     for (const PendingUpload& upload : page.uploads) {
       if (upload.initiated >= before) continue;
       client.send({.method = "DELETE",

@@ -2,6 +2,8 @@
 
 #include <functional>
 
+#include "store/s3/listing.h"
+
 namespace holdfast {
 
 void list_versions(S3Client& client, const std::string& prefix,
@@ -13,7 +15,9 @@ void list_versions(S3Client& client, const std::string& prefix,
       query.emplace_back("key-marker", page.next_key);
       query.emplace_back("version-id-marker", page.next_version);
     }
+    const std::string last = page.next_key + "\n" + page.next_version;
     page = parse_versions(client.send({.query = query}).http.body);
+    require_progress(page.truncated, last, page.next_key + "\n" + page.next_version);
     for (const ObjectVersion& version : page.versions) visit(version);
   } while (page.truncated);
 }
