@@ -88,7 +88,7 @@ TEST_P(LabLock, AsItWasItIsListedRestoredAndCopied) {
   const std::string moment = format_rfc3339(system_clock().now());
   shop_.wait_for_a_new_second();
   const std::string later = second_backup();
-  const std::string clean = new_bucket(BucketKind::kPlain);
+  const std::string clean = new_bucket(BucketKind::kLocked);
   EXPECT_EQ(run_json(0, {"--as-of", moment, "list"}).at("backups").size(), 1u);
   run(0, {"--as-of", moment, "restore", "latest", "--target", shop_ / "back"});
   run(0, {"--as-of", moment, "copy", "--to", "s3://" + clean});
