@@ -60,24 +60,8 @@ Json json_of(const Feature& feature) {
   return json;
 }
 
-int print_check(Context& context, S3Store& store) {
-  Json features = Json::array();
-  const auto seen = [&](const Feature& feature) {
-    context.output.print(line_of(feature));
-    features.push_back(json_of(feature));
-  };
-  const StoreVerdict verdict = judge_features(probe_store(store, seen));
-  context.output.print(fmt::format("\n{}: {}\n", store.traits().url, verdict.text));
-  context.output.document(Json{{"url", store.traits().url},
-                               {"endpoint", store.client().endpoint()},
-                               {"usable", verdict.usable},
-                               {"roles", verdict.roles},
-                               {"verdict", verdict.text},
-                               {"features", features}});
-  return verdict.usable ? kExitSuccess : exit_code(verdict.code);
-}
-
-int print_policies(Context& context, const S3Store& store, const std::string& wanted) {
+// The least policy of each role, or of the wanted one.
+Json policies_for(const S3Store& store, const std::string& wanted = {}) {
   const S3Client& client = store.client();
   const PolicyPlace place =
       policy_place(client.bucket(), store.prefix(), client.options(), client.endpoint());
@@ -85,10 +69,38 @@ int print_policies(Context& context, const S3Store& store, const std::string& wa
   for (const PolicyRole role : policy_roles()) {
     const std::string name(policy_role_name(role));
     if (!wanted.empty() && name != wanted) continue;
-    const std::string text = policy_json(least_policy(role, place));
+    all[name] = Json::parse(policy_json(least_policy(role, place)));
+  }
+  return all;
+}
+
+int print_check(Context& context, S3Store& store) {
+  Json features = Json::array();
+  const auto seen = [&](const Feature& feature) {
+    context.output.print(line_of(feature));
+    features.push_back(json_of(feature));
+  };
+  const StoreVerdict verdict = judge_features(probe_store(store, seen));
+  const std::string url = store.traits().url;
+  context.output.print(fmt::format("\n{}: {}\n", url, verdict.text));
+  context.output.note("The least policy of each role: holdfast store check " + url +
+                      " --policies\n");
+  context.output.document(Json{{"url", url},
+                               {"endpoint", store.client().endpoint()},
+                               {"usable", verdict.usable},
+                               {"roles", verdict.roles},
+                               {"verdict", verdict.text},
+                               {"features", features},
+                               {"policies", policies_for(store)}});
+  return verdict.usable ? kExitSuccess : exit_code(verdict.code);
+}
+
+int print_policies(Context& context, const S3Store& store, const std::string& wanted) {
+  const Json all = policies_for(store, wanted);
+  for (const auto& [name, policy] : all.items()) {
+    const std::string text = policy.dump(2);
     // With one role, a file that the store's own tools take.
     context.output.print(wanted.empty() ? fmt::format("# {}\n{}\n\n", name, text) : text + "\n");
-    all[name] = Json::parse(text);
   }
   context.output.document(Json{{"url", store.traits().url}, {"policies", all}});
   return kExitSuccess;

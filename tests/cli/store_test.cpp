@@ -46,6 +46,7 @@ TEST_F(StoreCommand, ChecksAsADocument) {
   EXPECT_EQ(document.at("url"), "s3://backups");
   EXPECT_TRUE(document.at("usable").get<bool>());
   EXPECT_EQ(document.at("roles").size(), 3u);
+  EXPECT_EQ(document.at("policies").size(), 4u);
   for (const json& feature : document.at("features")) {
     EXPECT_EQ(feature.contains("consequence"), feature.at("state") != "works");
   }
