@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "codec/hash.h"
 #include "protect/binlog_upload.h"
+#include "protect/log_catch_up.h"
 #include "protect/log_patience.h"
 #include "source/mariadb/server.h"
 
@@ -34,6 +37,7 @@ struct BinlogReceiver::State {
 
   void run(const std::stop_token& stop);
   void connect_and_stream(const std::stop_token& stop);
+  void catch_up(const std::stop_token& stop) const;
   void use_stream(const std::string& name);
   void heard(const BinlogUpload& upload);
   void made_durable(const BinlogChunkFacts& facts);
@@ -66,6 +70,19 @@ void BinlogReceiver::State::use_stream(const std::string& name) {
   uploader = std::make_unique<LogUploader>(
       vault, upload, [this](const Error& error) { notify("the log waits: " + error.message()); },
       [] {});
+}
+
+// All places have the newest history as far as one of them: from there on what comes is stored.
+void BinlogReceiver::State::catch_up(const std::stop_token& stop) const {
+  std::vector<const Vault*> places{&vault};
+  places.insert(places.end(), options.others.begin(), options.others.end());
+  if (places.size() == 1) return;
+  std::string newest;
+  for (const Vault* place : places) {
+    const auto logs = list_binlogs(*place, options.source);
+    if (!logs.empty()) newest = std::max(newest, logs.back().stream);
+  }
+  if (!newest.empty()) catch_up_log(places, options.source, newest, notify, stop);
 }
 
 void BinlogReceiver::State::made_durable(const BinlogChunkFacts& facts) {
@@ -103,6 +120,7 @@ void BinlogReceiver::State::connect_and_stream(const std::stop_token& stop) {
                   "set log_bin (and server_id) in its configuration, and restart it");
     }
     system = server.uid;
+    catch_up(stop);
     return find_binlog_place(vault, question, connection, notify, stop);
   }();
   use_stream(place.stream);

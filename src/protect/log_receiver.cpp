@@ -12,6 +12,7 @@
 #include "os/file.h"
 #include "protect/log_archive.h"
 #include "protect/log_backfill.h"
+#include "protect/log_catch_up.h"
 #include "protect/log_continuity.h"
 #include "protect/log_level.h"
 #include "protect/log_listing.h"
@@ -290,6 +291,10 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
         [this] { progress(); });
   }
   uploader->drain(stop);
+  // Where the vault ends is where all end: from there on the server is told that it is durable.
+  std::vector<const Vault*> places{&vault};
+  places.insert(places.end(), options.others.begin(), options.others.end());
+  catch_up_log(places, options.source, system, notify, stop);
   const std::optional<Position> known = archived();
   Position at{};
   if (known) {
