@@ -1,8 +1,10 @@
 // holdfast stream: a service that keeps the log of a server in the vault as it is written.
 #include <fmt/format.h>
 
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.h"
 #include "base/human.h"
@@ -88,12 +90,26 @@ Json status_json(const BinlogReceiverStatus& status) {
   return json;
 }
 
-// Once a second while `receiver` is at work.
+using Notify = std::function<void(const std::string&)>;
+
+// Once a second while `receiver` is at work. A full disk, say, keeps nobody from receiving; `notify`
+// hears of it once until it can be written again.
 template <typename Receiver>
-void run_reporting(Context& context, const std::string& file, Receiver& receiver) {
+void run_reporting(Context& context, const std::string& file, Receiver& receiver,
+                   const Notify& notify) {
   std::jthread reporter([&](std::stop_token stop) {
+    bool said = false;
     do {
-      write_file_atomic(file, as_bytes(status_json(receiver.status()).dump() + "\n"));
+      try {
+        write_file_atomic(file, as_bytes(status_json(receiver.status()).dump() + "\n"));
+        said = false;
+      } catch (const std::exception& error) {
+        if (!std::exchange(said, true)) {
+          notify(fmt::format("{} cannot be written and is out of date; the log is received all the "
+                             "same: {}",
+                             file, error.what()));
+        }
+      }
     } while (context.clock.sleep_for(std::chrono::seconds{1}, stop));
   });
   receiver.run(context.stop);
@@ -139,20 +155,24 @@ int run(Context& context, const StreamOptions& options) {
   const std::string directory = context.settings().state_directory + "/stream";
   const std::string file = directory + "/" + source.name + ".json";
   make_directories(directory, 0700);
-  const auto notify = [&](const std::string& text) {
+  const Notify notify = [&](const std::string& text) {
     log.info(text);
-    context.output.note(fmt::format("{} {}\n", format_rfc3339(context.clock.now()), text));
+    try {
+      context.output.note(fmt::format("{} {}\n", format_rfc3339(context.clock.now()), text));
+    } catch (const Error&) {
+      // Where that goes may be full, too: what is received is worth more.
+    }
   };
   if (source.postgresql) {
     LogReceiverOptions receive = wal_options(options, source);
     receive.others = others;
     LogReceiver receiver(*opened.vault, receive, notify);
-    run_reporting(context, file, receiver);
+    run_reporting(context, file, receiver, notify);
   } else {
     BinlogReceiverOptions receive = binlog_options(options, source);
     receive.others = others;
     BinlogReceiver receiver(*opened.vault, receive, notify);
-    run_reporting(context, file, receiver);
+    run_reporting(context, file, receiver, notify);
   }
   notify("stopped");
   return kExitSuccess;

@@ -130,6 +130,33 @@ TEST_F(Stream, AStoreThatIsAwayForAWhileLosesNothing) {
   EXPECT_EQ(writer.missing_in(restored_), 0u) << stream.said();
 }
 
+TEST_F(Stream, AStatusThatCannotBeWrittenEndsNothing) {
+  Background stream = this->stream();
+  stream.wait_for("receiving from");
+  const std::string directory = *shop_ / "state/stream";
+  std::filesystem::remove_all(directory);
+  write_file_atomic(directory, as_bytes("in the way"));
+  stream.wait_for("shop.json cannot be written");
+  Writer writer(server_);
+  writer.wait_for(20);
+  writer.stop();
+  wait_until_durable(server_);
+  EXPECT_TRUE(stream.running()) << stream.said();
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+}
+
+TEST_F(Stream, AnOutputThatIsFullEndsNothing) {
+  Background stream(shop_->command({"stream", "shop"}), *shop_ / "", "/dev/full");
+  Writer writer(server_);
+  server_.wait_for("SELECT count(*) FROM pg_stat_replication WHERE application_name = 'holdfast'",
+                   "1");
+  writer.wait_for(20);
+  writer.stop();
+  wait_until_durable(server_);
+  EXPECT_TRUE(stream.running());
+  EXPECT_EQ(stream.end(SIGTERM), 0);
+}
+
 // A stream that begins again fills what was lost of the vault's log, from the server.
 TEST_F(Stream, AHoleInTheLogIsFilled) {
   Background stream = this->stream();
