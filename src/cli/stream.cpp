@@ -92,8 +92,8 @@ Json status_json(const BinlogReceiverStatus& status) {
 
 using Notify = std::function<void(const std::string&)>;
 
-// Once a second while `receiver` is at work. A full disk, say, keeps nobody from receiving; `notify`
-// hears of it once until it can be written again.
+// Once a second while `receiver` is at work. A full disk, say, keeps nobody from receiving;
+// `notify` hears of it once until it can be written again.
 template <typename Receiver>
 void run_reporting(Context& context, const std::string& file, Receiver& receiver,
                    const Notify& notify) {
@@ -105,9 +105,10 @@ void run_reporting(Context& context, const std::string& file, Receiver& receiver
         said = false;
       } catch (const std::exception& error) {
         if (!std::exchange(said, true)) {
-          notify(fmt::format("{} cannot be written and is out of date; the log is received all the "
-                             "same: {}",
-                             file, error.what()));
+          notify(
+              fmt::format("{} cannot be written and is out of date; the log is received all the "
+                          "same: {}",
+                          file, error.what()));
         }
       }
     } while (context.clock.sleep_for(std::chrono::seconds{1}, stop));

@@ -103,7 +103,8 @@ void LogReceiver::State::start_backfill() {
   backfill = std::jthread([this, fill = std::move(fill)](std::stop_token stop) {
     try {
       backfill_log(vault, fill, notify, stop);
-    } catch (const Error& error) {
+    } catch (...) {
+      const Error error = current_error();
       if (error.code() == Code::kCancelled) return;
       notify("holes in the log stay until the next connection: " + error.message());
     }
