@@ -33,7 +33,10 @@ BinlogReach reach_of(const BinlogChunkFacts& facts) {
 struct BinlogReceiver::State {
   State(const Vault& the_vault, const BinlogReceiverOptions& the_options,
         std::function<void(const std::string&)> the_notify)
-      : vault(the_vault), options(the_options), notify(std::move(the_notify)) {}
+      : vault(the_vault),
+        options(the_options),
+        notify(std::move(the_notify)),
+        skip_gap(the_options.skip_gap) {}
 
   void run(const std::stop_token& stop);
   void connect_and_stream(const std::stop_token& stop);
@@ -51,6 +54,8 @@ struct BinlogReceiver::State {
   const Vault& vault;
   const BinlogReceiverOptions options;
   std::function<void(const std::string&)> notify;
+  bool skip_gap =
+      false;  // until log behind the gap has come, which the next connection goes on from
   std::string stream;
   std::unique_ptr<LogUploader> uploader;
 
@@ -110,7 +115,7 @@ void BinlogReceiver::State::heard(const BinlogUpload& upload) {
 void BinlogReceiver::State::connect_and_stream(const std::stop_token& stop) {
   if (uploader) uploader->drain(stop);
   BinlogPlaceQuestion question{options.source, options.server, replica_id(vault, options.source),
-                               options.skip_gap};
+                               skip_gap};
   std::string system;
   const BinlogPlace place = [&] {
     MariadbConnection connection(options.server, stop);
@@ -142,6 +147,7 @@ void BinlogReceiver::State::connect_and_stream(const std::stop_token& stop) {
   };
   handler.event = [&](const BinlogEvent& event, std::uint64_t offset) {
     upload.event(event, offset, stop);
+    skip_gap = false;
     heard(upload);
   };
   handler.idle = [&] { heard(upload); };

@@ -51,6 +51,7 @@ struct LogReceiver::State {
       : vault(the_vault),
         options(the_options),
         notify(std::move(the_notify)),
+        skip_gap(the_options.skip_gap),
         wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake.valid()) throw system_error(errno, "cannot watch for progress");
   }
@@ -83,6 +84,8 @@ struct LogReceiver::State {
   const Vault& vault;
   const LogReceiverOptions options;
   std::function<void(const std::string&)> notify;
+  bool skip_gap =
+      false;  // until log behind the gap has come, which the next connection goes on from
   Fd wake;
   std::string system;
   std::uint32_t segment_size = kWalSegmentSize;
@@ -258,6 +261,7 @@ bool LogReceiver::State::stream(PgReplication& server, std::stop_token stop) {
                                   format_lsn(message->start)));
         }
         uploader->add(message->data, stop);
+        skip_gap = false;
         received += message->data.size();
       }
       reply = message->reply_wanted;
@@ -304,7 +308,7 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
     if (at == *known) check_same(server, *known, stop);
   }
   server.ensure_slot(options.slot);
-  if (!known || options.skip_gap) at = from_slot(identity);
+  if (!known || skip_gap) at = from_slot(identity);
   start_backfill();
   for (;;) {
     store_history(server, at.timeline);
