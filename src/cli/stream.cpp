@@ -1,8 +1,10 @@
 // holdfast stream: a service that keeps the log of a server in the vault as it is written.
 #include <fmt/format.h>
 
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.h"
 #include "base/human.h"
@@ -13,6 +15,7 @@
 #include "cli/session.h"
 #include "os/file.h"
 #include "protect/binlog_receiver.h"
+#include "protect/log_patience.h"
 #include "protect/log_receiver.h"
 
 namespace holdfast {
@@ -42,12 +45,30 @@ std::string slot_of(const std::string& source) {
   return slot;
 }
 
+using Notify = std::function<void(const std::string&)>;
+
 OpenedVault open_copy(Context& context, const std::string& name, const KeyRing& ring) {
   const CopyPlace place = find_copy(context, name);
   OpenedVault copy;
   copy.store = open_store(place.settings.url, place.options);
   copy.vault = Vault::open(*copy.store, context.clock, ring, "");
   return copy;
+}
+
+// A service may be back from a reboot before its store is. Who gives an option that is for once
+// stands by, and is told at once.
+OpenedVault open_patiently(Context& context, const StreamOptions& options, const Notify& notify,
+                           const std::function<OpenedVault()>& open) {
+  if (options.skip_gap || options.new_cluster) return open();
+  OpenedVault opened;
+  bool said = false;
+  keep_connected(
+      context.clock, context.stop, [&] { opened = open(); }, [] { return false; },
+      [&](const std::string& text) {
+        if (!std::exchange(said, true)) notify(text);
+      });
+  if (!opened.vault) throw Error(Code::kCancelled, "interrupted");
+  return opened;
 }
 
 Json time_json(Timestamp time) { return time == Timestamp{} ? Json() : Json(format_rfc3339(time)); }
@@ -88,12 +109,25 @@ Json status_json(const BinlogReceiverStatus& status) {
   return json;
 }
 
-// Once a second while `receiver` is at work.
+// Once a second while `receiver` is at work. A full disk, say, keeps nobody from receiving;
+// `notify` hears of it once until it can be written again.
 template <typename Receiver>
-void run_reporting(Context& context, const std::string& file, Receiver& receiver) {
+void run_reporting(Context& context, const std::string& file, Receiver& receiver,
+                   const Notify& notify) {
   std::jthread reporter([&](std::stop_token stop) {
+    bool said = false;
     do {
-      write_file_atomic(file, as_bytes(status_json(receiver.status()).dump() + "\n"));
+      try {
+        write_file_atomic(file, as_bytes(status_json(receiver.status()).dump() + "\n"));
+        said = false;
+      } catch (const std::exception& error) {
+        if (!std::exchange(said, true)) {
+          notify(
+              fmt::format("{} cannot be written and is out of date; the log is received all the "
+                          "same: {}",
+                          file, error.what()));
+        }
+      }
     } while (context.clock.sleep_for(std::chrono::seconds{1}, stop));
   });
   receiver.run(context.stop);
@@ -128,31 +162,37 @@ BinlogReceiverOptions binlog_options(const StreamOptions& options, const SourceS
 
 int run(Context& context, const StreamOptions& options) {
   const SourceSettings& source = source_of(context.settings(), options.source);
-  const OpenedVault opened = open_vault(context, Access::kWrite);
-  std::vector<OpenedVault> copies;
-  std::vector<const Vault*> others;
-  for (const std::string& name : options.also) {
-    copies.push_back(open_copy(context, name, opened.vault->ring()));
-    others.push_back(copies.back().vault.get());
-  }
   RunLog log(context, "backup", "stream-" + source.name);
   const std::string directory = context.settings().state_directory + "/stream";
   const std::string file = directory + "/" + source.name + ".json";
   make_directories(directory, 0700);
-  const auto notify = [&](const std::string& text) {
+  const Notify notify = [&](const std::string& text) {
     log.info(text);
-    context.output.note(fmt::format("{} {}\n", format_rfc3339(context.clock.now()), text));
+    try {
+      context.output.note(fmt::format("{} {}\n", format_rfc3339(context.clock.now()), text));
+    } catch (const Error&) {
+      // Where that goes may be full, too: what is received is worth more.
+    }
   };
+  const OpenedVault opened =
+      open_patiently(context, options, notify, [&] { return open_vault(context, Access::kWrite); });
+  std::vector<OpenedVault> copies;
+  std::vector<const Vault*> others;
+  for (const std::string& name : options.also) {
+    copies.push_back(open_patiently(
+        context, options, notify, [&] { return open_copy(context, name, opened.vault->ring()); }));
+    others.push_back(copies.back().vault.get());
+  }
   if (source.postgresql) {
     LogReceiverOptions receive = wal_options(options, source);
     receive.others = others;
     LogReceiver receiver(*opened.vault, receive, notify);
-    run_reporting(context, file, receiver);
+    run_reporting(context, file, receiver, notify);
   } else {
     BinlogReceiverOptions receive = binlog_options(options, source);
     receive.others = others;
     BinlogReceiver receiver(*opened.vault, receive, notify);
-    run_reporting(context, file, receiver);
+    run_reporting(context, file, receiver, notify);
   }
   notify("stopped");
   return kExitSuccess;

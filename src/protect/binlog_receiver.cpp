@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "codec/hash.h"
 #include "protect/binlog_upload.h"
+#include "protect/log_catch_up.h"
 #include "protect/log_patience.h"
 #include "source/mariadb/server.h"
 
@@ -30,10 +33,14 @@ BinlogReach reach_of(const BinlogChunkFacts& facts) {
 struct BinlogReceiver::State {
   State(const Vault& the_vault, const BinlogReceiverOptions& the_options,
         std::function<void(const std::string&)> the_notify)
-      : vault(the_vault), options(the_options), notify(std::move(the_notify)) {}
+      : vault(the_vault),
+        options(the_options),
+        notify(std::move(the_notify)),
+        skip_gap(the_options.skip_gap) {}
 
   void run(const std::stop_token& stop);
   void connect_and_stream(const std::stop_token& stop);
+  void catch_up(const std::stop_token& stop) const;
   void use_stream(const std::string& name);
   void heard(const BinlogUpload& upload);
   void made_durable(const BinlogChunkFacts& facts);
@@ -47,6 +54,8 @@ struct BinlogReceiver::State {
   const Vault& vault;
   const BinlogReceiverOptions options;
   std::function<void(const std::string&)> notify;
+  bool skip_gap =
+      false;  // until log behind the gap has come, which the next connection goes on from
   std::string stream;
   std::unique_ptr<LogUploader> uploader;
 
@@ -66,6 +75,19 @@ void BinlogReceiver::State::use_stream(const std::string& name) {
   uploader = std::make_unique<LogUploader>(
       vault, upload, [this](const Error& error) { notify("the log waits: " + error.message()); },
       [] {});
+}
+
+// All places have the newest history as far as one of them: from there on what comes is stored.
+void BinlogReceiver::State::catch_up(const std::stop_token& stop) const {
+  std::vector<const Vault*> places{&vault};
+  places.insert(places.end(), options.others.begin(), options.others.end());
+  if (places.size() == 1) return;
+  std::string newest;
+  for (const Vault* place : places) {
+    const auto logs = list_binlogs(*place, options.source);
+    if (!logs.empty()) newest = std::max(newest, logs.back().stream);
+  }
+  if (!newest.empty()) catch_up_log(places, options.source, newest, notify, stop);
 }
 
 void BinlogReceiver::State::made_durable(const BinlogChunkFacts& facts) {
@@ -93,7 +115,7 @@ void BinlogReceiver::State::heard(const BinlogUpload& upload) {
 void BinlogReceiver::State::connect_and_stream(const std::stop_token& stop) {
   if (uploader) uploader->drain(stop);
   BinlogPlaceQuestion question{options.source, options.server, replica_id(vault, options.source),
-                               options.skip_gap};
+                               skip_gap};
   std::string system;
   const BinlogPlace place = [&] {
     MariadbConnection connection(options.server, stop);
@@ -103,6 +125,7 @@ void BinlogReceiver::State::connect_and_stream(const std::stop_token& stop) {
                   "set log_bin (and server_id) in its configuration, and restart it");
     }
     system = server.uid;
+    catch_up(stop);
     return find_binlog_place(vault, question, connection, notify, stop);
   }();
   use_stream(place.stream);
@@ -124,6 +147,7 @@ void BinlogReceiver::State::connect_and_stream(const std::stop_token& stop) {
   };
   handler.event = [&](const BinlogEvent& event, std::uint64_t offset) {
     upload.event(event, offset, stop);
+    skip_gap = false;
     heard(upload);
   };
   handler.idle = [&] { heard(upload); };

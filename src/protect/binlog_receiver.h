@@ -16,7 +16,7 @@ struct BinlogReceiverOptions {
   std::string source;
   MariadbSettings server;
   Duration interval = std::chrono::milliseconds{200};
-  bool skip_gap = false;  // go on although the server lost what comes next
+  bool skip_gap = false;  // go on, once, although the server lost what comes next
   std::vector<const Vault*> others;
 };
 

@@ -1,9 +1,9 @@
 #include "protect/log_patience.h"
 
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <optional>
-
-#include "base/error.h"
 
 namespace holdfast {
 namespace {
@@ -39,6 +39,20 @@ void keep_connected(Clock& clock, const std::stop_token& stop, const std::functi
     }
     clock.sleep_for(pause, stop);
     pause = std::min(2 * pause, kLongestPause);
+  }
+}
+
+Error current_error() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return {Code::kExhausted, "out of memory"};
+  } catch (const std::exception& error) {
+    return {Code::kInternal, error.what()};
+  } catch (...) {
+    return {Code::kInternal, "something was thrown that nobody knows"};
   }
 }
 

@@ -5,6 +5,7 @@
 #include <stop_token>
 #include <string>
 
+#include "base/error.h"
 #include "os/clock.h"
 
 namespace holdfast {
@@ -16,5 +17,9 @@ namespace holdfast {
 void keep_connected(Clock& clock, const std::stop_token& stop, const std::function<void()>& attempt,
                     const std::function<bool()>& was_connected,
                     const std::function<void(const std::string&)>& notify);
+
+// The exception that is being handled, for a thread that it must not end: what is no Error is
+// kExhausted when memory ran out, else kInternal. To be called in a catch block.
+Error current_error();
 
 }  // namespace holdfast

@@ -12,6 +12,7 @@
 #include "os/file.h"
 #include "protect/log_archive.h"
 #include "protect/log_backfill.h"
+#include "protect/log_catch_up.h"
 #include "protect/log_continuity.h"
 #include "protect/log_level.h"
 #include "protect/log_listing.h"
@@ -50,6 +51,7 @@ struct LogReceiver::State {
       : vault(the_vault),
         options(the_options),
         notify(std::move(the_notify)),
+        skip_gap(the_options.skip_gap),
         wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake.valid()) throw system_error(errno, "cannot watch for progress");
   }
@@ -82,6 +84,8 @@ struct LogReceiver::State {
   const Vault& vault;
   const LogReceiverOptions options;
   std::function<void(const std::string&)> notify;
+  bool skip_gap =
+      false;  // until log behind the gap has come, which the next connection goes on from
   Fd wake;
   std::string system;
   std::uint32_t segment_size = kWalSegmentSize;
@@ -102,7 +106,8 @@ void LogReceiver::State::start_backfill() {
   backfill = std::jthread([this, fill = std::move(fill)](std::stop_token stop) {
     try {
       backfill_log(vault, fill, notify, stop);
-    } catch (const Error& error) {
+    } catch (...) {
+      const Error error = current_error();
       if (error.code() == Code::kCancelled) return;
       notify("holes in the log stay until the next connection: " + error.message());
     }
@@ -256,6 +261,7 @@ bool LogReceiver::State::stream(PgReplication& server, std::stop_token stop) {
                                   format_lsn(message->start)));
         }
         uploader->add(message->data, stop);
+        skip_gap = false;
         received += message->data.size();
       }
       reply = message->reply_wanted;
@@ -290,6 +296,10 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
         [this] { progress(); });
   }
   uploader->drain(stop);
+  // Where the vault ends is where all end: from there on the server is told that it is durable.
+  std::vector<const Vault*> places{&vault};
+  places.insert(places.end(), options.others.begin(), options.others.end());
+  catch_up_log(places, options.source, system, notify, stop);
   const std::optional<Position> known = archived();
   Position at{};
   if (known) {
@@ -298,7 +308,7 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
     if (at == *known) check_same(server, *known, stop);
   }
   server.ensure_slot(options.slot);
-  if (!known || options.skip_gap) at = from_slot(identity);
+  if (!known || skip_gap) at = from_slot(identity);
   start_backfill();
   for (;;) {
     store_history(server, at.timeline);

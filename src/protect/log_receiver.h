@@ -18,7 +18,7 @@ struct LogReceiverOptions {
   std::string name = "holdfast";  // for synchronous_standby_names
   Duration interval = std::chrono::milliseconds{200};
   bool new_cluster = false;  // take a server with another system identifier than the log's, too
-  bool skip_gap = false;     // go on although the server lost what comes next
+  bool skip_gap = false;     // go on, once, although the server lost what comes next
   std::vector<const Vault*> others;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protect/log_archive.h"
+#include "protect/log_patience.h"
 
 namespace holdfast {
 namespace {
@@ -108,7 +109,8 @@ void LogUploader::keep_trying(const std::stop_token& stop, const std::function<b
     try {
       step();
       pause = kFirstPause;
-    } catch (const Error& error) {
+    } catch (...) {
+      const Error error = current_error();
       {
         MutexLock lock(mutex_);
         ++stats_.errors;

@@ -9,6 +9,7 @@
 #include "protect/log_archive.h"
 #include "protect/world.h"
 #include "store/expect_error.h"
+#include "store/wrappers.h"
 #include "support/mariadb_server.h"
 
 namespace holdfast::test {
@@ -35,13 +36,23 @@ class BinlogChunks : public ::testing::Test {
 
   // Receives until the vault has what the server has now, as a run of its own.
   void receive(bool skip_gap = false) {
+    const GtidPosition wanted(server_.sql("SELECT @@gtid_binlog_pos"));
+    receive_until(
+        [&](const BinlogReceiverStatus& status) {
+          return GtidPosition(status.durable.gtid).contains(wanted);
+        },
+        skip_gap);
+  }
+
+  template <typename Done>
+  void receive_until(const Done& done, bool skip_gap = false) {
     BinlogReceiverOptions options;
     options.source = "shop";
     options.server = server_.settings();
     options.interval = std::chrono::milliseconds{20};
     options.skip_gap = skip_gap;
+    options.others = others_;
     BinlogReceiver receiver(*writer_, options, [this](const std::string& text) { said_ += text; });
-    const GtidPosition wanted(server_.sql("SELECT @@gtid_binlog_pos"));
     std::exception_ptr failure;
     ended_ = false;
     std::jthread thread([&](std::stop_token stop) {
@@ -53,7 +64,7 @@ class BinlogChunks : public ::testing::Test {
       ended_ = true;
     });
     const Duration end = system_clock().monotonic() + kPatience;
-    while (!ended_ && !GtidPosition(receiver.status().durable.gtid).contains(wanted)) {
+    while (!ended_ && !done(receiver.status())) {
       ASSERT_LT(system_clock().monotonic(), end) << said_;
       system_clock().sleep_for(std::chrono::milliseconds{5}, {});
     }
@@ -102,6 +113,7 @@ class BinlogChunks : public ::testing::Test {
   // The stream has a key that reads nothing.
   std::unique_ptr<Vault> writer_ =
       Vault::open(store_, system_clock(), ring_.restricted_to(Role::kWriter), "");
+  std::vector<const Vault*> others_;
   std::mt19937_64 random_{7};
   std::string said_;
   std::atomic<bool> ended_{false};
@@ -130,6 +142,40 @@ TEST_F(BinlogChunks, AreTheServersFilesAlsoWhenTheStreamStoppedInTheMiddle) {
   store_.list("log/shop/" + log.stream + "/" + log.files[0].file + ".",
               [&](const ObjectInfo&) { ++objects; });
   EXPECT_EQ(objects, 2u);
+}
+
+// As for somebody who dies before it is written to.
+class CutOff final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  bool put_new(std::string_view key, ByteView data) override {
+    if (cut) throw Error(Code::kUnavailable, "cut off");
+    return ForwardingStore::put_new(key, data);
+  }
+  std::atomic<bool> cut{false};
+};
+
+TEST_F(BinlogChunks, WhatACopyMissedIsThereBeforeItCountsAsDurable) {
+  MemoryStore inner(system_clock());
+  CutOff reached(inner);
+  const auto copy = tiny_vault(reached, system_clock(), ring_);
+  others_ = {copy.get()};
+  write(0, 1);
+  receive();
+  const std::uint64_t before = stored().files.back().chunks.back().name.piece->end;
+  reached.cut = true;
+  write(100, 1);
+  receive_until([&](const BinlogReceiverStatus&) {
+    return stored().files.back().chunks.back().name.piece->end > before + (1u << 20);
+  });
+  reached.cut = false;
+  receive();
+  const LogName last = stored().files.back().chunks.back().name.whole();
+  const auto here = read_log(*vault_, last);
+  const auto there = read_log(*copy, last);
+  ASSERT_TRUE(here && there);
+  EXPECT_FALSE(there->gap);
+  EXPECT_TRUE(here->bytes == there->bytes);
 }
 
 TEST_F(BinlogChunks, OneEventOverManyChunksIsNoTrouble) {

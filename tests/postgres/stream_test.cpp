@@ -130,6 +130,33 @@ TEST_F(Stream, AStoreThatIsAwayForAWhileLosesNothing) {
   EXPECT_EQ(writer.missing_in(restored_), 0u) << stream.said();
 }
 
+TEST_F(Stream, AStatusThatCannotBeWrittenEndsNothing) {
+  Background stream = this->stream();
+  stream.wait_for("receiving from");
+  const std::string directory = *shop_ / "state/stream";
+  std::filesystem::remove_all(directory);
+  write_file_atomic(directory, as_bytes("in the way"));
+  stream.wait_for("shop.json cannot be written");
+  Writer writer(server_);
+  writer.wait_for(20);
+  writer.stop();
+  wait_until_durable(server_);
+  EXPECT_TRUE(stream.running()) << stream.said();
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+}
+
+TEST_F(Stream, AnOutputThatIsFullEndsNothing) {
+  Background stream(shop_->command({"stream", "shop"}), *shop_ / "", "/dev/full");
+  Writer writer(server_);
+  server_.wait_for("SELECT count(*) FROM pg_stat_replication WHERE application_name = 'holdfast'",
+                   "1");
+  writer.wait_for(20);
+  writer.stop();
+  wait_until_durable(server_);
+  EXPECT_TRUE(stream.running());
+  EXPECT_EQ(stream.end(SIGTERM), 0);
+}
+
 // A stream that begins again fills what was lost of the vault's log, from the server.
 TEST_F(Stream, AHoleInTheLogIsFilled) {
   Background stream = this->stream();
@@ -177,6 +204,55 @@ TEST_F(Stream, AHoleThatTheServerCannotFillIsNamed) {
   Background again = this->stream();
   again.wait_for("the log lacks " + lost + ", and this server has it no longer");
   EXPECT_EQ(again.end(SIGTERM), 0) << again.said();
+}
+
+// The server keeps 1 MiB for a slot at most.
+class LostWal : public Stream {
+ protected:
+  LostWal()
+      : Stream(small(
+            {"max_slot_wal_keep_size = 1MB", "wal_keep_size = 0", "synchronous_commit = on"})) {}
+
+  void lose() const {
+    for (int i = 0; i < 4; ++i) {
+      server_.query("INSERT INTO written VALUES (7, " + std::to_string(next_++) + ", NULL, '')");
+      server_.query("SELECT pg_switch_wal()");
+      server_.query("CHECKPOINT");
+    }
+    server_.wait_for("SELECT wal_status FROM pg_replication_slots", "lost");
+  }
+  Background skipping() const {
+    return shop_->start("skip.log", {"stream", "shop", "--interval", "20ms", "--skip-gap"});
+  }
+
+  mutable int next_ = 1;
+};
+
+TEST_F(LostWal, IsNamedAndPassedOverOnlyWhenAsked) {
+  {
+    Background stream = this->stream();
+    stream.wait_for("receiving from");
+    wait_until_durable(server_);
+    EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  }
+  lose();
+  Background stream = this->stream();
+  EXPECT_EQ(stream.wait(), 4) << stream.said();
+  EXPECT_NE(stream.said().find("has removed WAL"), std::string::npos) << stream.said();
+  EXPECT_NE(stream.said().find("--skip-gap"), std::string::npos) << stream.said();
+
+  Background skipping = this->skipping();
+  skipping.wait_for("receiving from");
+  server_.query("INSERT INTO written VALUES (8, 1, NULL, '')");
+  wait_until_durable(server_);
+  EXPECT_EQ(server_.query("SELECT wal_status FROM pg_replication_slots"), "reserved");
+  // The next one is not what was asked for.
+  skipping.send(SIGSTOP);
+  server_.query("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots");
+  server_.wait_for("SELECT active FROM pg_replication_slots", "f");
+  lose();
+  skipping.send(SIGCONT);
+  EXPECT_EQ(skipping.wait(), 4) << skipping.said();
 }
 
 TEST_F(Stream, AServerThatComesBackIsFollowed) {

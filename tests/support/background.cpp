@@ -51,6 +51,10 @@ Background::~Background() {
   if (pid_ > 0) end(SIGKILL);
 }
 
+void Background::send(int signal) const {
+  if (pid_ > 0) ::kill(pid_, signal);
+}
+
 bool Background::running() {
   int status = 0;
   if (pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) {

@@ -33,6 +33,8 @@ class Background {
   int wait();
   // The same after `signal`.
   int end(int signal);
+  // SIGSTOP, say, and SIGCONT.
+  void send(int signal) const;
   bool running();
   // What it printed so far.
   std::string said() const;

@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::size_t kDataHeader = 1 + 8 + 8 + 8;
 constexpr std::size_t kKeepaliveSize = 1 + 8 + 8 + 1;
-constexpr std::string_view kGone = "58P01";  // SQLSTATE of a file that is not there
+constexpr std::string_view kGone = "58P01";       // SQLSTATE of a file that is not there
+constexpr std::string_view kIntervention = "57";  // class of those that an operator causes
 
 std::uint64_t big_endian(ByteView bytes, std::size_t at) {
   std::uint64_t value = 0;
@@ -33,6 +34,28 @@ void put_big_endian(Bytes& out, std::uint64_t value) {
 
 PqResult run(pg_conn* connection, const std::string& command) {
   return PqResult(PQexec(connection, command.c_str()));
+}
+
+std::string_view state_of(const pg_result* result) {
+  const char* state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  return state == nullptr ? "" : state;
+}
+
+// A server may say that in answer to START_REPLICATION, or only when the stream has begun.
+void throw_if_gone(const pg_result* result) {
+  if (state_of(result) != kGone) return;
+  throw Error(Code::kNotFound,
+              "the server has removed WAL that was not received yet: " +
+                  one_line(PQresultErrorMessage(result)),
+              "the log has a gap now: take a backup at once (holdfast backup database), then start "
+              "the stream with --skip-gap; look at max_slot_wal_keep_size");
+}
+
+// pg_terminate_backend() and shutdowns: the connection may still look alive.
+void throw_if_interrupted(const pg_result* result) {
+  if (!state_of(result).starts_with(kIntervention)) return;
+  throw Error(Code::kUnavailable,
+              "the server ended the stream: " + one_line(PQresultErrorMessage(result)));
 }
 
 // Names of slots are [a-z0-9_], so that no quoting is needed.
@@ -129,14 +152,9 @@ void PgReplication::start(const std::string& slot, Lsn from, std::uint32_t timel
                                          format_lsn(from), timeline));
   const ExecStatusType status = PQresultStatus(result.get());
   if (status == PGRES_COPY_BOTH) return;
-  const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
-  const std::string reason = one_line(PQresultErrorMessage(result.get()));
-  if (state != nullptr && state == kGone) {
-    throw Error(Code::kNotFound, "the server has removed WAL that was not received yet: " + reason,
-                "the log has a gap now: take a backup at once (holdfast backup database), then "
-                "start the stream with --skip-gap; look at max_slot_wal_keep_size");
-  }
-  throw Error(Code::kUnavailable, "the stream does not start: " + reason);
+  throw_if_gone(result.get());
+  throw Error(Code::kUnavailable,
+              "the stream does not start: " + one_line(PQresultErrorMessage(result.get())));
 }
 
 std::optional<WalMessage> PgReplication::receive(Duration timeout, int wake_fd) {
@@ -185,9 +203,9 @@ void PgReplication::end_stream() {
   for (char* raw = nullptr; PQgetCopyData(connection_.get(), &raw, 0) > 0;) PQfreemem(raw);
   while (const PqResult result{PQgetResult(connection_.get())}) {
     if (PQresultStatus(result.get()) != PGRES_FATAL_ERROR) continue;
-    const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
-    if (state == nullptr || state != kGone) fail("the stream ended");
-    throw Error(Code::kNotFound, "the server has removed that part of its log");
+    throw_if_gone(result.get());
+    throw_if_interrupted(result.get());
+    fail("the stream ended");
   }
 }
 
@@ -202,6 +220,8 @@ NextTimeline PgReplication::next_timeline() {
       next.timeline = static_cast<std::uint32_t>(std::stoul(PQgetvalue(result.get(), 0, 0)));
       next.start = parse_lsn(PQgetvalue(result.get(), 0, 1));
     } else if (status == PGRES_FATAL_ERROR) {
+      throw_if_gone(result.get());
+      throw_if_interrupted(result.get());
       fail("the stream ended");
     }
   }

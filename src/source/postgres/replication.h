@@ -65,7 +65,7 @@ class PgReplication {
   // Leaves the stream before its end, or behind an early one, so that start() may be called again.
   // Throws kNotFound when the server had removed what was asked for.
   void end_stream();
-  // After kEnd.
+  // After kEnd, which an error of the server gives, too. Throws kNotFound as start() does.
   NextTimeline next_timeline();
 
  private:
