@@ -48,6 +48,22 @@ class Proof : public ::testing::Test {
       EXPECT_EQ(line.find(*shop_ / "scratch"), std::string::npos) << line;
     }
   }
+  // The lines of `postgresql` with a pg_ctl that runs `script` instead: "$DATA" is the directory,
+  // "$@" are the arguments, real_pg_ctl is the real one.
+  std::string with_pg_ctl(const std::string& script) const {
+    const std::string bin = *shop_ / "bin";
+    fs::create_directory(bin);
+    for (const auto& tool : fs::directory_iterator(kPostgresPrograms)) {
+      const fs::path link = fs::path(bin) / tool.path().filename();
+      if (tool.path().filename() != "pg_ctl") fs::create_symlink(tool.path(), link);
+    }
+    std::ofstream(bin + "/pg_ctl")
+        << "#!/bin/bash\nreal_pg_ctl() { " << kPostgresPrograms << "/pg_ctl \"$@\"; }\n"
+        << "for word; do [[ $last == -D ]] && DATA=$word; last=$word; done\n"
+        << script << "\n";
+    fs::permissions(bin + "/pg_ctl", fs::perms{0755});
+    return Shop::connection(server_) + "      bin_directory: " + bin + "\n";
+  }
   static std::string failed_steps(const json& result) {
     std::string failed;
     for (const json& step : result.at("steps")) {
@@ -134,6 +150,32 @@ TEST_F(Proof, ALogWithAHoleFailsIt) {
   }
   const json result = validate(5);
   EXPECT_EQ(failed_steps(result), "position") << result.dump();
+}
+
+// Of one small row: what the server writes when it ends the recovery is longer.
+TEST_F(Proof, AnEndOfTheLogThatIsNotReplayedFailsIt) {
+  ask();
+  Background stream = shop_->start("stream.log", {"stream", "shop", "--interval", "20ms"});
+  stream.wait_for("receiving from");
+  shop_->back_up();
+  server_.query("CREATE TABLE c (i int)");
+  server_.query("INSERT INTO c VALUES (1)");
+  const std::string last = server_.query("SELECT pg_current_wal_insert_lsn()");
+  server_.query("INSERT INTO c VALUES (2)");
+  server_.wait_for("SELECT count(*) FROM pg_stat_replication WHERE flush_lsn >= '" +
+                       server_.query("SELECT pg_current_wal_flush_lsn()") + "'",
+                   "1");
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  EXPECT_EQ(failed_steps(validate(0)), "");
+  const std::string file = server_.query("SELECT pg_walfile_name('" + last + "')");
+  const std::string offset =
+      server_.query("SELECT ('" + last + "'::pg_lsn - '0/0'::pg_lsn) % (1 << 20)");
+  shop_->configure(with_pg_ctl("[[ $1 == start ]] && truncate -s " + offset + " $DATA/pg_wal/" +
+                               file + " && truncate -s 1M $DATA/pg_wal/" + file +
+                               "\nreal_pg_ctl \"$@\""));
+  const json result = validate(5);
+  EXPECT_EQ(failed_steps(result), "position") << result.dump();
+  EXPECT_NE(result.dump().find("recovered to " + last), std::string::npos) << result.dump();
 }
 
 TEST_F(Proof, AnInterruptedOneLeavesNothing) {
