@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "postgres/shop.h"
 
@@ -52,6 +53,7 @@ class Proof : public ::testing::Test {
   // "$@" are the arguments, real_pg_ctl is the real one.
   std::string with_pg_ctl(const std::string& script) const {
     const std::string bin = *shop_ / "bin";
+    fs::remove_all(bin);
     fs::create_directory(bin);
     for (const auto& tool : fs::directory_iterator(kPostgresPrograms)) {
       const fs::path link = fs::path(bin) / tool.path().filename();
@@ -63,6 +65,25 @@ class Proof : public ::testing::Test {
         << script << "\n";
     fs::permissions(bin + "/pg_ctl", fs::perms{0755});
     return Shop::connection(server_) + "      bin_directory: " + bin + "\n";
+  }
+  // A pg_ctl after whose start a process of the server gets `signal`.
+  static std::string killing(const std::string& signal) {
+    return "real_pg_ctl \"$@\"; code=$?\n[[ $1 == start ]] && pkill -" + signal +
+           " --parent $(head -n 1 $DATA/postmaster.pid) --full checkpointer\nexit $code";
+  }
+  // The results that the vault has, in the order of their times.
+  std::string notes() const {
+    std::set<std::string> names;
+    const fs::path place = *shop_ / "vault/run/verify";
+    if (!fs::exists(place)) return "";
+    for (const auto& file : fs::recursive_directory_iterator(place)) {
+      if (file.is_regular_file()) names.insert(file.path().filename());
+    }
+    std::string results;
+    for (const std::string& name : names) {
+      results += (results.empty() ? "" : " ") + name.substr(name.rfind('-') + 1);
+    }
+    return results;
   }
   static std::string failed_steps(const json& result) {
     std::string failed;
@@ -127,6 +148,34 @@ TEST_F(Proof, AnAssertionThatDoesNotHoldFailsIt) {
   const json result = validate(5);
   EXPECT_EQ(failed_steps(result), "assertion 3 assertion 4 assertion 5") << result.dump();
   EXPECT_TRUE(shop_->backups().at(0).at("verified").is_null());
+}
+
+// In an assertion, and in a process that the recovery needs.
+TEST_F(Proof, ACrashOfTheRestoredServerFailsIt) {
+  shop_->back_up();
+  ask("      - {query: \"copy (select 1) to program 'kill -SEGV $PPID'\", expect: \"1\"}\n");
+  json result = validate(5);
+  EXPECT_EQ(failed_steps(result), "assertion 3 amcheck checksums") << result.dump();
+  EXPECT_NE(result.dump().find("terminated by signal 11"), std::string::npos) << result.dump();
+  EXPECT_EQ(notes(), "failed");
+  shop_->configure(with_pg_ctl(killing("SEGV")));
+  result = validate(5);
+  EXPECT_EQ(failed_steps(result), "start") << result.dump();
+  EXPECT_EQ(notes(), "failed failed");
+}
+
+TEST_F(Proof, WhatThisHostCannotDoIsNoResult) {
+  shop_->back_up();
+  // Killed as the kernel does it, no memory, and no program.
+  shop_->configure(with_pg_ctl(killing("KILL")));
+  EXPECT_NE(validate(9).dump().find("this host could not run"), std::string::npos);
+  ask("      - {query: \"copy (select 1) to program 'kill -KILL $PPID'\", expect: \"1\"}\n");
+  validate(9);
+  shop_->configure(with_pg_ctl("[[ $1 == start ]] && ulimit -v 120000\nreal_pg_ctl \"$@\""));
+  EXPECT_NE(validate(9).dump().find("Cannot allocate memory"), std::string::npos);
+  shop_->configure(with_pg_ctl("exit 127"));
+  validate(8);
+  EXPECT_EQ(notes(), "");
 }
 
 TEST_F(Proof, ALogWithAHoleFailsIt) {
