@@ -14,6 +14,7 @@
 #include "os/file.h"
 #include "protect/binlog_receiver.h"
 #include "protect/log_receiver.h"
+#include "source/postgres/replication.h"
 
 namespace holdfast {
 namespace {
@@ -33,13 +34,6 @@ const SourceSettings& source_of(const Settings& settings, const std::string& nam
   if (source.postgresql || source.mariadb) return source;
   throw Error(Code::kUsage, "source '" + name + "' is no database server",
               "name a source with 'postgresql' or 'mariadb'");
-}
-
-// "appdb-1" -> "holdfast_appdb_1"
-std::string slot_of(const std::string& source) {
-  std::string slot = "holdfast_";
-  for (const char c : source) slot += c == '-' || c == '.' ? '_' : c;
-  return slot;
 }
 
 OpenedVault open_copy(Context& context, const std::string& name, const KeyRing& ring) {
@@ -103,7 +97,7 @@ LogReceiverOptions wal_options(const StreamOptions& options, const SourceSetting
   LogReceiverOptions receive;
   receive.source = source.name;
   receive.server = *source.postgresql;
-  receive.slot = options.slot.empty() ? slot_of(source.name) : options.slot;
+  receive.slot = options.slot.empty() ? pg_slot_of(source.name) : options.slot;
   receive.name = options.name.empty() ? "holdfast" : options.name;
   receive.interval = parse_duration(options.interval);
   receive.new_cluster = options.new_cluster;
