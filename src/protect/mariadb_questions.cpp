@@ -39,6 +39,10 @@ void require_mariadb_for(const std::string& version, bool files, const MariadbSe
                   wanted.major, wanted.minor));
 }
 
+bool is_older_mariadb(const std::string& server, const std::string& dump) {
+  return !dump.empty() && parse_version(server) < parse_version(dump);
+}
+
 std::string ask_mariadb(const MariadbSandbox& sandbox, const Assertion& assertion,
                         const std::string& database, Timestamp now) {
   try {
