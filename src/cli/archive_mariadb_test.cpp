@@ -40,11 +40,13 @@ MariadbArchiveTest::MariadbArchiveTest(Context& context, ObjectStore& store,
 }
 
 std::vector<RestoreStep> MariadbArchiveTest::steps() {
-  return {{"validate", "", [this] { return validate(); }},
-          {"start", "", [this] { return start(); }},
-          {"load", "", [this] { return load(); }},
-          {"assertions", "", [this] { return check_answers(); }},
-          {"tables", "", [this] { return check_tables(); }}};
+  return {
+      {"validate", "", [this] { return validate(); }},
+      {"start", "", [this] { return start(); }},
+      {"load", "", [this] { return on_server(*sandbox_, [this] { return load(); }); }},
+      {"assertions", "",
+       [this] { return on_server(*sandbox_, [this] { return check_answers(); }); }},
+      {"tables", "", [this] { return on_server(*sandbox_, [this] { return check_tables(); }); }}};
 }
 
 // All databases lie in one dump: what has a name of its own are the accounts.

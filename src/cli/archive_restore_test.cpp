@@ -18,6 +18,7 @@
 #include "os/identity.h"
 #include "os/process_stream.h"
 #include "protect/dump_choice.h"
+#include "protect/proof_steps.h"
 #include "source/postgres/load.h"
 #include "source/postgres/proof.h"
 
@@ -54,9 +55,11 @@ class ArchiveTest {
     }
     return {{"validate", "", [this] { return validate_dump(); }},
             {"start", "", [this] { return start(); }},
-            {"load", "", [this] { return load(); }},
-            {"assertions", "", [this] { return check_answers(); }},
-            {"amcheck", "", [this] { return check_integrity(); }}};
+            {"load", "", [this] { return on_server(*sandbox_, [this] { return load(); }); }},
+            {"assertions", "",
+             [this] { return on_server(*sandbox_, [this] { return check_answers(); }); }},
+            {"amcheck", "",
+             [this] { return on_server(*sandbox_, [this] { return check_integrity(); }); }}};
   }
 
  private:

@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/human.h"
+#include "cli/archive_access.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/session.h"
@@ -79,7 +81,26 @@ std::vector<SetupFinding> check_source(Context& context, const SourceSettings& s
   return check_paths(source);
 }
 
-std::vector<SetupFinding> check_vault(Context& context, OpenedVault& opened) {
+// What archives alone need: neither a vault nor a key.
+std::vector<SetupFinding> check_archive_store(Context& context) {
+  try {
+    const auto store = open_archive_store(context, Access::kRead);
+    return {{Verdict::kGood, store->traits().url + " can be reached: archives need no vault", ""}};
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled) throw;
+    if (error.code() != Code::kNotFound) return {{Verdict::kBad, error.message(), error.hint()}};
+    return {{Verdict::kAdvice, error.message() + ": the first backup makes it",
+             "make sure that the address is right"}};
+  }
+}
+
+std::vector<SetupFinding> check_vault(Context& context, const std::vector<SourceSettings>& sources,
+                                      OpenedVault& opened) {
+  const bool archives_alone =
+      !sources.empty() && std::all_of(sources.begin(), sources.end(), [](const auto& source) {
+        return source.format == BackupFormat::kArchive;
+      });
+  if (archives_alone) return check_archive_store(context);
   try {
     opened = open_vault(context, Access::kRead);
     return {{Verdict::kGood,
@@ -125,7 +146,7 @@ int run(Context& context, const CheckOptions& options) {
     }
   }
   OpenedVault opened;
-  check("vault", check_vault(context, opened));
+  check("vault", check_vault(context, sources, opened));
   if (const auto findings = check_copies(context); !findings.empty()) check("copies", findings);
   for (const SourceSettings& source : sources) {
     check(source.name, check_source(context, source, opened.vault.get()));

@@ -241,7 +241,8 @@ void add_export_command(Command& root) {
   add_thaw_options(command, o->thaw);
   command
       .examples({"holdfast export latest:web",
-                 "holdfast export latest:appdb --format sql.gz --output - | gunzip | psql appdb",
+                 "holdfast export latest:appdump --format sql.gz --include shop.sql --output - | "
+                 "gunzip | psql",
                  "holdfast export latest:web --recipient age1... --output /mnt/usb/",
                  "holdfast export latest --include /etc --output s3://handover/etc.tar.gz"})
       .run([o](Context& context) { return run(context, *o); });

@@ -1,6 +1,8 @@
+#include "base/error.h"
 #include "base/human.h"
 #include "cli/into_server.h"
 #include "os/file.h"
+#include "protect/mariadb_questions.h"
 #include "source/mariadb/connection.h"
 #include "source/mariadb/dump_filter.h"
 #include "source/mariadb/restore.h"
@@ -29,7 +31,14 @@ class IntoMariadb final : public IntoServer {
         connection_(settings, std::move(stop)) {}
 
   std::string name() const override { return connection_.name(); }
-  void check(const ChosenDump&, const std::set<std::string>&) override {}
+  void check(const ChosenDump& dump, const std::set<std::string>&) override {
+    const std::string here = read_mariadb_server(connection_).version;
+    if (!is_older_mariadb(here, dump.mariadb_version)) return;
+    throw Error(Code::kUnsupported,
+                "the dump is of MariaDB " + dump.mariadb_version + ", and the server is " + here +
+                    ": an older server does not understand all of it",
+                "restore it into a server of the same or a later version");
+  }
 
   std::string local_data_directory() override {
     const std::string directory = read_mariadb_server(connection_).data_directory;

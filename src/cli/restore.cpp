@@ -158,6 +158,12 @@ std::string engine_title(const std::string& engine) {
 void check_database_options(const RestoreOptions& options, const Vault& vault,
                             const BackupName& name) {
   const std::string engine = wanted_engine(options);
+  if (options.role == "standby" && options.primary.empty()) {
+    throw Error(
+        Code::kUsage, "a standby without a primary would follow nobody, and wait for ever",
+        "say how to connect to the primary: --primary 'host=db1 user=repl'; for a server of "
+        "its own leave --as out");
+  }
   if (engine.empty() && !target_of(options) && !options.to_immediate && !options.exclusive) return;
   const auto database = database_of(vault, name);
   const bool fits =

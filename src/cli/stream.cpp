@@ -17,6 +17,7 @@
 #include "protect/binlog_receiver.h"
 #include "protect/log_patience.h"
 #include "protect/log_receiver.h"
+#include "source/postgres/replication.h"
 
 namespace holdfast {
 namespace {
@@ -36,13 +37,6 @@ const SourceSettings& source_of(const Settings& settings, const std::string& nam
   if (source.postgresql || source.mariadb) return source;
   throw Error(Code::kUsage, "source '" + name + "' is no database server",
               "name a source with 'postgresql' or 'mariadb'");
-}
-
-// "appdb-1" -> "holdfast_appdb_1"
-std::string slot_of(const std::string& source) {
-  std::string slot = "holdfast_";
-  for (const char c : source) slot += c == '-' || c == '.' ? '_' : c;
-  return slot;
 }
 
 using Notify = std::function<void(const std::string&)>;
@@ -137,7 +131,7 @@ LogReceiverOptions wal_options(const StreamOptions& options, const SourceSetting
   LogReceiverOptions receive;
   receive.source = source.name;
   receive.server = *source.postgresql;
-  receive.slot = options.slot.empty() ? slot_of(source.name) : options.slot;
+  receive.slot = options.slot.empty() ? pg_slot_of(source.name) : options.slot;
   receive.name = options.name.empty() ? "holdfast" : options.name;
   receive.interval = parse_duration(options.interval);
   receive.new_cluster = options.new_cluster;

@@ -180,6 +180,13 @@ Child::~Child() {
 
 void Child::signal_group(int signal) const { ::kill(-pid_, signal); }
 
+int Child::end_signal() const {
+  siginfo_t info{};
+  if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) != 0) return 0;
+  const bool by_signal = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
+  return info.si_pid != 0 && by_signal ? info.si_status : 0;
+}
+
 int Child::reap() {
   int status = 0;
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {

@@ -54,6 +54,9 @@ class Child {
   // Only before reap(): until then the number of the group cannot become another's.
   void signal_group(int signal) const;
 
+  // The signal that the child has died of; 0: none, or it still runs. Only before reap().
+  int end_signal() const;
+
   // Waits for the exit; the status is waitpid's.
   int reap();
 

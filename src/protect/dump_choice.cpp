@@ -87,6 +87,7 @@ ChosenDump dump_of_backup(const Vault& vault, const BackupName& backup,
   std::string path = "all.sql";
   if (dump.mariadb) {
     dump.database = database;
+    dump.mariadb_version = facts->version;
   } else {
     path = path_of(vault, backup, database);
     dump.database = database_of_dump(path);
@@ -148,6 +149,7 @@ CheckedDump check_dump(ChosenDump& dump, std::atomic<std::uint64_t>& bytes) {
                 "choose one that it has: --database NAME");
   }
   if (dump.server_version == 0) dump.server_version = watch.server_version();
+  if (dump.mariadb_version.empty()) dump.mariadb_version = watch.mariadb_version();
   return {bytes.load(), watch.roles()};
 }
 

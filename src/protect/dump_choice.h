@@ -21,7 +21,8 @@ struct ChosenDump {
   std::string database;  // that it is of; empty when nobody knows
   bool mariadb = false;
   PgDumpFormat format = PgDumpFormat::kPlain;
-  int server_version = 0;  // of PostgreSQL that it came from: 150018; 0: unknown
+  int server_version = 0;       // of PostgreSQL that it came from: 150018; 0: unknown
+  std::string mariadb_version;  // "10.11.19", of the server that it came from; empty: unknown
   // Gives all of it, in order; of a directory, file after file. Throws kCorrupt, kCancelled and
   // what the sink throws.
   std::function<void(const ByteSink& sink)> read;

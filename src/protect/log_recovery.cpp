@@ -235,6 +235,8 @@ class Planner {
   void sum_up() {
     for (const LogStep& step : plan_.segments) {
       plan_.end = std::max(plan_.end, step.facts.last_lsn);
+      // A record that began in the segment before may be all that there is.
+      if (step.facts.tail) plan_.end = std::max(plan_.end, step.facts.tail->end_lsn);
       if (step.facts.last_commit) plan_.last_commit = step.facts.last_commit;
     }
   }

@@ -55,7 +55,8 @@ std::string MariadbProof::start() {
   make_directories(own, 0700);
   sandbox_ = std::make_unique<MariadbSandbox>(settings_, data_, own, stop_,
                                               sandbox_options(facts_.settings));
-  return "MariaDB " + sandbox_->connect().value("SELECT @@version");
+  return on_server(*sandbox_,
+                   [&] { return "MariaDB " + sandbox_->connect().value("SELECT @@version"); });
 }
 
 std::uint64_t MariadbProof::load_file(const std::string& path) const {
@@ -80,7 +81,7 @@ std::string MariadbProof::load(RestoreResult& restored) const {
   const Duration begin = vault_.clock().monotonic();
   // "all.sql" before "users.sql": accounts are given rights to what exists.
   for (const std::string& path : top_paths_of(vault_, backup_)) {
-    restored.bytes += load_file(path);
+    restored.bytes += on_server(*sandbox_, [&] { return load_file(path); });
     ++restored.files;
   }
   restored.duration = vault_.clock().monotonic() - begin;
@@ -133,9 +134,9 @@ MariadbFindings MariadbProof::check_pages() {
   std::string end;
   // All pages are on the disk once the server has ended by itself.
   try {
-    sandbox_->shut_down();
+    on_server(*sandbox_, [this] { sandbox_->shut_down(); });
   } catch (const Error& error) {
-    if (error.code() == Code::kCancelled) throw;
+    if (error.code() == Code::kCancelled || error.code() == Code::kExhausted) throw;
     end = error.message();
   }
   sandbox_.reset();
@@ -146,12 +147,15 @@ MariadbFindings MariadbProof::check_pages() {
 
 void MariadbProof::check(const std::vector<Assertion>& assertions, Timestamp now) {
   const bool physical = facts_.method == "physical";
-  if (physical) steps_.step("position", [&] { return check_position(); });
+  const auto server_step = [this](const std::string& name, const auto& check) {
+    steps_.step(name, [&] { return on_server(*sandbox_, check); });
+  };
+  if (physical) server_step("position", [&] { return check_position(); });
   for (std::size_t i = 0; i < assertions.size(); ++i) {
-    steps_.step("assertion " + std::to_string(i + 1),
+    server_step("assertion " + std::to_string(i + 1),
                 [&] { return check_assertion(assertions[i], now); });
   }
-  steps_.step("tables", [&] { return judged(check_mariadb_tables(*sandbox_), "table"); });
+  server_step("tables", [&] { return judged(check_mariadb_tables(*sandbox_), "table"); });
   if (!physical || !has_innochecksum(settings_)) return;
   steps_.step("checksums", [&] { return judged(check_pages(), "file"); });
 }

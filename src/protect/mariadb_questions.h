@@ -15,6 +15,10 @@ namespace holdfast {
 // had: files are for a server of the same series, a dump is also for later ones.
 void require_mariadb_for(const std::string& version, bool files, const MariadbSettings& settings);
 
+// Whether a server of version `server` is of an earlier series than a dump of `dump`: it may not
+// understand what is in it. Nothing is known of an empty version.
+bool is_older_mariadb(const std::string& server, const std::string& dump);
+
 // Asks in `database`, or in none when that is empty; the question and its answer. Throws
 // ProofFailure when the answer is another one, or the server cannot give any.
 std::string ask_mariadb(const MariadbSandbox& sandbox, const Assertion& assertion,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/file.h"
+#include "protect/proof_steps.h"
 #include "source/mariadb/replay.h"
 #include "source/mariadb/restore.h"
 
@@ -190,8 +191,10 @@ class Restoring {
     options.push_back("innodb-data-home-dir = \"" + place + "\"");
     options.push_back(replay_log_option(place + "/server"));
     MariadbSandbox server(job_.server, job_.files.target, place + "/server", stop_, options);
-    replay_binlogs(server, replay, stop_);
-    server.shut_down();
+    on_server(server, [&] {
+      replay_binlogs(server, replay, stop_);
+      server.shut_down();
+    });
     restored_.gtid = replay.after.text();
     restored_.replayed = true;
     // It says where the backup was.

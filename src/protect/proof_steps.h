@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "base/error.h"
+
 namespace holdfast {
 
 // What a check throws when the backup does not pass it.
@@ -20,6 +22,22 @@ class ProofSteps {
   // Runs `check`, whose text is the detail; false when it threw.
   virtual bool step(const std::string& name, const std::function<std::string()>& check) = 0;
 };
+
+// Runs a check that needs the server of `sandbox`. When it fails because the server crashed or this
+// host could not bear it, that is what is thrown: see require_alive().
+template <typename Sandbox, typename Check>
+auto on_server(const Sandbox& sandbox, Check check) {
+  try {
+    return check();
+  } catch (const ProofFailure&) {
+    sandbox.require_alive(false);
+    throw;
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled || error.code() == Code::kExhausted) throw;
+    sandbox.require_alive(error.code() == Code::kUnavailable);
+    throw;
+  }
+}
 
 // Throws kDenied when the system user `user` cannot reach `directory`: else its server would seem
 // to find the backup damaged.

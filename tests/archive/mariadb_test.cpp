@@ -116,6 +116,13 @@ TEST_F(MariadbArchive, OneOfSeveralComesOutOfTheVaultUnderAnotherName) {
   shop_.expect(0, {"restore", made.at("archives").at(0).at("id"), "--into", "source", "--database",
                    "shop", "--as-name", "copy2"});
   EXPECT_EQ(orders("copy2"), orders("shop"));
+  // From a newer server: nothing is dropped for it.
+  change(made.at("archives").at(0), "sed '/^-- Server version/s/[0-9.]\\+/99.1.2/'");
+  const Outcome refused =
+      shop_.expect(11, {"restore", made.at("archives").at(0).at("id"), "--into", "source",
+                        "--database", "shop", "--as-name", "copy2", "--overwrite", "always"});
+  EXPECT_NE(refused.err.find("the dump is of MariaDB 99.1.2"), std::string::npos) << refused.err;
+  EXPECT_EQ(orders("copy2"), orders("shop"));
 }
 
 TEST_F(MariadbArchive, ARestoreTestLoadsOneIntoAServerOfItsOwn) {

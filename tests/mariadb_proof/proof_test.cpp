@@ -141,6 +141,28 @@ TEST_F(MariadbProofTest, DamageIsFound) {
   EXPECT_FALSE(verified());
 }
 
+TEST_F(MariadbProofTest, AServerThatEndsMeanwhileIsAResultUnlessItWasKilled) {
+  shop_.back_up();
+  shop_.configure(server_.settings(), std::string(kAssertions) +
+                                          "      - {query: \"shutdown\", expect: \"1\"}\n"
+                                          "      - {query: \"select 1\", expect: \"1\"}\n");
+  const json ended = shop_.validate(5);
+  EXPECT_THAT(MariadbShop::failed_steps(ended), HasSubstr("assertion 3, assertion 4, tables"))
+      << ended.dump();
+  EXPECT_THAT(detail_of(ended, "assertion 4"), HasSubstr("crashed"));
+  EXPECT_TRUE(path_exists(shop_ / "vault/run/verify"));
+  fs::remove_all(shop_ / "vault/run/verify");
+  // As the kernel does it when memory ends: nothing is known about the backup.
+  const std::string killed =
+      "if [[ $1 == --defaults-file=* ]]; then\n"
+      "socket=$(sed -n 's/^socket = \"\\(.*\\)\"/\\1/p' \"${1#*=}\")\n"
+      "(until [[ -S $socket ]]; do sleep 0.02; done; kill -KILL $$) &\nfi\n"
+      "exec /usr/sbin/mariadbd \"$@\"\n";
+  shop_.configure(shop_.with_tool(server_.settings(), "mariadbd", killed), kAssertions);
+  EXPECT_THAT(shop_.validate(9).dump(), HasSubstr("it was killed (signal 9)"));
+  EXPECT_FALSE(path_exists(shop_ / "vault/run/verify"));
+}
+
 TEST_F(MariadbProofTest, ADumpIsLoadedAndQuestioned) {
   MariadbSettings settings = server_.settings();
   settings.method = DatabaseMethod::kLogical;

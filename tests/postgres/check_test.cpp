@@ -118,6 +118,66 @@ TEST(Check, ALogThatIsStreamed) {
   EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
 }
 
+TEST(Check, AnEmptyArchiveCommand) {
+  PostgresServer server(with({"archive_mode = on"}));
+  server.start();
+  const Shop shop(server);
+  EXPECT_NE(bad_of(shop).find("archive_command is empty"), std::string::npos);
+  server.query("ALTER SYSTEM SET archive_command = '" + shop.line({"wal-push", "%p"}) + "'");
+  server.query("SELECT pg_reload_conf()");
+  server.wait_for("SHOW archive_command", shop.line({"wal-push", "%p"}));
+  EXPECT_EQ(bad_of(shop, 0), "");
+}
+
+// Of another source, of nobody, and one that has lost what its stream needs.
+TEST(Check, SlotsThatStreamNothingOfThisSource) {
+  PostgresServer server(with({"max_slot_wal_keep_size = 8MB", "max_wal_size = 4MB"}));
+  server.start();
+  const Shop shop(server);
+  shop.configure(
+      Shop::connection(server),
+      "  - name: other\n    class: database\n    postgresql:\n" + Shop::connection(server));
+  Background stream = shop.start("stream.log", {"stream", "other"});
+  stream.wait_for("receiving from");
+  server.wait_for("SELECT count(*) FROM pg_replication_slots WHERE active AND NOT temporary", "1");
+  const Outcome others = shop.expect(0, {"check", "shop"});
+  EXPECT_EQ(others.out.find("the log is streamed"), std::string::npos) << others.out;
+  EXPECT_NE(others.out.find("archive_mode is off"), std::string::npos) << others.out;
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  server.query("SELECT pg_create_physical_replication_slot('holdfast_shop', true)");
+  EXPECT_NE(bad_of(shop).find("nobody reads the slot holdfast_shop"), std::string::npos);
+  server.query("SELECT pg_drop_replication_slot('holdfast_other')");
+  const std::string left = "SELECT coalesce(safe_wal_size, 0) / 1000000 FROM pg_replication_slots";
+  const auto write = [&server](int segments) {
+    for (int i = 0; i < segments; ++i) {
+      server.query("SELECT pg_logical_emit_message(false, 'filler', 'x')");
+      server.query("SELECT pg_switch_wal()");
+    }
+  };
+  for (int i = 0; i < 20 && std::stoi(server.query(left)) > 1; ++i) write(1);
+  EXPECT_NE(bad_of(shop).find("the slot holdfast_shop loses WAL"), std::string::npos)
+      << server.query("TABLE pg_replication_slots");
+  write(10);
+  server.query("CHECKPOINT");
+  EXPECT_NE(bad_of(shop).find("the slot holdfast_shop has lost WAL"), std::string::npos)
+      << server.query("TABLE pg_replication_slots");
+}
+
+// An archive needs neither a vault nor a key.
+TEST(Check, ArchivesAlone) {
+  PostgresServer server(with({}));
+  server.start();
+  const Shop shop(server);
+  shop.configure(Shop::connection(server) + "      method: logical\n",
+                 "    format: archive\n    archive: {compress: gzip}\n");
+  shop.take_vault_away();
+  const Outcome absent = shop.expect(0, {"check", "shop"});
+  EXPECT_NE(absent.out.find("the first backup makes it"), std::string::npos) << absent.out;
+  shop.expect(0, {"backup", "database", "shop"});
+  const Outcome there = shop.expect(0, {"check", "shop"});
+  EXPECT_NE(there.out.find("archives need no vault"), std::string::npos) << there.out;
+}
+
 TEST(Check, NoServer) {
   const PostgresServer server(with({}));
   const Shop shop(server);

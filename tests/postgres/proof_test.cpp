@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "postgres/shop.h"
 
@@ -47,6 +48,42 @@ class Proof : public ::testing::Test {
       const std::string line((std::istreambuf_iterator<char>(in)), {});
       EXPECT_EQ(line.find(*shop_ / "scratch"), std::string::npos) << line;
     }
+  }
+  // The lines of `postgresql` with a pg_ctl that runs `script` instead: "$DATA" is the directory,
+  // "$@" are the arguments, real_pg_ctl is the real one.
+  std::string with_pg_ctl(const std::string& script) const {
+    const std::string bin = *shop_ / "bin";
+    fs::remove_all(bin);
+    fs::create_directory(bin);
+    for (const auto& tool : fs::directory_iterator(kPostgresPrograms)) {
+      const fs::path link = fs::path(bin) / tool.path().filename();
+      if (tool.path().filename() != "pg_ctl") fs::create_symlink(tool.path(), link);
+    }
+    std::ofstream(bin + "/pg_ctl")
+        << "#!/bin/bash\nreal_pg_ctl() { " << kPostgresPrograms << "/pg_ctl \"$@\"; }\n"
+        << "for word; do [[ $last == -D ]] && DATA=$word; last=$word; done\n"
+        << script << "\n";
+    fs::permissions(bin + "/pg_ctl", fs::perms{0755});
+    return Shop::connection(server_) + "      bin_directory: " + bin + "\n";
+  }
+  // A pg_ctl after whose start a process of the server gets `signal`.
+  static std::string killing(const std::string& signal) {
+    return "real_pg_ctl \"$@\"; code=$?\n[[ $1 == start ]] && pkill -" + signal +
+           " --parent $(head -n 1 $DATA/postmaster.pid) --full checkpointer\nexit $code";
+  }
+  // The results that the vault has, in the order of their times.
+  std::string notes() const {
+    std::set<std::string> names;
+    const fs::path place = *shop_ / "vault/run/verify";
+    if (!fs::exists(place)) return "";
+    for (const auto& file : fs::recursive_directory_iterator(place)) {
+      if (file.is_regular_file()) names.insert(file.path().filename());
+    }
+    std::string results;
+    for (const std::string& name : names) {
+      results += (results.empty() ? "" : " ") + name.substr(name.rfind('-') + 1);
+    }
+    return results;
   }
   static std::string failed_steps(const json& result) {
     std::string failed;
@@ -113,6 +150,34 @@ TEST_F(Proof, AnAssertionThatDoesNotHoldFailsIt) {
   EXPECT_TRUE(shop_->backups().at(0).at("verified").is_null());
 }
 
+// In an assertion, and in a process that the recovery needs.
+TEST_F(Proof, ACrashOfTheRestoredServerFailsIt) {
+  shop_->back_up();
+  ask("      - {query: \"copy (select 1) to program 'kill -SEGV $PPID'\", expect: \"1\"}\n");
+  json result = validate(5);
+  EXPECT_EQ(failed_steps(result), "assertion 3 amcheck checksums") << result.dump();
+  EXPECT_NE(result.dump().find("terminated by signal 11"), std::string::npos) << result.dump();
+  EXPECT_EQ(notes(), "failed");
+  shop_->configure(with_pg_ctl(killing("SEGV")));
+  result = validate(5);
+  EXPECT_EQ(failed_steps(result), "start") << result.dump();
+  EXPECT_EQ(notes(), "failed failed");
+}
+
+TEST_F(Proof, WhatThisHostCannotDoIsNoResult) {
+  shop_->back_up();
+  // Killed as the kernel does it, no memory, and no program.
+  shop_->configure(with_pg_ctl(killing("KILL")));
+  EXPECT_NE(validate(9).dump().find("this host could not run"), std::string::npos);
+  ask("      - {query: \"copy (select 1) to program 'kill -KILL $PPID'\", expect: \"1\"}\n");
+  validate(9);
+  shop_->configure(with_pg_ctl("[[ $1 == start ]] && ulimit -v 120000\nreal_pg_ctl \"$@\""));
+  EXPECT_NE(validate(9).dump().find("Cannot allocate memory"), std::string::npos);
+  shop_->configure(with_pg_ctl("exit 127"));
+  validate(8);
+  EXPECT_EQ(notes(), "");
+}
+
 TEST_F(Proof, ALogWithAHoleFailsIt) {
   ask();
   Background stream = shop_->start("stream.log", {"stream", "shop", "--interval", "20ms"});
@@ -134,6 +199,32 @@ TEST_F(Proof, ALogWithAHoleFailsIt) {
   }
   const json result = validate(5);
   EXPECT_EQ(failed_steps(result), "position") << result.dump();
+}
+
+// Of one small row: what the server writes when it ends the recovery is longer.
+TEST_F(Proof, AnEndOfTheLogThatIsNotReplayedFailsIt) {
+  ask();
+  Background stream = shop_->start("stream.log", {"stream", "shop", "--interval", "20ms"});
+  stream.wait_for("receiving from");
+  shop_->back_up();
+  server_.query("CREATE TABLE c (i int)");
+  server_.query("INSERT INTO c VALUES (1)");
+  const std::string last = server_.query("SELECT pg_current_wal_insert_lsn()");
+  server_.query("INSERT INTO c VALUES (2)");
+  server_.wait_for("SELECT count(*) FROM pg_stat_replication WHERE flush_lsn >= '" +
+                       server_.query("SELECT pg_current_wal_flush_lsn()") + "'",
+                   "1");
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  EXPECT_EQ(failed_steps(validate(0)), "");
+  const std::string file = server_.query("SELECT pg_walfile_name('" + last + "')");
+  const std::string offset =
+      server_.query("SELECT ('" + last + "'::pg_lsn - '0/0'::pg_lsn) % (1 << 20)");
+  shop_->configure(with_pg_ctl("[[ $1 == start ]] && truncate -s " + offset + " $DATA/pg_wal/" +
+                               file + " && truncate -s 1M $DATA/pg_wal/" + file +
+                               "\nreal_pg_ctl \"$@\""));
+  const json result = validate(5);
+  EXPECT_EQ(failed_steps(result), "position") << result.dump();
+  EXPECT_NE(result.dump().find("recovered to " + last), std::string::npos) << result.dump();
 }
 
 TEST_F(Proof, AnInterruptedOneLeavesNothing) {

@@ -12,6 +12,15 @@ namespace {
 // How the standby is read.
 class StandbyBackup : public ::testing::TestWithParam<const char*> {};
 
+TEST(Standby, NeedsAPrimary) {
+  PostgresServer server(PostgresOptions{});
+  server.start();
+  const Shop shop(server);
+  shop.back_up();
+  PostgresServer standby("standby");
+  EXPECT_NE(shop.restore(standby, {"--as", "standby"}, 2).err.find("--primary"), std::string::npos);
+}
+
 TEST_P(StandbyBackup, WhatItHadReplayedComesBackAndTheLogGoesOnFromThere) {
   PostgresServer primary(busy());
   primary.start();

@@ -1,6 +1,7 @@
 #include "source/mariadb/physical.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <charconv>
@@ -10,6 +11,7 @@
 #include "base/one_line.h"
 #include "base/path.h"
 #include "os/file.h"
+#include "os/host_trouble.h"
 
 namespace holdfast {
 namespace {
@@ -43,8 +45,8 @@ Error failure(const ProcessResult& result, const std::string& action) {
   if (says(said, "Can't connect")) {
     return {Code::kUnavailable, message, "check that the server runs"};
   }
-  if (says(said, "No space left")) {
-    return {Code::kExhausted, message, "make room and run it again"};
+  if (names_host_trouble(said) || result.signal == SIGKILL) {
+    return {Code::kExhausted, message, "give this host room and memory, and run it again"};
   }
   return {Code::kInvalid, message, "mend what it says and run it again"};
 }

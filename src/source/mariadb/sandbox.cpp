@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "codec/kdf.h"
 #include "os/child.h"
 #include "os/file.h"
+#include "os/host_trouble.h"
 #include "os/identity.h"
 #include "os/scratch.h"
 
@@ -25,6 +27,11 @@ constexpr const char* kTryOlder =
     "the backup does not give a working server: keep its log, try an older backup";
 constexpr const char* kOfThisHost =
     "nothing of the backup was in it yet: mend MariaDB on this host, or test on another one";
+constexpr const char* kHostTooSmall =
+    "nothing is known about the backup by that: give this host memory and room, or test on "
+    "another one (--scratch DIR: another place)";
+constexpr Duration kEndOfCrash = std::chrono::seconds{10};
+constexpr Duration kMoment = std::chrono::milliseconds{300};
 constexpr auto kPoll = std::chrono::milliseconds{20};
 constexpr auto kPatience = std::chrono::minutes{10};  // of a clean end
 
@@ -62,6 +69,16 @@ std::string end_of_log(std::string_view log) {
     log = log.substr(0, begin);
   }
   return end.empty() ? "it said nothing" : end;
+}
+
+// The log has an error that is this host's.
+bool tells_of_host(std::string_view log) {
+  while (!log.empty()) {
+    const std::string_view line = log.substr(0, log.find('\n'));
+    if (line.find("[ERROR]") != std::string_view::npos && names_host_trouble(line)) return true;
+    log.remove_prefix(std::min(line.size() + 1, log.size()));
+  }
+  return false;
 }
 
 // To start `program` as the server's user, so that it does not outlive our thread.
@@ -232,17 +249,34 @@ void MariadbSandbox::await_answer() {
   }
 }
 
+void MariadbSandbox::require_alive(bool wait) const {
+  const bool ended = server_ && exited(wait ? kEndOfCrash : kMoment);
+  if (ended || tells_of_host(log())) {
+    throw failure("crashed");
+  }
+}
+
 Error MariadbSandbox::failure(const std::string& why) const {
+  // Nothing of the server's own sends these: the kernel when memory ends, or a person.
+  const int signal = server_ ? server_->end_signal() : 0;
+  if (signal == SIGKILL || signal == SIGTERM || tells_of_host(log())) {
+    return {Code::kExhausted,
+            "this host could not run the restored server" +
+                (signal == 0 ? "" : ", it was killed (signal " + std::to_string(signal) + ")") +
+                ": " + log_end(),
+            kHostTooSmall};
+  }
   if (!of_backup_) {
     return {Code::kUnavailable, "an empty server " + why + ": " + log_end(), kOfThisHost};
   }
   return {Code::kCorrupt, "the restored server " + why + ": " + log_end(), kTryOlder};
 }
 
-std::string MariadbSandbox::log_end() const {
-  const Bytes log = read_file(scratch_ + "/server.log");
-  return end_of_log(as_text(log));
+std::string MariadbSandbox::log() const {
+  return std::string(as_text(read_file(scratch_ + "/server.log")));
 }
+
+std::string MariadbSandbox::log_end() const { return end_of_log(log()); }
 
 void MariadbSandbox::shut_down() {
   if (!server_) return;

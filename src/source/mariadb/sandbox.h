@@ -28,7 +28,8 @@ class MariadbSandbox {
   // ours alone and is given to that user. `options` are lines of its configuration, which win over
   // those of the backup's backup-my.cnf and ours: "log-bin=/elsewhere/bin". Throws kUnsupported
   // when there is no mariadbd here, with the end of the server's log when it does not start:
-  // kCorrupt on the files of a backup, kUnavailable on fresh ones; kCancelled.
+  // kCorrupt on the files of a backup, kUnavailable on fresh ones, kExhausted when it is this host
+  // that cannot run it; kCancelled.
   MariadbSandbox(const MariadbSettings& settings, const std::string& data_directory,
                  const std::string& scratch, std::stop_token stop,
                  const std::vector<std::string>& options = {});
@@ -44,6 +45,12 @@ class MariadbSandbox {
   // The end of what the server said, errors and warnings only, for messages.
   std::string log_end() const;
 
+  // To be called when something did not work: throws kCorrupt when the server has ended, so that
+  // its data are to blame, and kExhausted when its log says that this host could not bear it, or
+  // when it was killed. With `wait`, an end under way is waited for some seconds, else for
+  // a moment.
+  void require_alive(bool wait) const;
+
   // Removes our account and ends the server so that its directory is clean: another server may
   // start on it. Throws kUnavailable when it does not end within ten minutes, and kills it then.
   void shut_down();
@@ -53,6 +60,7 @@ class MariadbSandbox {
   void start();
   void await_answer();
   bool exited(Duration wait) const;
+  std::string log() const;
   Error failure(const std::string& why) const;
 
   MariadbSettings sandboxed_;

@@ -13,11 +13,10 @@ namespace {
 
 class Check {
  public:
-  Check(const PostgresSettings& settings, std::stop_token stop)
-      : settings_(settings), stop_(std::move(stop)) {}
+  Check(const PostgresSettings& settings, const std::string& source, std::stop_token stop)
+      : settings_(settings), source_(source), stop_(std::move(stop)) {}
 
-  std::vector<SetupFinding> run(const std::string& source,
-                                const std::optional<PgBackedUp>& before) {
+  std::vector<SetupFinding> run(const std::optional<PgBackedUp>& before) {
     try {
       PgConnection connection(settings_, "", stop_);
       good("connected to " + connection.name());
@@ -25,7 +24,7 @@ class Check {
       good("PostgreSQL " + cluster.version + ", system " + cluster.system_identifier +
            (cluster.in_recovery ? ", a standby" : ""));
       if (settings_.method == DatabaseMethod::kPhysical) {
-        if (before) check_cluster(cluster, *before, source);
+        if (before) check_cluster(cluster, *before);
         check_replication(connection);
         if (reads_files(cluster)) {
           check_backup_functions(connection);
@@ -53,10 +52,9 @@ class Check {
     findings_.push_back({Verdict::kBad, std::move(what), std::move(hint)});
   }
 
-  void check_cluster(const PgCluster& cluster, const PgBackedUp& before,
-                     const std::string& source) {
+  void check_cluster(const PgCluster& cluster, const PgBackedUp& before) {
     try {
-      require_same_cluster(cluster, before, source);
+      require_same_cluster(cluster, before, source_);
       good("it is the cluster that " + before.backup + " is of");
     } catch (const Error& error) {
       bad(error.message(), error.hint());
@@ -166,23 +164,70 @@ class Check {
       advise("max_slot_wal_keep_size is not set: a slot that nobody reads can fill the disk",
              "set it to what the disk can spare, 20GB say");
     }
+    const bool streamed = check_slot(connection);
     const std::string mode = connection.value("select current_setting('archive_mode')");
-    // A role without pg_read_all_settings does not see it.
-    const std::string command =
-        connection.value("select setting from pg_settings where name = 'archive_command'");
-    // A stream of ours that is at work now.
-    const std::string streams = connection.value(
-        "select count(*) from pg_replication_slots where active and not temporary and slot_name "
-        "like 'holdfast\\_%'");
-    if (mode == "off" && streams != "0") {
-      good("the log is streamed");
-    } else if (mode == "off") {
+    if (mode != "off") {
+      check_archive_command(connection);
+    } else if (!streamed) {
       advise("archive_mode is off: restores reach the backups, and no moment between them",
-             "set archive_mode = on and archive_command = 'holdfast wal-push %p', or run "
-             "holdfast stream SOURCE");
+             "set archive_mode = on and archive_command = 'holdfast wal-push --source " + source_ +
+                 " %p', or run holdfast stream " + source_);
+    }
+  }
+
+  // The slot of this source's stream; true when one is at work.
+  bool check_slot(PgConnection& connection) {
+    const std::string slot = pg_slot_of(source_);
+    const std::vector<PgRow> rows = connection.query(
+        "select active, coalesce(wal_status, ''), "
+        "coalesce(safe_wal_size < pg_size_bytes(current_setting('max_slot_wal_keep_size')) / 5, "
+        "false), pg_size_pretty(safe_wal_size) "
+        "from pg_replication_slots where slot_name = $1 and not temporary",
+        {slot});
+    if (rows.empty()) return false;
+    const bool active = rows[0][0] == "t";
+    const std::string status = rows[0][1].value_or("");
+    const std::string run = "holdfast stream " + source_;
+    const std::string drop = "SELECT pg_drop_replication_slot('" + slot + "');";
+    if (status == "lost") {
+      bad("the slot " + slot + " has lost WAL that the stream had not taken yet",
+          drop + " then take a backup, and run " + run);
+    } else if (status == "unreserved") {
+      bad("the slot " + slot +
+              " is behind max_slot_wal_keep_size: the next checkpoint may remove "
+              "WAL that the stream has not taken yet",
+          active ? "see what holds up " + run : "run " + run + " now");
+    } else if (rows[0][2] == "t") {
+      bad("the slot " + slot + " loses WAL that the stream has not taken yet after " +
+              rows[0][3].value_or("") + " more",
+          active ? "see what holds up " + run : "run " + run + " now");
+    } else if (!active) {
+      bad("nobody reads the slot " + slot + ": the log is not streamed, and the server keeps it",
+          "run " + run + ", or give the slot up: " + drop);
+    } else {
+      good("the log is streamed");
+    }
+    return active;
+  }
+
+  void check_archive_command(PgConnection& connection) {
+    // A role without pg_read_all_settings may not see it.
+    const std::vector<PgRow> rows =
+        connection.query("select setting from pg_settings where name = 'archive_command'");
+    const std::string ours = "archive_command = 'holdfast wal-push --source " + source_ + " %p'";
+    const std::string command = rows.empty() ? "" : rows[0][0].value_or("");
+    if (!rows.empty() && command.find_first_not_of(' ') == std::string::npos) {
+      const std::string library = connection.value(
+          "select setting from pg_settings where name = 'archive_library' and setting <> ''");
+      if (library.empty()) {
+        bad("archive_mode is on and archive_command is empty: no WAL is archived, and the server "
+            "keeps all of it",
+            ours + ", and reload the server");
+      } else {
+        advise("WAL is archived by the library " + printable(library) + ", not by Holdfast", ours);
+      }
     } else if (!command.empty() && command.find("wal-push") == std::string::npos) {
-      advise("archive_command is not Holdfast's: " + printable(command),
-             "archive_command = 'holdfast wal-push %p'");
+      advise("archive_command is not Holdfast's: " + printable(command), ours);
     } else {
       check_archiver(connection);
     }
@@ -199,8 +244,10 @@ class Check {
     if (row[3] == "t") {
       bad("the last WAL file could not be archived: " + row[1].value_or(""),
           "read the server's log: it has what wal-push said");
+    } else if (row[2]) {
+      good("WAL is archived, last " + *row[2]);
     } else {
-      good("WAL is archived" + (row[2] ? ", last " + *row[2] : ""));
+      good("archive_mode is on; no WAL file was full yet");
     }
   }
 
@@ -214,6 +261,7 @@ class Check {
   }
 
   const PostgresSettings& settings_;
+  const std::string& source_;
   std::stop_token stop_;
   std::string role_;
   bool may_replicate_ = false;
@@ -226,7 +274,7 @@ std::vector<SetupFinding> check_postgres(const PostgresSettings& settings,
                                          const std::string& source,
                                          const std::optional<PgBackedUp>& before,
                                          std::stop_token stop) {
-  return Check(settings, std::move(stop)).run(source, before);
+  return Check(settings, source, std::move(stop)).run(before);
 }
 
 }  // namespace holdfast

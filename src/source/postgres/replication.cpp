@@ -90,6 +90,12 @@ WalMessage parse_wal_message(ByteView bytes) {
 
 void PgReplication::Freer::operator()(char* buffer) const { PQfreemem(buffer); }
 
+std::string pg_slot_of(const std::string& source) {
+  std::string slot = "holdfast_";
+  for (const char c : source) slot += c == '-' || c == '.' ? '_' : c;
+  return slot;
+}
+
 PgReplication::PgReplication(const PostgresSettings& settings, const std::string& name)
     : connection_(connect(settings, {{"replication", "true"}, {"application_name", name}})) {}
 

@@ -40,6 +40,9 @@ struct NextTimeline {
   Lsn start = 0;
 };
 
+// The slot of a source's stream: "appdb-1" -> "holdfast_appdb_1".
+std::string pg_slot_of(const std::string& source);
+
 // One connection in replication mode. One thread at a time.
 class PgReplication {
  public:

@@ -8,12 +8,14 @@
 #include <array>
 #include <filesystem>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
 #include "base/human.h"
 #include "base/one_line.h"
 #include "os/file.h"
+#include "os/host_trouble.h"
 #include "os/identity.h"
 #include "os/process.h"
 #include "os/scratch.h"
@@ -23,6 +25,13 @@ namespace {
 
 constexpr std::size_t kLogEnd = 2000;
 constexpr Duration kPoll = std::chrono::milliseconds{50};
+// A server that lost a process ends within seconds.
+constexpr Duration kEndOfCrash = std::chrono::seconds{10};
+constexpr Duration kMoment = std::chrono::milliseconds{300};
+
+constexpr const char* kOfThisHost =
+    "nothing is known about the backup by that: give this host memory and room, or test on "
+    "another one (--scratch DIR: another place)";
 
 // Names as pg_controldata prints them; a server refuses to recover with less than these.
 constexpr std::array<std::pair<const char*, const char*>, 5> kLeast = {
@@ -65,6 +74,37 @@ std::string log_size_settings(const std::string& facts) {
                      std::max<std::uint64_t>(least, 80), std::max<std::uint64_t>(least, 1024));
 }
 
+// Whether the log has a line that `is_wanted`.
+template <typename Predicate>
+bool any_line(std::string_view log, Predicate is_wanted) {
+  while (!log.empty()) {
+    const std::string_view line = log.substr(0, log.find('\n'));
+    if (is_wanted(line)) return true;
+    log.remove_prefix(std::min(line.size() + 1, log.size()));
+  }
+  return false;
+}
+
+bool has(std::string_view line, std::string_view words) {
+  return line.find(words) != std::string_view::npos;
+}
+
+// Of a process that the data made fall.
+bool tells_of_crash(std::string_view line) {
+  return has(line, " PANIC:  ") ||
+         (has(line, " LOG:  ") && has(line, ") was terminated by signal "));
+}
+
+// Nothing of the server's own sends these: the kernel when memory ends, or a person.
+bool tells_of_kill(std::string_view line) {
+  return tells_of_crash(line) && (has(line, "by signal 9:") || has(line, "by signal 15:"));
+}
+
+bool tells_of_host(std::string_view line) {
+  const bool error = has(line, " ERROR:  ") || has(line, " FATAL:  ") || has(line, " PANIC:  ");
+  return tells_of_kill(line) || (error && names_host_trouble(line));
+}
+
 void give_to(const PostgresSettings& settings, const std::string& path) {
   if (::geteuid() != 0 || settings.system_user.empty()) return;
   const SystemUser user = system_user(settings.system_user);
@@ -87,13 +127,14 @@ PgSandbox::PgSandbox(const PostgresSettings& settings, const std::string& data_d
       data_(data_directory),
       scratch_(scratch),
       socket_directory_(private_sockets(settings, scratch)),
+      clock_(clock),
       stop_(std::move(stop)),
       major_(major_version_of(data_directory)) {
   sandboxed_.connection = "host=" + socket_directory_ + " port=5432";
   try {
     write_configuration();
     start();
-    await_recovery(clock);
+    await_recovery();
   } catch (...) {
     if (running_) control({"stop", "-m", "immediate"}, "stop");
     std::filesystem::remove_all(socket_directory_);
@@ -116,6 +157,7 @@ void PgSandbox::write_configuration() const {
   std::string text = fmt::format(
       "listen_addresses = ''\nunix_socket_directories = '{}'\nport = 5432\nhba_file = '{}/hba'\n"
       "ident_file = '{}/ident'\narchive_mode = off\nfsync = off\nautovacuum = off\n"
+      "restart_after_crash = off\n"
       "logging_collector = off\nsynchronous_standby_names = ''\nallow_in_place_tablespaces = on\n",
       socket_directory_, scratch_, scratch_);
   const ProcessResult facts =
@@ -156,9 +198,12 @@ void PgSandbox::control(const std::vector<std::string>& arguments, const char* w
   running_ = arguments[0] == "start";
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
-  throw Error(Code::kCorrupt,
-              fmt::format("the restored server does not {}: {}", what, one_line(log_end())),
-              "the backup does not give a working server: keep its log, try an older backup");
+  // It never ran.
+  if (log().empty()) {
+    throw Error(Code::kUnavailable, "no server could be run here: " + complaint(result),
+                kOfThisHost);
+  }
+  throw failure(std::string("does not ") + what);
 }
 
 void PgSandbox::start() {
@@ -170,16 +215,38 @@ void PgSandbox::start() {
 }
 
 // A server in recovery takes connections once it is consistent; the proof wants the end.
-void PgSandbox::await_recovery(Clock& clock) {
+void PgSandbox::await_recovery() try {
   PgConnection connection(sandboxed_, "postgres", stop_);
   while (connection.value("select pg_is_in_recovery() and not pg_is_wal_replay_paused()") == "t") {
-    if (!clock.sleep_for(kPoll, stop_)) throw Error(Code::kCancelled, "interrupted");
+    if (!clock_.sleep_for(kPoll, stop_)) throw Error(Code::kCancelled, "interrupted");
   }
+} catch (const Error& error) {
+  if (error.code() == Code::kUnavailable) require_alive(true);
+  throw;
 }
 
-std::string PgSandbox::log_end() const {
-  const std::string log(as_text(read_file(scratch_ + "/server.log")));
-  return log.size() <= kLogEnd ? log : log.substr(log.size() - kLogEnd);
+std::string PgSandbox::log() const {
+  return std::string(as_text(read_file(scratch_ + "/server.log")));
+}
+
+Error PgSandbox::failure(const std::string& what) const {
+  const std::string all = log();
+  const std::string said = one_line(all.size() <= kLogEnd ? all : all.substr(all.size() - kLogEnd));
+  if (any_line(all, tells_of_host)) {
+    return {Code::kExhausted, "this host could not run the restored server: " + said, kOfThisHost};
+  }
+  return {Code::kCorrupt, "the restored server " + what + ": " + said,
+          "the backup does not give a working server: keep its log, try an older backup"};
+}
+
+void PgSandbox::require_alive(bool wait) const {
+  const Duration begin = clock_.monotonic();
+  for (;;) {
+    const std::string all = log();
+    if (any_line(all, tells_of_host) || any_line(all, tells_of_crash)) throw failure("crashed");
+    if (clock_.monotonic() - begin > (wait ? kEndOfCrash : kMoment)) return;
+    if (!clock_.sleep_for(kPoll, stop_)) throw Error(Code::kCancelled, "interrupted");
+  }
 }
 
 void PgSandbox::shut_down() { control({"stop", "-m", "fast"}, "stop"); }

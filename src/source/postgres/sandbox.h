@@ -4,6 +4,7 @@
 #include <stop_token>
 #include <string>
 
+#include "base/error.h"
 #include "os/clock.h"
 #include "source/postgres/connection.h"
 #include "source/postgres/restore.h"
@@ -15,7 +16,8 @@ class PgSandbox {
  public:
   // Starts a server of the version of `data_directory` on it and waits until it has recovered.
   // Files of its own go to `scratch`, which exists. Throws kUnsupported when that version is not
-  // installed here, kCorrupt with the end of the server's log when it does not start.
+  // installed here, with the end of the server's log kCorrupt when it does not start, and
+  // kExhausted when it is this host that cannot run it.
   PgSandbox(const PostgresSettings& settings, const std::string& data_directory,
             const std::string& scratch, Clock& clock, std::stop_token stop);
   // Ends the server at once if it still runs.
@@ -27,20 +29,26 @@ class PgSandbox {
   const PostgresSettings& settings() const { return sandboxed_; }
   // "15"
   int major_version() const { return major_; }
+  // To be called when something did not work: throws kCorrupt when the server crashed, so that
+  // its data are to blame, and kExhausted when its log says that this host could not bear it.
+  // With `wait`, a crash that is not in the log yet is waited for some seconds, else for a moment.
+  void require_alive(bool wait) const;
   // Ends the server so that its directory is clean.
   void shut_down();
 
  private:
   void write_configuration() const;
   void start();
-  void await_recovery(Clock& clock);
-  std::string log_end() const;
+  void await_recovery();
+  std::string log() const;
+  Error failure(const std::string& what) const;
   void control(const std::vector<std::string>& arguments, const char* what);
 
   PostgresSettings sandboxed_;
   std::string data_;
   std::string scratch_;
   std::string socket_directory_;
+  Clock& clock_;
   std::stop_token stop_;
   int major_ = 0;
   bool running_ = false;
