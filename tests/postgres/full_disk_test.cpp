@@ -14,6 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMiB = 1 << 20;
+constexpr const char* kLaterMoment = "2100-01-01T00:00:00Z";
 
 class FullDisk : public ::testing::Test {
  protected:
@@ -118,6 +119,39 @@ TEST_F(FullDisk, TablespacesAreCountedWhereTheyGo) {
   refused(target, restored.path() + "/disk/spaces");  // each alone would fit
   shop_->expect(0, {"restore", "latest:shop", "--target", target, "--tablespaces",
                     restored.path() + "/spaces"});
+}
+
+// With hooks, everything is known before the application is stopped.
+TEST_F(FullDisk, NothingIsStoppedForARestoreThatWouldBeRefused) {
+  const std::string turns = *shop_ / "turns";
+  const std::string note = "echo $HOLDFAST_EVENT >> " + turns;
+  shop_->configure(Shop::connection(server_), "    restore:\n      before: ['" + note +
+                                                  "']\n      after: ['" + note +
+                                                  "']\n      on_failure: ['" + note + "']\n");
+  server_.query("CREATE TABLESPACE space LOCATION '" + (places_ / "space") + "'");
+  make_large("large", " TABLESPACE space");
+  back_up_with_log();
+  const TmpfsMount little(places_ / "little", kMiB);
+  if (!little.mounted()) GTEST_SKIP() << "needs the right to mount";
+  const std::vector<std::string> over = {"--overwrite", "if-changed", "--delete"};
+  const auto refused = [&](int code, std::vector<std::string> words, const std::string& why) {
+    words.insert(words.end(), over.begin(), over.end());
+    const Outcome outcome = shop_->restore(server_, words, code);
+    EXPECT_NE(outcome.err.find(why), std::string::npos) << outcome.err;
+    EXPECT_FALSE(path_exists(turns)) << why;
+    EXPECT_EQ(shop_->backups().size(), 1u) << why;
+  };
+  refused(4, {"--to-time", kLaterMoment}, "the log ends before the moment asked for");
+  refused(9, {"--tablespaces", places_ / "little"}, "--ignore-free-space");
+  const Outcome mixed = shop_->restore(server_, {"--overwrite", "if-changed"}, 6);
+  EXPECT_NE(mixed.err.find("add --delete"), std::string::npos) << mixed.err;
+  EXPECT_FALSE(path_exists(turns));
+  EXPECT_EQ(server_.query("SELECT count(*) FROM t"), "1");
+  // That the server runs is no reason before 'before', which might stop it.
+  const Outcome runs = shop_->restore(server_, over, 6);
+  EXPECT_NE(runs.err.find("a server runs in"), std::string::npos) << runs.err;
+  EXPECT_EQ(as_text(read_file(turns)), "restore.before\nrestore.on_failure\n");
+  EXPECT_EQ(server_.query("SELECT count(*) FROM t"), "1");
 }
 
 }  // namespace
