@@ -10,6 +10,7 @@
 #include "base/human.h"
 #include "os/file.h"
 #include "protect/backup_content.h"
+#include "protect/restore_mark.h"
 #include "protect/restore_preflight.h"
 #include "protect/restore_space.h"
 #include "source/postgres/data_files.h"
@@ -35,11 +36,6 @@ std::string tablespace_map_of(const Vault& vault, const BackupName& backup) {
     if (error.code() != Code::kNotFound) throw;  // a cluster without tablespaces has none
   }
   return text;
-}
-
-bool is_taken(const std::string& place) {
-  std::error_code ignored;
-  return fs::exists(place, ignored) && !fs::is_empty(place, ignored);
 }
 
 bool is_of_some_cluster(const std::string& name) { return name.starts_with("PG_"); }

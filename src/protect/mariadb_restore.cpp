@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/file.h"
+#include "protect/restore_mark.h"
 #include "protect/restore_preflight.h"
 #include "protect/restore_space.h"
 #include "source/mariadb/replay.h"
@@ -62,11 +63,6 @@ class Directory {
   }
   const std::string path_;
 };
-
-bool is_taken(const std::string& place) {
-  std::error_code ignored;
-  return fs::exists(place, ignored) && !fs::is_empty(place, ignored);
-}
 
 // A server holds a lock on its files.
 void refuse_running(const Directory& directory) {

@@ -420,7 +420,8 @@ RestoreResult run_restore(const Vault& vault, const RestoreJob& job, RestoreProg
 bool is_empty_target(const std::string& target) {
   std::error_code ignored;
   for (const auto& child : std::filesystem::directory_iterator(target, ignored)) {
-    if (child.path().filename() != "lost+found") return false;
+    const std::string name = child.path().filename().string();
+    if (name != "lost+found" && !is_unmade_mark(name)) return false;
   }
   return true;
 }
