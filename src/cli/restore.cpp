@@ -234,14 +234,19 @@ int run_into(Context& context, const RestoreOptions& options) {
 
 // The order of the runbook where the source has hooks for it; else the restore alone.
 Restored guarded(Context& context, RestoreGuard& guard, const RestoreJob& job,
-                 const std::function<Restored()>& restore) {
+                 const std::function<void()>& check, const std::function<Restored()>& restore) {
   if (!guard.needed()) return restore();
   Restored restored;
-  const std::vector<RestoreStep> steps = guard.steps([&] {
-    restored = restore();
-    if (const auto damage = damage_in(restored)) throw Error(*damage);
-    return plural(restored.result.files, "file");
-  });
+  const std::vector<RestoreStep> steps = guard.steps(
+      [&] {
+        check();
+        return "nothing is in the way";
+      },
+      [&] {
+        restored = restore();
+        if (const auto damage = damage_in(restored)) throw Error(*damage);
+        return plural(restored.result.files, "file");
+      });
   if (job.dry_run) {
     print_steps(context.output, steps);
     return restore();
@@ -281,7 +286,8 @@ int run(Context& context, const RestoreOptions& options) {
     database.accept_gtid = [&replica](const std::string& gtid) { replica->check_log(gtid); };
   }
   RestoreGuard guard(context, opened, job, !options.into.no_safety_backup);
-  const Restored restored = guarded(context, guard, job, [&] {
+  const auto check = [&] { check_restore(context, *opened.vault, job, database); };
+  const Restored restored = guarded(context, guard, job, check, [&] {
     Restored done = restore_backup(context, *opened.vault, job, options.thaw, database);
     if (replica && !damage_in(done)) replica->complete(done.gtid);
     return done;

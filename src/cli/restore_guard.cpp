@@ -93,11 +93,13 @@ std::string RestoreGuard::run(const std::vector<Hook>& hooks, const std::string&
   return plural(hooks.size(), "command");
 }
 
-std::vector<RestoreStep> RestoreGuard::steps(const std::function<std::string()>& restore) {
+std::vector<RestoreStep> RestoreGuard::steps(const std::function<std::string()>& check,
+                                             const std::function<std::string()>& restore) {
   const Hooks& hooks = source_->restore_hooks;
   std::vector<RestoreStep> steps;
   steps.push_back({"validate", "see that " + job_.backup.id() + " has all that it needs",
                    [this] { return validate(); }});
+  steps.push_back({"check", "see that it can be restored to " + job_.target, check});
   if (!hooks.before.empty()) {
     steps.push_back({"stop", "run " + hooks.before.front().command, [this] {
                        stopped_ = true;

@@ -2,6 +2,7 @@
 // again.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,10 @@ class RestoreGuard {
   RestoreGuard(Context& context, const OpenedVault& opened, const RestoreJob& job, bool safety);
 
   bool needed() const { return source_ != nullptr; }
-  // What before() and after() will do, with the restore between.
-  std::vector<RestoreStep> steps(const std::function<std::string()>& restore);
+  // All in their order. `check` throws when `restore` would refuse, which is better known while the
+  // application still runs.
+  std::vector<RestoreStep> steps(const std::function<std::string()>& check,
+                                 const std::function<std::string()>& restore);
   // To be called when the restore, or a step before it, has failed.
   void failed();
   // The backup of what was there; empty: none was made.

@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "cli/run_log.h"
 #include "protect/mariadb_restore.h"
+#include "protect/restore_preflight.h"
 #include "protect/source_job.h"
 
 namespace holdfast {
@@ -94,27 +95,45 @@ struct MariadbWork {
   MariadbScope scope;
 };
 
+// What is to be done for a whole server; neither is set for anything else.
+struct ServerWork {
+  DatabaseRestore postgres;
+  std::optional<RecoveryScope> scope;
+  std::optional<MariadbWork> mariadb;
+};
+
+// Throws when the target of `database` cannot be reached.
+ServerWork server_work(Context& context, const Vault& vault, const RestoreJob& job,
+                       const DatabaseRestore& database) {
+  ServerWork work;
+  const std::string engine = whole_server(vault, job);
+  if (engine == "postgresql") {
+    work.postgres = database;
+    work.postgres.files = job;
+    work.scope = recovery_scope(vault, work.postgres, context.stop);
+  } else if (engine == "mariadb") {
+    MariadbRestore mariadb = mariadb_job(context, job, database);
+    MariadbScope reach = mariadb_scope(vault, mariadb, context.stop);
+    work.mariadb = MariadbWork{std::move(mariadb), std::move(reach)};
+  }
+  return work;
+}
+
+void ask_for_gtid(const Vault& vault, const RestoreJob& job, const DatabaseRestore& database,
+                  const ServerWork& work) {
+  if (!work.mariadb || !database.accept_gtid) return;
+  database.accept_gtid(gtid_of(vault, job, work.mariadb->scope));
+}
+
 // What is said comes before the progress, which has the last line to itself.
 Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
                  const ThawOptions& thaw, const DatabaseRestore& database, Warnings& warnings) {
   Restored restored;
   restored.thaw = bring_from_archive(context, vault, job, thaw);
-  const std::string engine = whole_server(vault, job);
-  DatabaseRestore whole = database;
-  whole.files = job;
-  std::optional<RecoveryScope> scope;
-  if (engine == "postgresql") {
-    scope = recovery_scope(vault, whole, context.stop);
-    say_scope(context, *scope, database.use_log);
-  }
-  std::optional<MariadbWork> mariadb;
-  if (engine == "mariadb") {
-    MariadbRestore work = mariadb_job(context, job, database);
-    MariadbScope reach = mariadb_scope(vault, work, context.stop);
-    say_scope(context, reach, database.use_log);
-    if (database.accept_gtid) database.accept_gtid(gtid_of(vault, job, reach));
-    mariadb = MariadbWork{std::move(work), std::move(reach)};
-  }
+  const ServerWork work = server_work(context, vault, job, database);
+  if (work.scope) say_scope(context, *work.scope, database.use_log);
+  if (work.mariadb) say_scope(context, work.mariadb->scope, database.use_log);
+  ask_for_gtid(vault, job, database, work);
   RestoreProgress progress;
   ProgressDisplay display(context, "restore", "file", [&progress] {
     ProgressSample sample;
@@ -126,14 +145,14 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
     return sample;
   });
   try {
-    if (scope) {
+    if (work.scope) {
       restored.result =
-          run_postgres_restore(vault, whole, *scope, progress, warnings, context.stop);
+          run_postgres_restore(vault, work.postgres, *work.scope, progress, warnings, context.stop);
       return restored;
     }
-    if (mariadb) {
-      const MariadbRestored done = run_mariadb_restore(vault, mariadb->job, mariadb->scope,
-                                                       progress, warnings, context.stop);
+    if (work.mariadb) {
+      const MariadbRestored done = run_mariadb_restore(
+          vault, work.mariadb->job, work.mariadb->scope, progress, warnings, context.stop);
       restored.result = done.result;
       restored.gtid = done.gtid;
       restored.replayed = done.replayed;
@@ -155,6 +174,19 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
 }
 
 }  // namespace
+
+void check_restore(Context& context, const Vault& vault, const RestoreJob& job,
+                   const DatabaseRestore& database) {
+  const ServerWork work = server_work(context, vault, job, database);
+  ask_for_gtid(vault, job, database, work);
+  if (work.scope) {
+    check_postgres_restore(vault, work.postgres, *work.scope, context.stop);
+  } else if (work.mariadb) {
+    check_mariadb_restore(vault, work.mariadb->job, work.mariadb->scope, context.stop);
+  } else {
+    require_room(job, preflight_restore(vault, job, context.stop));
+  }
+}
 
 Restored restore_backup(Context& context, const Vault& vault, const RestoreJob& job,
                         const ThawOptions& thaw, const DatabaseRestore& database) {

@@ -25,6 +25,11 @@ struct Restored {
   std::string log_file;   // empty: none
 };
 
+// Throws what restore_backup() would throw before it changes anything: a moment that cannot be
+// reached, something in the way, no room. A server that runs on the target is no reason yet.
+void check_restore(Context& context, const Vault& vault, const RestoreJob& job,
+                   const DatabaseRestore& database);
+
 // A physical backup of a database, whole, becomes a directory that a server starts on, as
 // `database` says (its `files` are not looked at).
 // Asks for what is archived and waits for it before anything is written. Throws what run_restore

@@ -10,12 +10,19 @@
 #include "base/human.h"
 #include "os/file.h"
 #include "protect/backup_content.h"
+#include "protect/restore_mark.h"
+#include "protect/restore_preflight.h"
+#include "protect/restore_space.h"
 #include "source/postgres/data_files.h"
 
 namespace holdfast {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kSpaceAdvice =
+    "make room, restore to another volume with --target (tablespaces: --tablespaces), or leave the "
+    "check out: --ignore-free-space";
 
 std::string tablespace_map_of(const Vault& vault, const BackupName& backup) {
   std::string text;
@@ -29,11 +36,6 @@ std::string tablespace_map_of(const Vault& vault, const BackupName& backup) {
     if (error.code() != Code::kNotFound) throw;  // a cluster without tablespaces has none
   }
   return text;
-}
-
-bool is_taken(const std::string& place) {
-  std::error_code ignored;
-  return fs::exists(place, ignored) && !fs::is_empty(place, ignored);
 }
 
 bool is_of_some_cluster(const std::string& name) { return name.starts_with("PG_"); }
@@ -226,6 +228,44 @@ RestoreJob without_mixture(const RestoreJob& given) {
               "add --delete");
 }
 
+// The restores that one of a cluster is made of.
+struct Parts {
+  RestoreJob main;
+  std::map<std::string, std::string> places;  // of the tablespaces, by OID
+  std::vector<RestoreJob> tablespaces;
+};
+
+Parts parts_of(const Vault& vault, const DatabaseRestore& job) {
+  Parts parts;
+  parts.main = without_mixture(job.files);
+  parts.places = tablespace_places(vault, job);
+  const std::string version = database_of(vault, job.files.backup).value().version;
+  for (const auto& [oid, place] : parts.places) {
+    parts.tablespaces.push_back(tablespace_job(parts.main, oid, place, version));
+  }
+  for (const auto& [oid, place] : parts.places) {
+    parts.main.excludes.push_back("/pg_tblspc/" + oid);
+  }
+  return parts;
+}
+
+// Until the directory is complete.
+std::string place_of_log(const std::string& target) {
+  return target + "/" + std::string(kPgExtras) + "/wal";
+}
+
+// Also what run_restore() would refuse.
+void require_room(const Vault& vault, const DatabaseRestore& job, const Parts& parts,
+                  const LogPlan& log, const std::stop_token& stop) {
+  SpaceNeeds space;
+  space.add(parts.main.target, preflight_restore(vault, parts.main, stop).space);
+  for (const RestoreJob& part : parts.tablespaces) {
+    space.add(part.target, preflight_restore(vault, part, stop).space);
+  }
+  space.add(parts.main.target, bytes_to_fetch(log, place_of_log(parts.main.target)));
+  if (!job.files.ignore_free_space) space.check(kSpaceAdvice);
+}
+
 }  // namespace
 
 std::optional<DatabaseFacts> database_of(const Vault& vault, const BackupName& backup) {
@@ -264,29 +304,34 @@ RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std
   return scope;
 }
 
+void check_postgres_restore(const Vault& vault, const DatabaseRestore& job,
+                            const RecoveryScope& scope, std::stop_token stop) {
+  require_room(vault, job, parts_of(vault, job), wanted_log(job, scope), stop);
+}
+
 RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& job,
                                    const RecoveryScope& scope, RestoreProgress& progress,
                                    Warnings& warnings, std::stop_token stop) {
   refuse_running(job.files.target);
-  const RestoreJob wanted = without_mixture(job.files);
-  const auto places = tablespace_places(vault, job);
+  Parts parts = parts_of(vault, job);
+  const LogPlan log = wanted_log(job, scope);
+  require_room(vault, job, parts, log, stop);
+  // Nothing has been changed until here; and the room of all parts was asked for at once.
+  parts.main.ignore_free_space = true;
   // In place of an old cluster: it must not start on a mixture.
   const std::string control = job.files.target + "/global/pg_control";
   if (!job.files.dry_run && path_exists(control) && job.files.overwrite != Overwrite::kNever) {
     fs::remove(control);
-    claim(job.files.target, places);
+    claim(job.files.target, parts.places);
   }
   if (scope.log && (scope.log->gap || scope.log->level_drop) && !job.target) {
     warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
   }
-  RestoreJob files = wanted;
-  for (const auto& [oid, place] : places) files.excludes.push_back("/pg_tblspc/" + oid);
-  RestoreResult result = run_restore(vault, files, progress, warnings, stop);
-  if (!job.files.dry_run) claim(job.files.target, places);
-  const std::string version = database_of(vault, job.files.backup).value().version;
-  for (const auto& [oid, place] : places) {
-    add(result,
-        run_restore(vault, tablespace_job(wanted, oid, place, version), progress, warnings, stop));
+  RestoreResult result = run_restore(vault, parts.main, progress, warnings, stop);
+  if (!job.files.dry_run) claim(job.files.target, parts.places);
+  for (RestoreJob& space : parts.tablespaces) {
+    space.ignore_free_space = true;
+    add(result, run_restore(vault, space, progress, warnings, stop));
   }
   if (job.files.dry_run) return result;
   if (result.damaged > 0) {
@@ -297,9 +342,8 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
                 "heal the vault from a copy (holdfast repair --from URL) and run this restore "
                 "again, or restore an older backup: holdfast list");
   }
-  fetch_log_plan(vault, wanted_log(job, scope),
-                 job.files.target + "/" + std::string(kPgExtras) + "/wal", stop);
-  finish_pg_restore(job.files.target, places, recovery_of(job, scope));
+  fetch_log_plan(vault, log, place_of_log(job.files.target), stop);
+  finish_pg_restore(job.files.target, parts.places, recovery_of(job, scope));
   return result;
 }
 

@@ -48,12 +48,18 @@ RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std
 // What the backup is of, when it is one of a database.
 std::optional<DatabaseFacts> database_of(const Vault& vault, const BackupName& backup);
 
+// Throws what run_postgres_restore() would throw before it changes anything, but does not mind a
+// server that runs on the target: it may be stopped until then. Changes nothing.
+void check_postgres_restore(const Vault& vault, const DatabaseRestore& job,
+                            const RecoveryScope& scope, std::stop_token stop);
+
 // Restores the files of all tablespaces, then completes the directory. Until it has ended no server
 // starts on it. The log is brought along, so that recovery needs neither the store nor a key. Run
-// again after an interruption it goes on. Throws kConflict before anything is written: when a
-// server runs on the target, when files that are there would be mixed with those of the backup, or
-// when the place of a tablespace is taken; and kCorrupt when files are damaged. A log with a gap is
-// a warning.
+// again after an interruption it goes on. Before anything is changed it throws kConflict: when a
+// server runs on the target, when files that are there would be mixed with those of the backup,
+// when the place of a tablespace is taken, or the target holds an unfinished restore of another
+// backup; and kExhausted when a file system has not the room for all that goes there. Later
+// kCorrupt when files are damaged. A log with a gap is a warning.
 RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& job,
                                    const RecoveryScope& scope, RestoreProgress& progress,
                                    Warnings& warnings, std::stop_token stop);

@@ -1,6 +1,7 @@
 #include "protect/log_recovery.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
@@ -16,6 +17,8 @@
 
 namespace holdfast {
 namespace {
+
+constexpr std::uint64_t kBlock = 4096;
 
 // Everything of one stream, by the names of its files.
 struct Listing {
@@ -347,15 +350,32 @@ bool fetch_cut(const Vault& vault, const LogPlan& plan, const LogName& segment,
   return true;
 }
 
-}  // namespace
-
-void fetch_log_plan(const Vault& vault, const LogPlan& plan, const std::string& directory,
-                    std::stop_token stop) {
+std::vector<LogName> files_of(const LogPlan& plan) {
   std::vector<LogName> files = plan.histories;
   for (const LogStep& step : plan.segments) {
     const LogName whole = step.name.whole();
     if (files.empty() || files.back() != whole) files.push_back(whole);
   }
+  return files;
+}
+
+}  // namespace
+
+std::uint64_t bytes_to_fetch(const LogPlan& plan, const std::string& directory) {
+  std::uint64_t bytes = 0;
+  for (const LogName& name : files_of(plan)) {
+    const std::uint64_t size = parse_history_file_name(name.file) ? kBlock : plan.segment_size;
+    struct stat status {};
+    const bool there = ::lstat((directory + "/" + name.file).c_str(), &status) == 0;
+    const std::uint64_t held = there ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
+    bytes += size - std::min(size, held);
+  }
+  return bytes;
+}
+
+void fetch_log_plan(const Vault& vault, const LogPlan& plan, const std::string& directory,
+                    std::stop_token stop) {
+  const std::vector<LogName> files = files_of(plan);
   at_once(
       vault.store(), files.size(),
       [&](std::size_t i) {

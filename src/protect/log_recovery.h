@@ -63,5 +63,7 @@ std::string span_text(const LogPlan& plan, Timestamp backup_consistent);
 // stops at the record before, instead of refusing all of it.
 void fetch_log_plan(const Vault& vault, const LogPlan& plan, const std::string& directory,
                     std::stop_token stop);
+// How many bytes that takes beyond what the files hold that are there already.
+std::uint64_t bytes_to_fetch(const LogPlan& plan, const std::string& directory);
 
 }  // namespace holdfast

@@ -1,14 +1,19 @@
 #include "protect/mariadb_restore.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/human.h"
 #include "os/file.h"
 #include "protect/proof_steps.h"
+#include "protect/restore_mark.h"
+#include "protect/restore_preflight.h"
+#include "protect/restore_space.h"
 #include "source/mariadb/replay.h"
 #include "source/mariadb/restore.h"
 
@@ -60,11 +65,6 @@ class Directory {
   const std::string path_;
 };
 
-bool is_taken(const std::string& place) {
-  std::error_code ignored;
-  return fs::exists(place, ignored) && !fs::is_empty(place, ignored);
-}
-
 // A server holds a lock on its files.
 void refuse_running(const Directory& directory) {
   if (!path_exists(directory.at(kSystemSpace))) return;
@@ -97,15 +97,33 @@ RestoreJob without_mixture(const RestoreJob& given, const Directory& directory) 
               "add --delete");
 }
 
-void require_space(const MariadbRestore& job, const MariadbScope& scope) {
-  if (!scope.log || !scope.end.last || job.files.ignore_free_space) return;
-  std::string place = job.files.target;
-  while (!path_exists(place)) place = fs::path(place).parent_path().string();
-  const std::uint64_t wanted = kSpaceFactor * fetched_bytes(*scope.log, scope.end);
-  if (free_space(place) >= wanted) return;
-  throw Error(Code::kExhausted,
-              "the replay of the log needs " + format_size(wanted) + " in " + printable(place),
-              "make room, or restore a newer backup; --ignore-free-space leaves the check out");
+std::uint64_t held_below(const std::string& directory) {
+  std::uint64_t held = 0;
+  std::error_code none;
+  for (const auto& entry : fs::recursive_directory_iterator(directory, none)) {
+    struct stat status {};
+    if (::lstat(entry.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+    held += static_cast<std::uint64_t>(status.st_blocks) * 512;
+  }
+  return held;
+}
+
+// What the restore of `files` needs, and the log beside it. Also what run_restore() would refuse.
+void require_room(const Vault& vault, const MariadbScope& scope, const RestoreJob& files,
+                  const std::stop_token& stop) {
+  SpaceNeeds space;
+  space.add(files.target, preflight_restore(vault, files, stop).space);
+  if (scope.log && scope.end.last) {
+    const std::uint64_t replay =
+        kSpaceFactor * fetched_bytes(*scope.log, scope.end) + kMariadbSandboxSpace;
+    // What an interrupted one has left goes before this one begins.
+    const std::uint64_t held = held_below(files.target + "/" + kUnfinished);
+    space.add(files.target, replay - std::min(replay, held));
+  }
+  if (files.ignore_free_space) return;
+  space.check(
+      "make room, restore to another volume with --target, or restore a newer backup, which has "
+      "less log behind it; --ignore-free-space leaves the check out");
 }
 
 void fail_if_damaged(const RestoreResult& result) {
@@ -133,12 +151,14 @@ class Restoring {
 
   MariadbRestored run() {
     refuse_running(directory_);
-    const RestoreJob files = without_mixture(job_.files, directory_);
+    RestoreJob files = without_mixture(job_.files, directory_);
+    require_room(vault_, scope_, files, stop_);
+    // Nothing has been changed until here; and the room of all parts was asked for at once.
+    files.ignore_free_space = true;
     if (job_.files.dry_run) {
       restored_.result = run_restore(vault_, files, progress_, warnings_, stop_);
       return restored_;
     }
-    require_space(job_, scope_);
     restore_files(files);
     const MariadbPosition position = finish_mariadb_restore(job_.files.target, job_.server, stop_);
     restored_.gtid = position.gtid;
@@ -236,6 +256,11 @@ MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::s
   }
   scope.end = find_binlog_end(vault, *scope.log, job.target, scope.consistent);
   return scope;
+}
+
+void check_mariadb_restore(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope,
+                           std::stop_token stop) {
+  require_room(vault, scope, without_mixture(job.files, Directory(job.files.target)), stop);
 }
 
 MariadbRestored run_mariadb_restore(const Vault& vault, const MariadbRestore& job,

@@ -38,12 +38,19 @@ struct MariadbRestored {
   bool replayed = false;  // then gtid_slave_pos is set
 };
 
+// Throws what run_mariadb_restore() would throw before it changes anything, but does not mind a
+// server that runs on the target: it may be stopped until then. Changes nothing.
+void check_mariadb_restore(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope,
+                           std::stop_token stop);
+
 // Restores the files, prepares them (source/mariadb/restore.h), and replays the log with a server
 // of its own. Until it has ended no server starts on the directory: it lacks ibdata1, or a table of
 // `mysql` while it is prepared. Run again after an interruption it begins anew with what is there.
-// Throws kConflict before anything is written: when a server runs on the target, or when files that
-// are there would be mixed with those of the backup; kCorrupt when files or the log are damaged,
-// kInvalid when a statement of the log fails, kExhausted. A log with a gap is a warning.
+// Before anything is changed it throws kConflict: when a server runs on the target, when files that
+// are there would be mixed with those of the backup, or the target holds an unfinished restore of
+// another backup; and kExhausted when there is no room for the files and the replay. Later kCorrupt
+// when files or the log are damaged, kInvalid when a statement of the log fails. A log with a gap
+// is a warning.
 MariadbRestored run_mariadb_restore(const Vault& vault, const MariadbRestore& job,
                                     const MariadbScope& scope, RestoreProgress& progress,
                                     Warnings& warnings, std::stop_token stop);

@@ -16,6 +16,7 @@
 #include "os/processors.h"
 #include "protect/restore_mark.h"
 #include "protect/restore_others.h"
+#include "protect/restore_preflight.h"
 #include "protect/restore_window.h"
 #include "protect/selection.h"
 #include "vault/lease.h"
@@ -24,20 +25,10 @@
 namespace holdfast {
 namespace {
 
-constexpr std::uint64_t kBlock = 4096;
 // Files of a window: few in the first ones, since nothing is written before the first is full.
 constexpr std::size_t kFirstWindow = 512;
 constexpr std::size_t kLargestWindow = 16'384;
 constexpr std::size_t kDirectoriesAtOnce = 4096;
-
-// A fresh file system is empty although it has its lost+found.
-bool is_empty_directory(const std::string& path) {
-  std::error_code ignored;
-  for (const auto& child : std::filesystem::directory_iterator(path, ignored)) {
-    if (child.path().filename() != "lost+found") return false;
-  }
-  return true;
-}
 
 class Restore {
  public:
@@ -55,8 +46,7 @@ class Restore {
   RestoreResult run();
 
  private:
-  void measure(bool was_empty);
-  void check_space(std::uint64_t needed);
+  void preflight();
   void begin(bool was_empty);
 
   void place(const Entry& entry, std::span<const Ref> chunks);
@@ -108,66 +98,17 @@ class Restore {
 };
 
 // What is to come, for the progress and the check of free space.
-void Restore::measure(bool was_empty) {
-  std::uint64_t needed = 0;
-  for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref> chunks) {
-    if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-    const auto path = selection_.target_path(entry.path);
-    if (!path || path->empty() ||
-        !selection_.wants(entry.path, entry.type == EntryType::kDirectory)) {
-      return true;
-    }
-    std::uint64_t content = 0;
-    for (const Ref& ref : chunks) content += ref.length;
-    if (entry.type == EntryType::kFile) {
-      ++progress_.total_files;
-      progress_.total_bytes += content;
-    }
-    std::uint64_t blocks = (content + kBlock - 1) / kBlock * kBlock;
-    struct stat status {};
-    if (!was_empty && ::lstat((job_.target + "/" + *path).c_str(), &status) == 0) {
-      blocks -= std::min(blocks, static_cast<std::uint64_t>(status.st_blocks) * 512);
-    }
-    needed += blocks;
-    return true;
-  });
-  if (progress_.total_files == 0 && !job_.includes.empty()) {
-    bool any = false;
-    for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
-      any = selection_.wants(entry.path, entry.type == EntryType::kDirectory);
-      return !any;
-    });
-    if (!any) {
-      throw Error(Code::kNotFound, "nothing in the backup fits what is to be included",
-                  "see what it holds: holdfast show " + job_.backup.id());
-    }
-  }
-  if (!job_.ignore_free_space) check_space(needed);
-}
-
-void Restore::check_space(std::uint64_t needed) {
-  std::filesystem::path directory = std::filesystem::absolute(job_.target);
-  while (!path_exists(directory.string())) directory = directory.parent_path();
-  const std::uint64_t available = free_space(directory.string());
-  if (needed <= available) return;
-  throw Error(Code::kExhausted,
-              fmt::format("the restore needs {} and {} has {} free", format_size(needed),
-                          job_.target, format_size(available)),
-              "free some space, restore to another volume with --target, or restore a part with "
-              "--include");
+void Restore::preflight() {
+  const RestoreNeeds needs = preflight_restore(reader_, backup_, job_, stop_);
+  progress_.total_files += needs.files;
+  progress_.total_bytes += needs.bytes;
+  require_room(job_, needs);
 }
 
 void Restore::begin(bool was_empty) {
   const auto unfinished = unfinished_restore(job_.target);
   if (!unfinished) return mark_restore(job_.target, {job_.backup.id(), was_empty});
-  if (unfinished->backup != job_.backup.id()) {
-    throw Error(
-        Code::kConflict,
-        fmt::format("{} holds an unfinished restore of {}", job_.target, unfinished->backup),
-        "finish that one first, choose an empty target, or remove " + job_.target + "/" +
-            kRestoreMark);
-  }
-  result_.resumed = true;
+  result_.resumed = true;  // this backup's: preflight() refused others
   const bool ours = unfinished->target_was_empty;
   if (ours && overwrite_ == Overwrite::kNever) overwrite_ = Overwrite::kIfChanged;
 }
@@ -407,14 +348,11 @@ void Restore::remove_others() {
 }
 
 RestoreResult Restore::run() {
-  if (!backup_.root) {
-    throw Error(Code::kDenied, "this key cannot read backups",
-                "use a restorer key: --key-file, or the recovery sheet");
-  }
+  require_readable(backup_);
   const Duration begun = vault_.clock().monotonic();
   overwrite_ = job_.overwrite;
   if (job_.remove_others) others_.emplace(selection_, backup_.root->paths);
-  const bool was_empty = is_empty_directory(job_.target);
+  const bool was_empty = is_empty_target(job_.target);
   if (!job_.dry_run) {
     try {
       // Keeps a prune from removing packs under our hands; without the right to write we read
@@ -428,7 +366,7 @@ RestoreResult Restore::run() {
       }
     }
   }
-  measure(was_empty);
+  preflight();
   if (!job_.dry_run || path_exists(job_.target)) {
     target_ = std::make_unique<Target>(job_.target, !job_.dry_run, job_.rights);
   }
@@ -477,6 +415,15 @@ RestoreResult run_restore(const Vault& vault, const RestoreJob& job, RestoreProg
                           Warnings& warnings, std::stop_token stop) {
   Restore restore(vault, job, progress, warnings, std::move(stop));
   return restore.run();
+}
+
+bool is_empty_target(const std::string& target) {
+  std::error_code ignored;
+  for (const auto& child : std::filesystem::directory_iterator(target, ignored)) {
+    const std::string name = child.path().filename().string();
+    if (name != "lost+found" && !is_unmade_mark(name)) return false;
+  }
+  return true;
 }
 
 bool resumes_into_empty(const std::string& target) {

@@ -61,6 +61,9 @@ struct RestoreResult {
 RestoreResult run_restore(const Vault& vault, const RestoreJob& job, RestoreProgress& progress,
                           Warnings& warnings, std::stop_token stop);
 
+// True when nothing is there. A fresh file system is empty although it has its lost+found.
+bool is_empty_target(const std::string& target);
+
 // True when `target` holds a restore that was interrupted and began in an empty directory.
 bool resumes_into_empty(const std::string& target);
 

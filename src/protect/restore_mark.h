@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace holdfast {
 
@@ -17,5 +18,10 @@ struct UnfinishedRestore {
 std::optional<UnfinishedRestore> unfinished_restore(const std::string& target);
 void mark_restore(const std::string& target, const UnfinishedRestore& restore);
 void unmark_restore(const std::string& target);
+
+// True for the file that a restore killed while it made its mark has left.
+bool is_unmade_mark(std::string_view name);
+// True when there is anything but such a file.
+bool is_taken(const std::string& target);
 
 }  // namespace holdfast

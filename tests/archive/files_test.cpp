@@ -234,7 +234,7 @@ TEST_F(FileArchive, ARestoreInPlaceStopsKeepsAndStarts) {
                                           "/",       "--overwrite", "if-changed"};
   std::vector<std::string> dry = words;
   dry.emplace_back("--dry-run");
-  EXPECT_NE(shop_.expect(0, dry).out.find("3. safety backup"), std::string::npos);
+  EXPECT_NE(shop_.expect(0, dry).out.find("4. safety backup"), std::string::npos);
   EXPECT_FALSE(fs::exists(shop_ / "turns"));
   const Outcome done = shop_.expect(0, words);
   EXPECT_EQ(shell("cat turns"), "restore.before\nrestore.after success\n");

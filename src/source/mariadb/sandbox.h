@@ -2,6 +2,7 @@
 // events and binary log, gone with its object.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <stop_token>
@@ -18,6 +19,10 @@ class Child;
 // its own that nobody else learns: a server without grant tables could run no CREATE USER and no
 // GRANT, neither from a dump nor from the binary log. Only for a while: see shut_down().
 inline constexpr const char* kMariadbSandboxUser = "holdfast_sandbox";
+
+// The room that one takes in its data directory, however little that holds: its redo log
+// (innodb-log-file-size), the file of temporary tables, undo.
+inline constexpr std::uint64_t kMariadbSandboxSpace = std::uint64_t{128} << 20;
 
 // One thread at a time, which must live as long as this object: its end, also by kill -9, ends the
 // server.

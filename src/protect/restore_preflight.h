@@ -1,0 +1,32 @@
+// What a restore finds out before it changes anything at its target.
+#pragma once
+
+#include <cstdint>
+#include <stop_token>
+
+#include "protect/restore.h"
+#include "vault/chunk_reader.h"
+
+namespace holdfast {
+
+struct RestoreNeeds {
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;  // content of the files
+  std::uint64_t space = 0;  // beyond what the files hold that are there already
+};
+
+// Throws kDenied when the key could not read the root of `backup`.
+void require_readable(const StoredBackup& backup);
+
+// Throws kConflict when the target holds an unfinished restore of another backup, what
+// require_readable() throws, kNotFound when nothing in the backup fits the includes, kCancelled.
+// Does not ask whether the space is free.
+RestoreNeeds preflight_restore(const Vault& vault, const RestoreJob& job, std::stop_token stop);
+// With a reader that will be used again.
+RestoreNeeds preflight_restore(ChunkReader& reader, const StoredBackup& backup,
+                               const RestoreJob& job, const std::stop_token& stop);
+
+// Throws kExhausted when the target has less room, unless `job` says to ignore that.
+void require_room(const RestoreJob& job, const RestoreNeeds& needs);
+
+}  // namespace holdfast
