@@ -11,7 +11,6 @@ namespace holdfast {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 class StoreCommand : public testing::Test {
  protected:

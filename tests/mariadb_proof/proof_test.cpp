@@ -30,13 +30,14 @@ std::string detail_of(const json& result, const std::string& name) {
 class MariadbProofTest : public ::testing::Test {
  protected:
   MariadbProofTest() {
+    const char* const orders =
+        "CREATE TABLE shop.orders (id INT PRIMARY KEY, v VARCHAR(500), at TIMESTAMP(6) "
+        "DEFAULT NOW(6), here DATETIME DEFAULT NOW(), KEY (v))";
+    const char* const some =
+        "INSERT INTO shop.orders (id, v) SELECT seq, REPEAT(MD5(seq), 8) FROM shop.seq_1_to_2000";
     server_.run(
         // East of Greenwich a local time that is taken for UTC seems to be new for hours.
-        {"SET SESSION time_zone = '+05:30'", "CREATE DATABASE shop",
-         "CREATE TABLE shop.orders (id INT PRIMARY KEY, v VARCHAR(500), at TIMESTAMP(6) "
-         "DEFAULT NOW(6), here DATETIME DEFAULT NOW(), KEY (v))",
-         "INSERT INTO shop.orders (id, v) SELECT seq, REPEAT(MD5(seq), 8) FROM "
-         "shop.seq_1_to_2000",
+        {"SET SESSION time_zone = '+05:30'", "CREATE DATABASE shop", orders, some,
          "CREATE TABLE shop.old (i INT, KEY (i)) ENGINE=MyISAM",
          "INSERT INTO shop.old SELECT seq FROM shop.seq_1_to_5000",
          "CREATE TABLE shop.`odd ``name` (i INT)", "CREATE TABLE shop.gone (i INT PRIMARY KEY)",

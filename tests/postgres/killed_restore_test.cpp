@@ -84,7 +84,7 @@ TEST_F(KilledRestore, OverAnOldClusterLeavesNoMixture) {
   server_.stop();
   const std::vector<std::string> how = {"--overwrite", "if-changed", "--delete"};
   int kills = 0;
-  for (const std::uint64_t at : {20, 60, 200}) {
+  for (const std::uint64_t at : {20u, 60u, 200u}) {
     if (!restore_killed_at(server_, at, how)) break;
     ++kills;
     if (path_exists(server_.data() + "/global/pg_control")) continue;  // nothing has begun

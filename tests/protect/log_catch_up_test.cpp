@@ -127,7 +127,7 @@ TEST_F(LogCatchUp, ChunksOfABinaryLogAreOrderedByNumber) {
     return LogName{kSource, stream, binlog_chunk_name("bin." + std::to_string(number), 0), {}};
   };
   store_log(*copy_, chunk(999999), as_bytes("a"));
-  for (const std::uint64_t number : {999998, 999999, 1000000}) {
+  for (const std::uint64_t number : {999998u, 999999u, 1000000u}) {
     store_log(*vault_, chunk(number), as_bytes("a"));
   }
   catch_up(stream);
