@@ -16,7 +16,7 @@ namespace {
 // Every id that plan_lifecycle gives for this prefix. Another vault in the same bucket has others.
 std::set<std::string> own_ids(const std::string& prefix) {
   std::set<std::string> ids;
-  for (const char* name : {"data", "meta", "index", "doom", "lease", "uploads"}) {
+  for (const char* name : {"data", "meta", "index", "doom", "log", "run", "lease", "uploads"}) {
     ids.insert("holdfast-" + prefix + name);
   }
   for (const std::string_view name : kBackupClasses) {
