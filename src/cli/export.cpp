@@ -92,8 +92,8 @@ ArchiveEncoding make_encoding(const ExportOptions& options, const ExportPlace& p
 
 void prepare_archived(Context& context, const Vault& vault, const ArchiveJob& job,
                       const ThawOptions& options) {
+  if (job.dry_run) return;
   RestoreJob needs;
-  needs.dry_run = job.dry_run;
   needs.backup = job.backup;
   needs.includes = job.includes;
   needs.excludes = job.excludes;

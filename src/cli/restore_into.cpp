@@ -98,10 +98,11 @@ void IntoRun::find_dump() {
   for (const SourceSettings& source : context_.settings().sources) {
     if (source.name == name.source && source.backup_class == name.backup_class) source_ = &source;
   }
-  RestoreJob needs;
-  needs.backup = name;
-  needs.dry_run = options_.dry_run;
-  bring_from_archive(context_, *opened_.vault, needs, options_.thaw);
+  if (!options_.dry_run) {
+    RestoreJob needs;
+    needs.backup = name;
+    bring_from_archive(context_, *opened_.vault, needs, options_.thaw);
+  }
   dump_ = dump_of_backup(*opened_.vault, name, options_.database);
 }
 

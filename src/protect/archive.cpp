@@ -10,6 +10,7 @@
 #include "base/human.h"
 #include "protect/file_content.h"
 #include "protect/ordered_content.h"
+#include "protect/restore_preflight.h"
 #include "protect/selection.h"
 #include "protect/tar_writer.h"
 #include "vault/lease.h"
@@ -177,10 +178,7 @@ void Export::write(const ByteSink& sink) {
 }
 
 ArchiveResult Export::run(const ByteSink& sink) {
-  if (!backup_.root) {
-    throw Error(Code::kDenied, "this key cannot read backups",
-                "use a restorer key: --key-file, or the recovery sheet");
-  }
+  require_readable(backup_);
   const Duration begin = vault_.clock().monotonic();
   const std::unique_ptr<Lease> lease = job_.dry_run ? nullptr : hold_lease(vault_);
   measure();

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "protect/restore_preflight.h"
 #include "vault/tree.h"
 
 namespace holdfast {
@@ -11,9 +12,8 @@ namespace {
 
 StoredBackup readable(const Vault& vault, const BackupName& backup) {
   StoredBackup stored = read_backup(vault, backup);
-  if (stored.root) return stored;
-  throw Error(Code::kDenied, "this key cannot read backups",
-              "use a restorer key: --key-file, or the recovery sheet");
+  require_readable(stored);
+  return stored;
 }
 
 }  // namespace

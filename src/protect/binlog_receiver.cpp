@@ -54,8 +54,8 @@ struct BinlogReceiver::State {
   const Vault& vault;
   const BinlogReceiverOptions options;
   std::function<void(const std::string&)> notify;
-  bool skip_gap =
-      false;  // until log behind the gap has come, which the next connection goes on from
+  // Until log behind the gap has come, which the next connection goes on from.
+  bool skip_gap;
   std::string stream;
   std::unique_ptr<LogUploader> uploader;
 

@@ -84,8 +84,8 @@ struct LogReceiver::State {
   const Vault& vault;
   const LogReceiverOptions options;
   std::function<void(const std::string&)> notify;
-  bool skip_gap =
-      false;  // until log behind the gap has come, which the next connection goes on from
+  // Until log behind the gap has come, which the next connection goes on from.
+  bool skip_gap;
   Fd wake;
   std::string system;
   std::uint32_t segment_size = kWalSegmentSize;

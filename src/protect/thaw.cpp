@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "os/parallel.h"
+#include "protect/restore_preflight.h"
 #include "protect/selection.h"
 #include "vault/tree.h"
 
@@ -100,10 +101,7 @@ std::vector<NeededPack> packs_of_restore(const Vault& vault, const RestoreJob& j
                                          std::stop_token stop) {
   const Selection selection(job.includes, job.excludes, job.strip_components);
   const StoredBackup backup = read_backup(vault, job.backup);
-  if (!backup.root) {
-    throw Error(Code::kDenied, "this key cannot read backups",
-                "use a restorer key: --key-file, or the recovery sheet");
-  }
+  require_readable(backup);
   ChunkReader reader(vault);
   PackNeeds needs(reader.frames()->shared_index());
   for_each_entry(reader, backup.root->tree, [&](const Entry& entry, std::span<const Ref> chunks) {

@@ -9,7 +9,7 @@
 #include "protect/log_archive.h"
 #include "protect/world.h"
 #include "store/expect_error.h"
-#include "store/wrappers.h"
+#include "support/cut_off_store.h"
 #include "support/mariadb_server.h"
 
 namespace holdfast::test {
@@ -143,17 +143,6 @@ TEST_F(BinlogChunks, AreTheServersFilesAlsoWhenTheStreamStoppedInTheMiddle) {
               [&](const ObjectInfo&) { ++objects; });
   EXPECT_EQ(objects, 2u);
 }
-
-// As for somebody who dies before it is written to.
-class CutOff final : public ForwardingStore {
- public:
-  using ForwardingStore::ForwardingStore;
-  bool put_new(std::string_view key, ByteView data) override {
-    if (cut) throw Error(Code::kUnavailable, "cut off");
-    return ForwardingStore::put_new(key, data);
-  }
-  std::atomic<bool> cut{false};
-};
 
 TEST_F(BinlogChunks, WhatACopyMissedIsThereBeforeItCountsAsDurable) {
   MemoryStore inner(system_clock());

@@ -12,24 +12,13 @@
 #include "protect/log_receiver.h"
 #include "protect/world.h"
 #include "source/postgres/wal_file.h"
-#include "store/wrappers.h"
+#include "support/cut_off_store.h"
 #include "support/postgres_server.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::uint32_t kSegment = 1u << 20;
-
-// As for somebody who dies before it is written to.
-class CutOff final : public ForwardingStore {
- public:
-  using ForwardingStore::ForwardingStore;
-  bool put_new(std::string_view key, ByteView data) override {
-    if (cut) throw Error(Code::kUnavailable, "cut off");
-    return ForwardingStore::put_new(key, data);
-  }
-  std::atomic<bool> cut{false};
-};
 
 class Also : public ::testing::TestWithParam<bool> {
  protected:

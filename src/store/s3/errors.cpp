@@ -122,9 +122,10 @@ Rule rule_of_status(int status) {
 // The answer to HEAD has no body that could say more.
 Rule rule_of_silence(int status) {
   // AWS's word for a token that has expired, among others.
-  if (status == 400)
+  if (status == 400) {
     return {"", S3Remedy::kRefreshCredentials, Code::kInvalid,
             "are the credentials still valid? sign in again, or renew them"};
+  }
   return rule_of_status(status);
 }
 

@@ -12,8 +12,8 @@
 
 namespace holdfast {
 
-// Unnamed files in $TMPDIR or /tmp that are used again and again: writing over pages that are in
-// memory costs a third of having new ones made. Thread-safe.
+// Unnamed files in $TMPDIR or /tmp that are used again and again: to write over pages that are in
+// memory costs less than to have new ones made. Thread-safe.
 class SpoolFiles {
  public:
   // With content of an earlier use.
