@@ -275,17 +275,24 @@ class Exchange {
       return;
     }
     head_ended_ |= trimmed(line).empty();
-    if (head_ended_) acknowledge();
+    if (head_ended_) {
+      acknowledge();
+      if (has_content() && request_.sink.begin) request_.sink.begin(response_.status);
+    }
     const std::size_t colon = line.find(':');
     if (colon == line.npos) return;
     response_.headers.emplace_back(lower_case(trimmed(line.substr(0, colon))),
                                    trimmed(line.substr(colon + 1)));
   }
 
+  bool has_content() const { return response_.status == 200 || response_.status == 206; }
+
   void on_body(ByteView data) {
     if (options_.download_limit) pass(*options_.download_limit, data.size());
-    const bool wanted = response_.status == 200 || response_.status == 206;
-    if (wanted && !request_.into.empty()) {
+    const bool wanted = has_content();
+    if (wanted && request_.sink.take) {
+      request_.sink.take(data);
+    } else if (wanted && !request_.into.empty()) {
       if (data.size() > request_.into.size() - response_.body_size) {
         throw Error(Code::kCorrupt, fmt::format("{} sent more than the {} bytes asked for", host_,
                                                 request_.into.size()));

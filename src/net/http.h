@@ -26,6 +26,13 @@ struct HttpBody {
 // `data` must outlive the request.
 HttpBody body_of(ByteView data);
 
+// Takes a body as it comes, in order.
+struct HttpSink {
+  // Before the first byte, with the status (200 or 206); again when the request is repeated.
+  std::function<void(int status)> begin = {};
+  std::function<void(ByteView)> take = {};
+};
+
 struct HttpRequest {
   std::string method = "GET";
   std::string url = {};  // complete and percent-encoded; sent as it is, with no path clean-up
@@ -34,6 +41,8 @@ struct HttpRequest {
   // Where the body of a 200 or 206 answer goes when it is to be no longer than this; else it goes
   // to HttpResponse::body. A longer one is Error(kCorrupt).
   MutableBytes into = {};
+  // In place of both, if it is set: where the body of a 200 or 206 answer goes.
+  HttpSink sink = {};
   // To the host itself, whatever proxies are set: for services of this machine.
   bool direct = false;
   // For the whole exchange; zero: only a transfer that stalls (HttpOptions::stall) ends it.

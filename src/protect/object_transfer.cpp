@@ -11,7 +11,6 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kPart = 4u << 20;
 constexpr int kReadings = 3;
 
 }  // namespace
@@ -23,15 +22,12 @@ std::optional<Digest> hash_in_name(const std::string& key) {
 
 Digest hash_object(ObjectStore& store, const std::string& key, std::uint64_t size,
                    const std::stop_token& stop, const std::function<void(ByteView)>& visit) {
-  thread_local Bytes part;
   Sha256 hash;
-  for (std::uint64_t at = 0; at < size; at += part.size()) {
+  store.read_through(key, size, [&](ByteView part) {
     if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
-    part.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPart, size - at)));
-    store.read(key, at, part);
     hash.update(part);
     if (visit) visit(part);
-  }
+  });
   return hash.finish();
 }
 

@@ -9,6 +9,8 @@
 namespace holdfast {
 namespace {
 
+constexpr std::uint64_t kPart = 4u << 20;
+
 bool is_key_character(char c) {
   constexpr std::string_view kOther = "._-+=@";
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
@@ -24,6 +26,16 @@ bool is_key_part(std::string_view part) {
 }
 
 }  // namespace
+
+void ObjectStore::read_through(std::string_view key, std::uint64_t size,
+                               const std::function<void(ByteView)>& visit) {
+  thread_local Bytes part;
+  for (std::uint64_t at = 0; at < size; at += part.size()) {
+    part.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kPart, size - at)));
+    read(key, at, part);
+    visit(part);
+  }
+}
 
 std::optional<Timestamp> ObjectStore::locked_until(std::string_view) { return std::nullopt; }
 

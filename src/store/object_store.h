@@ -80,6 +80,10 @@ class ObjectStore {
   virtual Bytes get(std::string_view key) = 0;
   // Fills `out` from `offset`; an object that ends before is Error(kCorrupt).
   virtual void read(std::string_view key, std::uint64_t offset, MutableBytes out) = 0;
+  // The first `size` bytes of an object, in order and in pieces; for large ones. Throws what read()
+  // does, and what `visit` does.
+  virtual void read_through(std::string_view key, std::uint64_t size,
+                            const std::function<void(ByteView)>& visit);
   virtual std::optional<ObjectInfo> stat(std::string_view key) = 0;
   // Every object whose key starts with `prefix` (any string, not only a whole part), in ascending
   // byte order of the keys.

@@ -30,6 +30,10 @@ class OwningReadOnlyStore final : private OwnedStores, public ForwardingStore {
       // Without the cast this would be a copy of the wrapper's base, which refuses nothing.
       : OwnedStores(std::move(inner)),
         ForwardingStore(static_cast<ObjectStore&>(OwnedStores::read_only)) {}
+  void read_through(std::string_view key, std::uint64_t size,
+                    const std::function<void(ByteView)>& visit) override {
+    inner().read_through(key, size, visit);
+  }
 };
 
 std::string directory_of(const std::string& url) {

@@ -56,6 +56,10 @@ class ReadOnlyStore final : public ForwardingStore {
  public:
   using ForwardingStore::ForwardingStore;
   StoreTraits traits() const override;
+  void read_through(std::string_view key, std::uint64_t size,
+                    const std::function<void(ByteView)>& visit) override {
+    inner().read_through(key, size, visit);
+  }
   void put(std::string_view key, ByteView data) override;
   bool put_new(std::string_view key, ByteView data) override;
   bool replace(std::string_view key, ByteView data, std::string_view etag) override;

@@ -267,6 +267,10 @@ TEST_P(StoreContract, LargeObjects) {
   Bytes out(54321);
   store().read("large", 10'000'000, out);
   EXPECT_TRUE(std::equal(out.begin(), out.end(), data.begin() + 10'000'000));
+  out.clear();
+  store().read_through("large", data.size(),
+                       [&](ByteView part) { out.insert(out.end(), part.begin(), part.end()); });
+  EXPECT_TRUE(out == data);
 }
 
 TEST_P(StoreContract, OneCreatorWins) {

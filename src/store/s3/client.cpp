@@ -273,8 +273,10 @@ HttpResponse S3Client::attempt(const S3Request& request, Attempt& state) {
   http.headers = std::move(signable.headers);
   http.body = request.body;
   http.into = request.into;
-  const bool whole = request.method == "GET" && !request.key.empty() && request.into.empty();
-  const std::uint64_t bytes = request.body.size + (whole ? kLargestWhole : request.into.size());
+  http.sink = request.sink;
+  const std::uint64_t expected = request.into.size() + request.sink_bytes;
+  const bool whole = request.method == "GET" && !request.key.empty() && expected == 0;
+  const std::uint64_t bytes = request.body.size + (whole ? kLargestWhole : expected);
   std::uint64_t rate = kSlowestRate;
   for (const std::uint64_t limit : {options_.upload_limit, options_.download_limit}) {
     if (limit > 0) rate = std::min(rate, limit / 2 / std::max(1u, options_.connections) + 1);

@@ -27,6 +27,8 @@ struct S3Request {
   HttpBody body = {};
   std::string body_sha256 = {};  // hex, when it is known already
   MutableBytes into = {};        // as HttpRequest::into
+  HttpSink sink = {};            // as HttpRequest::sink
+  std::uint64_t sink_bytes = 0;  // that it will be given
   // Statuses below 500 that are an answer to the caller, not an error.
   std::vector<int> expected = {};
 };

@@ -12,6 +12,7 @@
 #include "store/s3/archive.h"
 #include "store/s3/client.h"
 #include "store/s3/listing.h"
+#include "store/s3/ranges.h"
 #include "store/s3/retention.h"
 #include "store/s3/upload.h"
 #include "store/s3/versions.h"
@@ -242,19 +243,12 @@ Bytes S3Store::get(std::string_view key) {
 
 void S3Store::read(std::string_view key, std::uint64_t offset, MutableBytes out) {
   S3Request request = state_->request_for(key);
-  if (out.empty()) return;
-  request.headers = {{"range", fmt::format("bytes={}-{}", offset, offset + out.size() - 1)}};
-  request.into = out;
-  const S3Answer answer = state_->client.send(request);
-  if (answer.http.status != 206 && !(answer.http.status == 200 && offset == 0)) {
-    throw Error(Code::kUnsupported, "the store does not answer requests for a range",
-                "`holdfast store check` tells what else it lacks");
-  }
-  if (answer.http.body_size != out.size()) {
-    throw Error(Code::kCorrupt,
-                fmt::format("{} ends before byte {}", request.key, offset + out.size()),
-                "holdfast validate all --read-data lists what is damaged");
-  }
+  if (!out.empty()) read_range(state_->client, std::move(request), offset, out);
+}
+
+void S3Store::read_through(std::string_view key, std::uint64_t size,
+                           const std::function<void(ByteView)>& visit) {
+  stream_ranges(state_->client, state_->request_for(key), size, visit);
 }
 
 std::optional<ObjectInfo> S3Store::stat(std::string_view key) {

@@ -35,6 +35,8 @@ class S3Store final : public ObjectStore {
   std::unique_ptr<StagedObject> stage() override;
   Bytes get(std::string_view key) override;
   void read(std::string_view key, std::uint64_t offset, MutableBytes out) override;
+  void read_through(std::string_view key, std::uint64_t size,
+                    const std::function<void(ByteView)>& visit) override;
   std::optional<ObjectInfo> stat(std::string_view key) override;
   void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override;
   void remove(std::string_view key) override;
