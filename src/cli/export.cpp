@@ -237,7 +237,7 @@ void add_export_command(Command& root) {
       .flag("-n,--dry-run", o->dry_run, "Say what would be done; write nothing")
       .number("--level", o->level, 1, 19, "Compression (default: 3 for zstd, 6 for gzip)")
       .number("--threads", o->threads, 1, 256,
-              "Threads (default: one per processor, up to 8 to read a remote store)");
+              "Threads (default: one per processor, up to 12 to read a remote store)");
   add_thaw_options(command, o->thaw);
   command
       .examples({"holdfast export latest:web",

@@ -493,7 +493,7 @@ void add_recover_command(Command& root) {
       .flag("--no-xattrs", o->no_xattrs, "Do not set extended attributes and ACLs")
       .flag("--ignore-free-space", o->ignore_free_space, "Do not check the free space first")
       .number("--threads", o->threads, 1, 256,
-              "Threads (default: one per processor, up to 8 for a remote store)")
+              "Threads (default: one per processor, up to 12 for a remote store)")
       .text("--identity", o->identity, "File of age identities that open sealed archives")
       .flag("--no-archives", o->no_archives, "Only what the vault has")
       .text("--write-config", o->write_config, "Write a first holdfast.yaml for this machine");

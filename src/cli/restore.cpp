@@ -338,7 +338,7 @@ void add_restore_command(Command& root) {
       .text("--tablespaces", o->tablespaces,
             "PostgreSQL: put tablespaces into DIR/OID (default: their old places)")
       .number("--threads", o->threads, 1, 256,
-              "Threads (default: one per processor, up to 8 for a remote store)");
+              "Threads (default: one per processor, up to 12 for a remote store)");
   command
       .text("--into", o->into.server,
             "Load a dump into this server: 'host=... dbname=...', or 'source' for its own")

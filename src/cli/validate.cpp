@@ -306,7 +306,7 @@ void add_validate_command(Command& root) {
       .text("--identity", o->identity, "File of age identities that open sealed archives")
       .flag("--no-record", o->no_record, "Do not note the result in the vault")
       .number("--threads", o->threads, 1, 256,
-              "Threads that read (default: one per processor, up to 8 for a remote store)");
+              "Threads that read (default: one per processor, up to 12 for a remote store)");
   add_thaw_options(command, o->thaw);
   command
       .examples({"holdfast validate", "holdfast validate latest:web --read-data",

@@ -162,7 +162,7 @@ void add_validate_restore_command(Command& validate) {
       .text("--identity", o->identity, "File of age identities that open sealed archives")
       .flag("--no-record", o->no_record, "Do not note the result in the vault")
       .number("--threads", o->threads, 1, 256,
-              "Threads (default: one per processor, up to 8 for a remote store)")
+              "Threads (default: one per processor, up to 12 for a remote store)")
       .examples({"holdfast validate restore latest:appdb",
                  "holdfast validate restore backup-20251110 --scratch /var/tmp"})
       .run([o](Context& context) { return run(context, *o); });

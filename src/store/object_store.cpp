@@ -65,7 +65,7 @@ unsigned reader_threads(const ObjectStore& store, unsigned wanted) {
   if (wanted > 0) return wanted;
   const StoreTraits traits = store.traits();
   // Each holds a frame in memory.
-  return traits.remote ? std::max(processors(), std::min(traits.parallelism, 8u)) : processors();
+  return traits.remote ? std::max(processors(), std::min(traits.parallelism, 12u)) : processors();
 }
 
 std::vector<ObjectInfo> list_objects(ObjectStore& store, std::string_view prefix) {

@@ -33,6 +33,7 @@ void FrameReader::fetch(FrameKey key, Bytes& sealed) {
   const Segment& segment = index_->segments().at(key.segment);
   const FrameLocation frame = segment.frame(key.frame);
   const SegmentPack pack = segment.pack(frame.pack);
+  sealed.reserve(kTagSize + vault_.parameters().frame_bytes + vault_.parameters().chunks.maximum);
   sealed.resize(frame.sealed_length);
   vault_.store().read(pack_key(pack.pack_class, pack.name), frame.offset, sealed);
 }

@@ -29,7 +29,9 @@ class FrameReader {
   std::shared_ptr<const Index> shared_index() const { return index_; }
   // The keys of a frame's session.
   const SessionKeys& keys(FrameKey key);
-  // Reads a frame from the store, as it lies there. Throws kNotFound: the pack is gone.
+  // Reads a frame from the store, as it lies there. Makes `sealed` large enough for any frame at
+  // once: buffers that grow step by step leave their smaller selves in the heap of each thread.
+  // Throws kNotFound: the pack is gone.
   void fetch(FrameKey key, Bytes& sealed);
   // Opens what was fetched, which is scratch memory afterwards. Throws kCorrupt, kDenied.
   void open(FrameKey key, MutableBytes sealed, Bytes& raw);
