@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "os/file.h"
+#include "vault/require_vault.h"
 
 namespace holdfast {
 namespace {
@@ -33,8 +34,9 @@ std::unique_ptr<ObjectStore> open_any_store(Context& context, Access access) {
   const std::string url = vault_url(context);
   auto store = open_store_for(context, url, access);
   if (vault_id_of(*store) || !list_archives(*store).empty()) return store;
-  throw Error(Code::kNotFound, "there is no vault in " + store->traits().url,
-              "check the address, or make a vault there with: holdfast init --vault " + url);
+  require_vault(*store,
+                "check the address, or make a vault there with: holdfast init --vault " + url);
+  return store;  // made at this moment
 }
 
 std::optional<StoredArchive> wanted_archive(ObjectStore& store, const std::string& wanted) {

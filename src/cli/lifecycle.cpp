@@ -16,6 +16,7 @@
 #include "cli/session.h"
 #include "store/s3/bucket.h"
 #include "store/s3/s3_store.h"
+#include "vault/require_vault.h"
 #include "vault/vault.h"
 
 namespace holdfast {
@@ -41,10 +42,8 @@ std::unique_ptr<S3Store> open_bucket_of_vault(Context& context) {
   const OpenStoreOptions options = store_options(context, url);
   auto store = std::make_unique<S3Store>(url, options.s3, *options.clock, options.stop);
   require_bucket(store->client());
-  if (!vault_id_of(*store)) {
-    throw Error(Code::kNotFound, "there is no vault in " + store->traits().url,
+  require_vault(*store,
                 "check the address, or make a vault there with: holdfast init --vault " + url);
-  }
   return store;
 }
 

@@ -25,6 +25,7 @@
 #include "os/file.h"
 #include "protect/database_place.h"
 #include "protect/source_job.h"
+#include "vault/require_vault.h"
 
 namespace holdfast {
 namespace {
@@ -110,8 +111,8 @@ void Recover::open() {
   opened_.store = open_store_for(context_, options_.from, access);
   if (!vault_id_of(*opened_.store)) {
     if (!options_.no_archives && !list_archives(*opened_.store).empty()) return;
-    throw Error(Code::kNotFound, "there is no vault in " + opened_.store->traits().url,
-                "check the address; of a copy in a bucket it is s3://BUCKET[/PREFIX]");
+    require_vault(*opened_.store,
+                  "check the address; of a copy in a bucket it is s3://BUCKET[/PREFIX]");
   }
   std::string cache = context_.settings().cache_directory;
   if (context_.options.config_file.empty()) {

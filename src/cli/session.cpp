@@ -4,6 +4,7 @@
 #include "cli/credential.h"
 #include "settings/settings.h"
 #include "store/dry_run_store.h"
+#include "vault/require_vault.h"
 
 namespace holdfast {
 namespace {
@@ -71,10 +72,8 @@ std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string&
 std::unique_ptr<ObjectStore> open_vault_store(Context& context, Access access) {
   const std::string url = vault_url(context);
   auto store = open_store_for(context, url, access);
-  if (!vault_id_of(*store)) {
-    throw Error(Code::kNotFound, "there is no vault in " + store->traits().url,
+  require_vault(*store,
                 "check the address, or make a vault there with: holdfast init --vault " + url);
-  }
   return store;
 }
 

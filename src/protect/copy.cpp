@@ -17,6 +17,7 @@
 #include "protect/object_transfer.h"
 #include "vault/lease.h"
 #include "vault/log_name.h"
+#include "vault/require_vault.h"
 #include "vault/vault.h"
 
 namespace holdfast {
@@ -103,14 +104,11 @@ void Copy::check_destination() {
                   "choose a place on another disk");
     }
   }
-  const auto source = vault_id_of(from_);
-  if (!source) {
-    throw Error(Code::kNotFound, "there is no vault in " + from_.traits().url,
-                "check the address of the vault that is to be copied: --vault URL");
-  }
+  const VaultId source =
+      require_vault(from_, "check the address of the vault that is to be copied: --vault URL");
   const auto destination = vault_id_of(to_);
   if (destination) {
-    if (*destination == *source) return;
+    if (*destination == source) return;
     throw Error(Code::kConflict, to_.traits().url + " holds another vault",
                 "choose an empty place for the copy");
   }

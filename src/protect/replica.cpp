@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "protect/copy_mark.h"
 #include "vault/log_name.h"
+#include "vault/require_vault.h"
 #include "vault/vault.h"
 
 namespace holdfast {
@@ -152,11 +153,7 @@ void refuse_another_vault(const VaultListing& primary, ObjectStore& replica) {
 }  // namespace
 
 VaultListing list_vault(ObjectStore& store) {
-  const auto id = vault_id_of(store);
-  if (!id) {
-    throw Error(Code::kNotFound, "there is no vault in " + store.traits().url, "check the address");
-  }
-  VaultListing listing{*id, {}};
+  VaultListing listing{require_vault(store, "check the address"), {}};
   store.list("", [&](const ObjectInfo& info) {
     if (!is_lease(info.key)) listing.objects.push_back({info.key, info.size, info.modified});
   });

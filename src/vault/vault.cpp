@@ -11,6 +11,7 @@
 #include "base/human.h"
 #include "os/file.h"
 #include "store/at_once.h"
+#include "vault/require_vault.h"
 
 namespace holdfast {
 namespace {
@@ -46,10 +47,12 @@ Json parameters_json(const VaultParameters& p) {
           {"pack", p.pack_bytes}};
 }
 
-Error not_a_vault(const ObjectStore& store) {
-  return {
-      Code::kNotFound, "there is no vault in " + store.traits().url,
-      "check the address, or make a vault there with: holdfast init --vault " + store.traits().url};
+// A store that is far away may have its reasons.
+Error not_a_vault(const ObjectStore& store, const Error& why) {
+  const StoreTraits traits = store.traits();
+  return {Code::kNotFound,
+          "there is no vault in " + traits.url + (traits.remote ? ": " + why.message() : ""),
+          "check the address, or make a vault there with: holdfast init --vault " + traits.url};
 }
 
 Json read_config(ObjectStore& store) {
@@ -57,7 +60,7 @@ Json read_config(ObjectStore& store) {
   try {
     text = store.get(kConfigKey);
   } catch (const Error& error) {
-    if (error.code() == Code::kNotFound) throw not_a_vault(store);
+    if (error.code() == Code::kNotFound) throw not_a_vault(store, error);
     throw;
   }
   Json json = Json::parse(as_text(text), nullptr, false);
@@ -327,6 +330,15 @@ std::optional<VaultId> vault_id_of(ObjectStore& store) {
   } catch (const Error& error) {
     if (error.code() == Code::kNotFound) return std::nullopt;
     throw;
+  }
+}
+
+VaultId require_vault(ObjectStore& store, const std::string& hint) {
+  try {
+    return parse_parameters(read_config(store)).id;
+  } catch (const Error& error) {
+    if (error.code() != Code::kNotFound) throw;
+    throw Error(error.code(), error.message(), hint);
   }
 }
 

@@ -204,10 +204,10 @@ TEST_F(Role, RefusalsSayWhyAndNoSecret) {
   config(kSource + "[profile role]\nrole_arn = arn:r\nsource_profile = source\n");
   reply_ = status(403,
                   "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you"
-                  "</Message></Error></ErrorResponse>");
+                  "</Message></Error><RequestId>r-9</RequestId></ErrorResponse>");
   const Error error = failure("role");
   EXPECT_EQ(error.code(), Code::kDenied);
-  EXPECT_THAT(error.message(), HasSubstr("AccessDenied: not you"));
+  EXPECT_THAT(error.message(), HasSubstr("AccessDenied: not you (request r-9)"));
 }
 
 TEST_F(Role, SettingsThatMakeNoSense) {

@@ -20,11 +20,11 @@ pugi::xml_document parsed(const std::string& text, std::string_view what) {
   return document;
 }
 
-int status_of_bucket(S3Client& client) {
+HttpResponse look_at_bucket(S3Client& client) {
   S3Request request;
   request.method = "HEAD";
   request.expected = {403, 404};
-  return client.send(request).http.status;
+  return client.send(request).http;
 }
 
 std::string location_body(const S3Client& client) {
@@ -59,14 +59,16 @@ void create_bucket(S3Client& client) {
 }  // namespace
 
 void require_bucket(S3Client& client) {
-  if (status_of_bucket(client) != 404) return;
+  const HttpResponse answer = look_at_bucket(client);
+  if (answer.status != 404) return;
   throw Error(Code::kNotFound,
-              fmt::format("there is no bucket {} at {}", client.bucket(), client.endpoint()),
+              fmt::format("there is no bucket {} at {}{}", client.bucket(), client.endpoint(),
+                          request_note(answer)),
               "check the name, the endpoint and the region; holdfast init makes a new one");
 }
 
 void ensure_bucket(S3Client& client) {
-  if (status_of_bucket(client) == 404) create_bucket(client);
+  if (look_at_bucket(client).status == 404) create_bucket(client);
   if (client.options().lock == LockMode::kNone || bucket_lock(client).enabled) return;
   throw Error(
       Code::kInvalid,

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "os/file.h"
+#include "store/s3/errors.h"
 
 namespace holdfast {
 
@@ -22,7 +23,8 @@ void expect_ok(const HttpResponse& answer) {
   if (answer.status == 200) return;
   const bool passing = answer.status == 429 || answer.status >= 500;
   throw Error(passing ? Code::kUnavailable : Code::kDenied,
-              fmt::format("the service answered with HTTP status {}", answer.status));
+              fmt::format("the service answered with HTTP status {}{}", answer.status,
+                          request_note(answer)));
 }
 
 std::string read_token_file(const std::string& path) {

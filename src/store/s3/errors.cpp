@@ -144,16 +144,24 @@ std::string origin_of(std::string_view url) {
 
 }  // namespace
 
+std::string request_note(const HttpResponse& answer) {
+  std::string id;
+  if (answer.status / 100 != 2) id = parse_error_body(answer.body).request_id;
+  // S3 itself, then AWS's other services.
+  for (const char* const name : {"x-amz-request-id", "x-amzn-requestid"}) {
+    if (id.empty()) id = answer.header(name);
+  }
+  return id.empty() ? std::string() : fmt::format(" (request {})", printable(id));
+}
+
 S3Failure judge(const HttpResponse& answer, const std::string& what) {
   const S3ErrorBody body = parse_error_body(answer.body);
   const Rule rule = rule_of(answer.status, body.code);
-  std::string request_id = body.request_id;
-  if (request_id.empty()) request_id = answer.header("x-amz-request-id");
 
   std::string message = fmt::format("cannot {}: the store answered {}", what, answer.status);
   if (!body.code.empty()) message += " " + printable(body.code);
   if (!body.message.empty()) message += ": " + printable(body.message);
-  if (!request_id.empty()) message += fmt::format(" (request {})", printable(request_id));
+  message += request_note(answer);
 
   S3Failure failure{rule.remedy, Error(rule.meaning, message, std::string(rule.hint)), {}, {}};
   if (rule.remedy == S3Remedy::kFollow) {

@@ -31,6 +31,19 @@ struct S3Failure {
 // "read s3://bucket/key". The error carries the store's code and request id, and a hint.
 S3Failure judge(const HttpResponse& answer, const std::string& what);
 
+// " (request ID)" as the answer names it, for the end of a message; empty when it names none.
+std::string request_note(const HttpResponse& answer);
+
+// Looks into an answer with `read`. Its errors get the answer's request id.
+template <typename Read>
+auto reading(const HttpResponse& answer, const Read& read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    throw Error(error.code(), error.message() + request_note(answer), error.hint());
+  }
+}
+
 // "Sun, 22 Nov 2026 17:00:00 GMT"; nothing for any other shape. Source: RFC 9110, 5.6.7.
 std::optional<Timestamp> parse_http_date(std::string_view text);
 

@@ -49,7 +49,7 @@ class ListReader {
   BucketObject take();
 
  private:
-  ListPage read_page() const;
+  ListPage read_page();
   void check(const ListPage& page) const;
 
   S3Client& client_;
@@ -58,27 +58,32 @@ class ListReader {
   ListPage page_;
   std::size_t at_ = 0;
   std::string last_;  // key
+  std::string note_;  // the request of the page
 };
 
 void ListReader::fetch() {
   while (needs_page()) {
     const std::string last = page_.next;
     page_ = read_page();
-    require_progress(page_.truncated, last, page_.next);
+    require_progress(page_.truncated, last, page_.next, note_);
     begun_ = true;
     at_ = 0;
     if (!page_.objects.empty()) last_ = page_.objects.back().key;
   }
 }
 
-ListPage ListReader::read_page() const {
+ListPage ListReader::read_page() {
   QueryParameters query = {{"list-type", "2"}, {"prefix", prefix_}, {"encoding-type", "url"}};
   if (begun_) query.emplace_back("continuation-token", page_.next);
   for (int left = kReadings;; --left) {
     try {
-      ListPage page = parse_list(client_.send({.query = query}).http.body);
-      check(page);
-      return page;
+      const HttpResponse answer = client_.send({.query = query}).http;
+      note_ = request_note(answer);
+      return reading(answer, [&] {
+        ListPage page = parse_list(answer.body);
+        check(page);
+        return page;
+      });
     } catch (const Error& error) {
       const bool may_pass = error.code() == Code::kCorrupt || error.code() == Code::kUnsupported;
       if (!may_pass || left == 1) throw;
@@ -111,9 +116,11 @@ BucketObject ListReader::take() {
 
 }  // namespace
 
-void require_progress(bool truncated, const std::string& last, const std::string& next) {
+void require_progress(bool truncated, const std::string& last, const std::string& next,
+                      const std::string& request) {
   if (!truncated || next != last) return;
-  throw Error(Code::kUnsupported, "the store's list does not go on: it names the same page again",
+  throw Error(Code::kUnsupported,
+              "the store's list does not go on: it names the same page again" + request,
               "`holdfast store check` tells what else it lacks");
 }
 
@@ -176,7 +183,8 @@ std::optional<BucketObject> look_at(S3Client& client, const std::string& full_ke
   if (head.status == 404) return std::nullopt;
   const auto modified = parse_http_date(head.header("last-modified"));
   if (!modified) {
-    throw Error(Code::kUnsupported, "the store does not say when " + full_key + " was written");
+    throw Error(Code::kUnsupported,
+                "the store does not say when " + full_key + " was written" + request_note(head));
   }
   std::string storage_class(head.header("x-amz-storage-class"));
   if (storage_class == "STANDARD") storage_class.clear();

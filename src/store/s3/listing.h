@@ -23,8 +23,10 @@ void list_bucket(S3Client& client, const std::string& full_prefix,
                  const std::function<void(const BucketObject&)>& visit);
 
 // Throws kUnsupported when a truncated page is followed by itself: that would never end. `last` and
-// `next`: where it was asked to go on from, and is to be next.
-void require_progress(bool truncated, const std::string& last, const std::string& next);
+// `next`: where it was asked to go on from, and is to be next. `request`: request_note() of the
+// page.
+void require_progress(bool truncated, const std::string& last, const std::string& next,
+                      const std::string& request);
 
 // The object itself; nothing when there is none.
 std::optional<BucketObject> look_at(S3Client& client, const std::string& full_key);

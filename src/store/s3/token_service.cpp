@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "store/s3/credential_answers.h"
 #include "store/s3/credential_http.h"
+#include "store/s3/errors.h"
 #include "store/s3/sign.h"
 
 namespace holdfast {
@@ -50,6 +51,11 @@ bool echoes(const std::string& message, const std::string& secret) {
     return echoes(said.message, secret);
   });
   if (!said.message.empty() && !telling) text += ": " + said.message;
+  const std::string note = request_note(answer);
+  if (std::none_of(secrets.begin(), secrets.end(),
+                   [&](const std::string& secret) { return echoes(note, secret); })) {
+    text += note;
+  }
   throw Error(passing ? Code::kUnavailable : Code::kDenied, std::move(text));
 }
 
@@ -91,7 +97,7 @@ S3Credentials TokenService::assume(const AwsRole& role, const S3Credentials& as)
   request.headers = std::move(signable.headers);
   const HttpResponse answer = send_with_tries(http_, request, kTries);
   if (answer.status != 200) refuse(answer, {as.secret_key, as.session_token});
-  return parse_token_answer(answer.body);
+  return reading(answer, [&] { return parse_token_answer(answer.body); });
 }
 
 S3Credentials TokenService::assume_with_token(const AwsRole& role, const std::string& token) {
@@ -106,7 +112,7 @@ S3Credentials TokenService::assume_with_token(const AwsRole& role, const std::st
   request.deadline = kDeadline;
   const HttpResponse answer = send_with_tries(http_, request, kTries);
   if (answer.status != 200) refuse(answer, {token});
-  return parse_token_answer(answer.body);
+  return reading(answer, [&] { return parse_token_answer(answer.body); });
 }
 
 }  // namespace holdfast

@@ -46,7 +46,8 @@ std::string send_part(S3Client& client, const std::string& full_key, const std::
                    .body_sha256 = spool.part_sha256(index)});
   std::string etag = unquoted(answer.http.header("etag"));
   if (etag.empty()) {
-    throw Error(Code::kUnavailable, "the store named no ETag for a part of " + full_key,
+    throw Error(Code::kUnavailable,
+                "the store named no ETag for a part of " + full_key + request_note(answer.http),
                 "`holdfast store check` tells what else it lacks");
   }
   return etag;
@@ -234,8 +235,10 @@ std::uint64_t abort_uploads(S3Client& client, const std::string& prefix, Timesta
       query.emplace_back("upload-id-marker", page.next_upload);
     }
     const std::string last = page.next_key + "\n" + page.next_upload;
-    page = parse_uploads(client.send({.query = query}).http.body);
-    require_progress(page.truncated, last, page.next_key + "\n" + page.next_upload);
+    const HttpResponse answer = client.send({.query = query}).http;
+    page = reading(answer, [&] { return parse_uploads(answer.body); });
+    require_progress(page.truncated, last, page.next_key + "\n" + page.next_upload,
+                     request_note(answer));
     for (const PendingUpload& upload : page.uploads) {
       if (upload.initiated >= before) continue;
       client.send({.method = "DELETE",

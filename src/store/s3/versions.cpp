@@ -16,8 +16,10 @@ void list_versions(S3Client& client, const std::string& prefix,
       query.emplace_back("version-id-marker", page.next_version);
     }
     const std::string last = page.next_key + "\n" + page.next_version;
-    page = parse_versions(client.send({.query = query}).http.body);
-    require_progress(page.truncated, last, page.next_key + "\n" + page.next_version);
+    const HttpResponse answer = client.send({.query = query}).http;
+    page = reading(answer, [&] { return parse_versions(answer.body); });
+    require_progress(page.truncated, last, page.next_key + "\n" + page.next_version,
+                     request_note(answer));
     for (const ObjectVersion& version : page.versions) visit(version);
   } while (page.truncated);
 }

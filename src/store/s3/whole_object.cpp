@@ -43,9 +43,11 @@ std::string md5_of(ByteView content) {
 
 HttpResponse get_whole(S3Client& client, const S3Request& request) {
   std::optional<Bytes> before;
+  std::string note;
   for (int left = kReadings; left > 0; --left) {
     HttpResponse answer = client.send(request).http;
     if (answer.status != 200) return answer;
+    note = request_note(answer);
     const auto expected =
         client.etags_are_hashes() ? md5_in_etag(answer) : std::optional<std::string>();
     if (expected && md5_of(answer.body) == *expected) return answer;
@@ -59,8 +61,8 @@ HttpResponse get_whole(S3Client& client, const S3Request& request) {
   }
   throw Error(
       Code::kCorrupt,
-      fmt::format("s3://{}/{} arrived with other bytes each of {} times", client.bucket(),
-                  request.key, kReadings),
+      fmt::format("s3://{}/{} arrived with other bytes each of {} times{}", client.bucket(),
+                  request.key, kReadings, note),
       "bytes change on the way: look at the network, proxies and this machine's memory, and "
       "use https:// for the endpoint");
 }
