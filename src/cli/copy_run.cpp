@@ -14,6 +14,7 @@
 #include "cli/run_log.h"
 #include "store/dry_run_store.h"
 #include "store/memory_store.h"
+#include "store/s3/probe.h"
 
 namespace holdfast {
 namespace {
@@ -31,6 +32,11 @@ std::unique_ptr<ObjectStore> open_destination(Context& context, const CopyPlace&
     if (!dry_run || error.code() != Code::kNotFound) throw;
     return std::make_unique<MemoryStore>(context.clock);  // what would be created is empty
   }
+}
+
+// As `init` asks of the place of a vault.
+void require_conditions_of_bucket(ObjectStore& to) {
+  if (auto* const bucket = dynamic_cast<S3Store*>(&to)) require_conditions(*bucket);
 }
 
 CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, CopyJob job,
@@ -52,6 +58,7 @@ CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, CopyJob
     prepare_reading(context, store, needed, thaw, job.dry_run, archived);
     display.emplace(context, "copy", "object", sampled);
   };
+  job.before_first = require_conditions_of_bucket;
   try {
     return copy_vault(from, to, job, progress, context.stop);
   } catch (Error& error) {

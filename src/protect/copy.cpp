@@ -123,6 +123,7 @@ void Copy::check_destination() {
                 fmt::format("{} is not empty (it holds '{}')", to_.traits().url, foreign),
                 "choose an empty place for the copy");
   }
+  if (!job_.dry_run && job_.before_first) job_.before_first(to_);
 }
 
 // Ordinary archives beside the vault's own objects; nothing refers to them.

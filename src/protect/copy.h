@@ -23,6 +23,9 @@ struct CopyJob {
   // Called with what may be archived, before it is read there: returns when it can be. When the
   // source changes meanwhile, once more. With dry_run nothing is read for a copy.
   std::function<void(ObjectStore& store, std::vector<NeededPack> needed)> before_reading = {};
+  // Called before the first copy into a place, when nothing is there yet: throws what speaks
+  // against making a vault there. Not with dry_run.
+  std::function<void(ObjectStore& to)> before_first = {};
 };
 
 struct CopyProgress {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "cli/support.h"
@@ -95,6 +96,43 @@ TEST_F(WithoutConditions, InitRefusesUntilTheWeakerModeIsAccepted) {
   EXPECT_EQ(shop_.listing("key"), "(nothing)");
   shop_.write_config("stores: [{url: 's3://', conditional_writes: emulated}]\n");
   EXPECT_EQ(init().code, 0);
+}
+
+// A copy makes a vault, too.
+TEST_F(WithoutConditions, CopyRefusesUntilTheWeakerModeIsAccepted) {
+  shop_.write("data/a", "content");
+  shop_.init();
+  shop_.backup();
+  const auto copy = [this] {
+    return run({"copy", "--vault", shop_ / "vault", "--to", "s3://backups"});
+  };
+  const Outcome refused = copy();
+  EXPECT_EQ(refused.code, 11) << refused.out << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("conditional_writes: emulated"));
+  EXPECT_TRUE(server_.keys().empty()) << server_.keys().front();
+  shop_.write_config("stores: [{url: 's3://', conditional_writes: emulated}]\n");
+  EXPECT_EQ(copy().code, 0);
+  // What a copy is made of is there now; nobody asks again.
+  shop_.write_config("");
+  const Outcome again = copy();
+  EXPECT_EQ(again.code, 0) << again.err;
+}
+
+TEST_F(StoreCommand, ACopyTriesConditionsOnce) {
+  shop_.write("data/a", "content");
+  shop_.init();
+  shop_.backup();
+  const auto refused_writes = [this] {
+    const auto all = server_.received();
+    return std::count_if(all.begin(), all.end(), [](const MiniS3::Received& one) {
+      return one.method == "PUT" && one.header("if-match") == "\"" + std::string(32, '0') + "\"";
+    });
+  };
+  for (int i = 0; i < 2; ++i) {
+    const Outcome copied = run({"copy", "--vault", shop_ / "vault", "--to", "s3://backups"});
+    EXPECT_EQ(copied.code, 0) << copied.err;
+    EXPECT_EQ(refused_writes(), 1);
+  }
 }
 
 TEST_F(StoreCommand, InitWithConditions) {

@@ -92,6 +92,13 @@ std::size_t MiniS3::pending_uploads() const {
   return uploads_.size();
 }
 
+std::vector<std::string> MiniS3::keys() const {
+  MutexLock lock(mutex_);
+  std::vector<std::string> keys;
+  for (const auto& [key, content] : objects_) keys.push_back(key);
+  return keys;
+}
+
 void MiniS3::archive(const std::string& part) {
   MutexLock lock(mutex_);
   for (const auto& [key, content] : objects_) {

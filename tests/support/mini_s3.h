@@ -46,6 +46,8 @@ class MiniS3 {
   unsigned requests() const;
   std::vector<Received> received() const { return server_.requests(); }
   std::size_t pending_uploads() const;
+  // Of all objects, in order.
+  std::vector<std::string> keys() const;
   // Moves all objects whose key contains `part` to an archive tier, out of which they come at once
   // when they are asked for.
   void archive(const std::string& part);
