@@ -12,6 +12,7 @@
 #include "base/human.h"
 #include "cli/session.h"
 #include "os/file.h"
+#include "store/s3/s3_store.h"
 
 namespace holdfast {
 namespace {
@@ -100,22 +101,25 @@ class StandardOutput final : public ExportOutput {
   void commit() override {}
 };
 
+// With `over` it takes the place of what is there, in one step, only when all of it has arrived.
+std::unique_ptr<StagedObject> stage_in(ObjectStore& store, bool over) {
+  auto* const bucket = over ? dynamic_cast<S3Store*>(&store) : nullptr;
+  return bucket != nullptr ? bucket->stage_over() : store.stage();
+}
+
 class ObjectOutput final : public ExportOutput {
  public:
   ObjectOutput(std::unique_ptr<ObjectStore> store, const ExportPlace& place, bool force)
-      : store_(std::move(store)), place_(place), force_(force), object_(store_->stage()) {}
+      : store_(std::move(store)), place_(place), object_(stage_in(*store_, force)) {}
 
   void write(ByteView data) override { object_->append(data); }
   void commit() override {
-    // Only now, when all of the new one is there.
-    if (force_) store_->remove(place_.name);
     if (!object_->commit(place_.name)) throw exists(place_.text());
   }
 
  private:
   const std::unique_ptr<ObjectStore> store_;
   const ExportPlace place_;
-  const bool force_;
   std::unique_ptr<StagedObject> object_;
 };
 

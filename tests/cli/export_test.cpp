@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
@@ -219,7 +220,11 @@ TEST_F(ExportCommand, ToABucket) {
   shop_.write("got.tar.gz", stored());
   EXPECT_THAT(output_of("tar -tzf got.tar.gz"), HasSubstr(top_ + "/a\n"));
   EXPECT_EQ(run({"export", id_, "--output", url}).code, 6);
+  const std::size_t before = server.received().size();
   EXPECT_EQ(run({"export", id_, "--output", url, "--force"}).code, 0);
+  const auto all = server.received();
+  EXPECT_TRUE(std::none_of(all.begin() + static_cast<std::ptrdiff_t>(before), all.end(),
+                           [](const auto& one) { return one.method == "DELETE"; }));
 }
 
 TEST(ExportPlaceText, WhatAnOutputMeans) {

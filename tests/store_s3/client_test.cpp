@@ -527,6 +527,40 @@ TEST_F(S3Test, AbandonedUploadsAreEnded) {
   EXPECT_EQ(server_.pending_uploads(), 0u);
 }
 
+// An object that is replaced is there at every moment.
+TEST_F(S3Test, WhatIsStagedOverTakesThePlaceInOneStep) {
+  const Bytes small(100, 3);
+  const Bytes large(S3Options{}.upload_part + 1000, 7);
+  for (const Bytes& content : {small, large}) {
+    store().put("x.tar", as_bytes("old"));
+    bool removed = false;
+    server_.set_plan([&](const Received& received, unsigned) -> std::optional<Fault> {
+      removed |= received.method == "DELETE";
+      return std::nullopt;
+    });
+    const auto staged = store().stage_over();
+    staged->append(content);
+    EXPECT_EQ(text("x.tar"), "old");
+    EXPECT_TRUE(staged->commit("x.tar"));
+    EXPECT_TRUE(store().get("x.tar") == content);
+    EXPECT_FALSE(removed);
+  }
+}
+
+// What goes wrong before leaves the old one.
+TEST_F(S3Test, AReplacementThatFailsChangesNothing) {
+  store().put("x.tar", as_bytes("old"));
+  server_.set_plan([](const Received& received, unsigned) -> std::optional<Fault> {
+    if (received.target.find("partNumber=2") == std::string::npos) return std::nullopt;
+    return Fault{error(403, "AccessDenied"), false};
+  });
+  const auto staged = store().stage_over();
+  staged->append(Bytes(S3Options{}.upload_part + 1));
+  expect_error(Code::kDenied, [&] { staged->commit("x.tar"); });
+  EXPECT_EQ(text("x.tar"), "old");
+  EXPECT_EQ(server_.pending_uploads(), 0u);
+}
+
 class LateFailure : public S3Test {
  protected:
   LateFailure() : S3Test({.completes_with_error = true}) {}

@@ -301,17 +301,17 @@ Reply MiniS3::multipart(const Received& received, const std::string& key, const 
     reply.headers = {{"ETag", etag_of(received.body)}};
     return reply;
   }
-  return complete(key, id);
+  return complete(key, id, !received.header("if-none-match").empty());
 }
 
-Reply MiniS3::complete(const std::string& key, const std::string& id) {
+Reply MiniS3::complete(const std::string& key, const std::string& id, bool only_new) {
   if (behaviour_.completes_with_error && !failed_completion_) {
     failed_completion_ = true;
     Reply reply = error(500, "InternalError");
     reply.status = 200;
     return reply;
   }
-  if (behaviour_.honours_conditions && objects_.contains(key)) {
+  if (only_new && behaviour_.honours_conditions && objects_.contains(key)) {
     return error(412, "PreconditionFailed");
   }
   std::string content;

@@ -72,7 +72,7 @@ class MiniS3 {
   Reply list(const Query& query) REQUIRES(mutex_);
   Reply multipart(const Received& received, const std::string& key, const Query& query)
       REQUIRES(mutex_);
-  Reply complete(const std::string& key, const std::string& id) REQUIRES(mutex_);
+  Reply complete(const std::string& key, const std::string& id, bool only_new) REQUIRES(mutex_);
 
   const Behaviour behaviour_;
   mutable Mutex mutex_;

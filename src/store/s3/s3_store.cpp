@@ -158,8 +158,10 @@ struct S3Store::State {
 
 class S3Store::Staged final : public StagedObject {
  public:
-  explicit Staged(std::shared_ptr<State> state)
+  // `over`: in the place of what is there.
+  Staged(std::shared_ptr<State> state, bool over)
       : state_(std::move(state)),
+        over_(over),
         spool_(state_->spool_files,
                state_->client.options().checksum == S3Checksum::kSha256 ||
                    state_->client.options().checksum == S3Checksum::kMd5,
@@ -177,7 +179,15 @@ class S3Store::Staged final : public StagedObject {
     spool_.finish();
     HeaderList headers = object_headers(state_->client, key, spool_.size());
     if (spool_.parts() > 1) {
-      return upload_in_parts(state_->client, full_key, spool_, headers);
+      return upload_in_parts(state_->client, full_key, spool_, headers, over_);
+    }
+    if (over_) {
+      state_->client.send({.method = "PUT",
+                           .key = full_key,
+                           .headers = std::move(headers),
+                           .body = spool_.whole(),
+                           .body_sha256 = spool_.part_sha256(0)});
+      return true;
     }
     return put_if(state_->client, full_key, spool_.whole(), std::move(headers), "",
                   spool_.part_sha256(0));
@@ -189,6 +199,7 @@ class S3Store::Staged final : public StagedObject {
   }
 
   const std::shared_ptr<State> state_;
+  const bool over_;
   Spool spool_;
   bool committed_ = false;
 };
@@ -234,7 +245,12 @@ bool S3Store::replace(std::string_view key, ByteView data, std::string_view etag
 
 std::unique_ptr<StagedObject> S3Store::stage() {
   state_->require_writable();
-  return std::make_unique<Staged>(state_);
+  return std::make_unique<Staged>(state_, false);
+}
+
+std::unique_ptr<StagedObject> S3Store::stage_over() {
+  state_->require_writable();
+  return std::make_unique<Staged>(state_, true);
 }
 
 Bytes S3Store::get(std::string_view key) {

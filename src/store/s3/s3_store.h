@@ -48,6 +48,10 @@ class S3Store final : public ObjectStore {
   void thaw(std::string_view key, unsigned days) override;
   void clean_up() override;
 
+  // As stage(), but commit() puts the object in the place of one that is there, in one step, and is
+  // always true.
+  std::unique_ptr<StagedObject> stage_over();
+
   // Beyond objects: for what sets up or looks at the bucket itself.
   S3Client& client() const;
   const std::string& prefix() const;  // "" or "PREFIX/"

@@ -33,7 +33,7 @@ bool exists(S3Client& client, const std::string& full_key) {
 std::string begin_upload(S3Client& client, const std::string& full_key, const HeaderList& headers) {
   const S3Answer answer = client.send(
       {.method = "POST", .key = full_key, .query = {{"uploads", ""}}, .headers = headers});
-  return parse_upload_id(answer.http.body);
+  return reading(answer.http, [&] { return parse_upload_id(answer.http.body); });
 }
 
 std::string send_part(S3Client& client, const std::string& full_key, const std::string& upload,
@@ -71,16 +71,16 @@ std::optional<Error> late_failure(const HttpResponse& answer, const std::string&
 }
 
 bool finish_upload(S3Client& client, const std::string& full_key, const std::string& upload,
-                   const std::vector<std::string>& etags, const HttpBody& content) {
+                   const std::vector<std::string>& etags, const HttpBody& content, bool over) {
   const std::string body = complete_upload_body(etags);
   // Stores that do not know the condition here ignore it; who names objects by their hash loses
   // nothing by that.
-  const S3Request request{.method = "POST",
-                          .key = full_key,
-                          .query = {{"uploadId", upload}},
-                          .headers = {{"if-none-match", "*"}},
-                          .body = body_of(as_bytes(body)),
-                          .expected = {404, 412}};
+  S3Request request{.method = "POST",
+                    .key = full_key,
+                    .query = {{"uploadId", upload}},
+                    .body = body_of(as_bytes(body)),
+                    .expected = {404, 412}};
+  if (!over) request.headers = {{"if-none-match", "*"}};
   bool repeated = false;
   for (int left = kCompletions;; --left) {
     const S3Answer answer = client.send(request);
@@ -203,12 +203,12 @@ void make_sure_of_lock(S3Client& client, const std::string& full_key, const Head
 }  // namespace
 
 bool upload_in_parts(S3Client& client, const std::string& full_key, const Spool& spool,
-                     const HeaderList& headers) {
-  if (exists(client, full_key)) return false;
+                     const HeaderList& headers, bool over) {
+  if (!over && exists(client, full_key)) return false;
   const std::string upload = begin_upload(client, full_key, headers);
   try {
     const auto etags = send_parts(client, full_key, upload, spool);
-    if (!finish_upload(client, full_key, upload, etags, spool.whole())) return false;
+    if (!finish_upload(client, full_key, upload, etags, spool.whole(), over)) return false;
   } catch (const Error&) {
     const Grace grace;
     try {

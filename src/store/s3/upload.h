@@ -24,9 +24,10 @@ bool put_if(S3Client& client, const std::string& full_key, const HttpBody& body,
             std::string_view etag, const std::string& body_sha256 = {});
 
 // Sends a spooled object in parts, several at once. True when it was created, false when the key
-// existed. Leaves no unfinished upload behind when it throws, as far as the store answers.
+// existed; with `over` it takes the place of what is there. Leaves no unfinished upload behind when
+// it throws, as far as the store answers.
 bool upload_in_parts(S3Client& client, const std::string& full_key, const Spool& spool,
-                     const HeaderList& headers);
+                     const HeaderList& headers, bool over = false);
 
 // Ends uploads below `prefix` that were begun before `before`: what crashed writers left. Returns
 // how many.
