@@ -1,5 +1,7 @@
 #include "protect/thaw.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -64,6 +66,31 @@ bool reads_at_once(ObjectStore& store, const NeededPack& pack) {
     return false;
   }
 }
+
+// Some stores take each request for an object and go on calling it archived, as one that is in no
+// archive by their other word. What can be read all the same is ready.
+class Stubborn {
+ public:
+  explicit Stubborn(ObjectStore& store) : store_(store) {}
+
+  // A pack that is archived although it was asked for. True when it can be read.
+  bool is_ready(const NeededPack& pack) {
+    if (++asked_[pack.key] < kThawTries) return false;
+    if (reads_at_once(store_, pack)) return true;
+    throw Error(Code::kUnsupported,
+                fmt::format("{} does not come out of the archive tier: the store took {} requests "
+                            "for it without an error, and still says that nobody asked",
+                            pack.key, asked_[pack.key]),
+                "look at it with the store's own tools (storage class, restore status), or take "
+                "the pack from another copy: holdfast repair --from COPY");
+  }
+  // It is on its way after all.
+  void forget(const NeededPack& pack) { asked_.erase(pack.key); }
+
+ private:
+  ObjectStore& store_;
+  std::map<std::string, unsigned> asked_;
+};
 
 }  // namespace
 
@@ -157,6 +184,7 @@ void wait_for_packs(ObjectStore& store, Clock& clock, const ThawPlan& plan, unsi
                     const std::function<void(const ThawStatus&)>& report, std::stop_token stop) {
   ThawStatus status{plan.packs(), 0, plan.bytes(), 0, {}};
   const Duration begin = clock.monotonic();
+  Stubborn stubborn(store);
   // What was asked for first is ready first.
   std::vector<NeededPack> waiting = plan.thawing;
   waiting.insert(waiting.end(), plan.archived.begin(), plan.archived.end());
@@ -168,12 +196,14 @@ void wait_for_packs(ObjectStore& store, Clock& clock, const ThawPlan& plan, unsi
       std::vector<NeededPack> left;
       ThawPlan again;
       for (std::size_t i = 0; i < count; ++i) {
-        if (!tiers[i] || tiers[i] == Tier::kReady) {
+        const bool archived = tiers[i] == Tier::kArchived;
+        if (!archived) stubborn.forget(waiting[i]);
+        if (!tiers[i] || tiers[i] == Tier::kReady || (archived && stubborn.is_ready(waiting[i]))) {
           ++status.ready_packs;
           status.ready_bytes += waiting[i].size;
           continue;
         }
-        if (tiers[i] == Tier::kArchived) again.archived.push_back(waiting[i]);
+        if (archived) again.archived.push_back(waiting[i]);
         left.push_back(std::move(waiting[i]));
       }
       request_packs(store, again, days, stop);

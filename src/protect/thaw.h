@@ -65,8 +65,12 @@ inline constexpr Duration kThawPoll = std::chrono::minutes{1};
 // Asks for all archived packs of the plan, to be readable for so many days.
 void request_packs(ObjectStore& store, const ThawPlan& plan, unsigned days, std::stop_token stop);
 
+// What was asked for so often and is still archived, not even on its way, will not come.
+inline constexpr unsigned kThawTries = 5;
+
 // Looks every minute until all packs of the plan can be read, and calls `report` each time. What is
 // archived (again) is asked for again. Throws kCancelled; what was asked for stays asked for.
+// Throws kUnsupported for a pack that the store neither reads nor brings (kThawTries).
 void wait_for_packs(ObjectStore& store, Clock& clock, const ThawPlan& plan, unsigned days,
                     const std::function<void(const ThawStatus&)>& report, std::stop_token stop);
 

@@ -303,6 +303,54 @@ TEST_F(Thaw, AStopEndsTheWaiting) {
   EXPECT_EQ(store_.asked().size(), plan.packs());
 }
 
+// Takes every request for an object, and goes on saying that nobody asked.
+class StubbornStore final : public ForwardingStore {
+ public:
+  StubbornStore(ObjectStore& inner, unsigned readable_after)
+      : ForwardingStore(inner), readable_after_(readable_after) {}
+  Tier tier(std::string_view) override { return Tier::kArchived; }
+  void thaw(std::string_view, unsigned) override { ++asked_; }
+  void read(std::string_view key, std::uint64_t offset, MutableBytes out) override {
+    if (asked_ < readable_after_) throw Error(Code::kUnsupported, "InvalidObjectState");
+    ForwardingStore::read(key, offset, out);
+  }
+  unsigned asked() const { return asked_; }
+
+ private:
+  const unsigned readable_after_;
+  std::atomic<unsigned> asked_{0};
+};
+
+TEST_F(Thaw, WhatNeverComesEndsTheWaiting) {
+  StubbornStore store(memory_, 1000);
+  const std::vector<NeededPack> needed{{packs()[0], 100}};
+  const ThawPlan plan = plan_thaw(store, needed, {});
+  ASSERT_EQ(plan.archived.size(), 1U);
+  request_packs(store, plan, 3, {});
+  const Duration begin = manual_.monotonic();
+  std::string message;
+  try {
+    wait_for_packs(store, manual_, plan, 3, [](const ThawStatus&) {}, {});
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kUnsupported);
+    message = error.message();
+  }
+  EXPECT_THAT(message, HasSubstr(packs()[0] + " does not come out of the archive tier"));
+  EXPECT_EQ(store.asked(), kThawTries);
+  EXPECT_EQ(manual_.monotonic() - begin, minutes{4});
+}
+
+TEST_F(Thaw, WhatCanBeReadIsReadyWhateverItsTierSays) {
+  StubbornStore store(memory_, kThawTries);
+  const std::vector<NeededPack> needed{{packs()[0], 100}};
+  const ThawPlan plan = plan_thaw(store, needed, {});
+  request_packs(store, plan, 3, {});
+  std::size_t ready = 0;
+  wait_for_packs(store, manual_, plan, 3,
+                 [&](const ThawStatus& status) { ready = status.ready_packs; }, {});
+  EXPECT_EQ(ready, 1U);
+}
+
 TEST_F(Thaw, APruneRewritesNothingThatIsArchived) {
   std::mt19937_64 random(8);
   write_text(tree_ / "b", noise(random, 40'000));  // some of what the first backup had is kept
