@@ -100,22 +100,28 @@ void Lease::create() {
     if (store_.put_new(key_, as_bytes(body_))) return;
     const auto held = store_.stat(key_);
     if (!held) continue;
-    if (store_now(store_) - held->modified < kLeaseLife) {
+    const Duration silent = store_now(store_) - held->modified;
+    if (silent < kLeaseLife) {
       const Bytes holder = store_.get(key_);
       const Json json = Json::parse(as_text(holder), nullptr, false);
       if (kind_ != "copy" || !holder_died(json)) {
-        throw Error(Code::kConflict,
-                    fmt::format("another {} is at work: {}", kind_,
-                                json.is_object() ? describe(json) : held->key),
-                    fmt::format("wait until it ends; if it died, its lease ends by itself {} after "
-                                "its last sign of life",
-                                format_duration(kLeaseLife)));
+        throw held_by(json.is_object() ? describe(json) : held->key, held->modified, silent);
       }
     }
     if (store_.replace(key_, as_bytes(body_), held->etag)) return;
   }
   throw Error(Code::kConflict, "several programs want the lease '" + kind_ + "' at once",
               "run it again when the others have ended");
+}
+
+// `silent`: for how long, by the store's clock, nothing was seen of whoever holds it.
+Error Lease::held_by(const std::string& holder, Timestamp last_seen, Duration silent) const {
+  return {Code::kConflict,
+          fmt::format("another {} is at work: {}; its last sign of life came {} ago", kind_, holder,
+                      format_duration(std::max(silent, Duration{}))),
+          fmt::format("wait until it ends; if it died, its lease ends by itself at {}, in {}",
+                      format_rfc3339(last_seen + kLeaseLife),
+                      format_duration(std::min(kLeaseLife - silent, kLeaseLife)))};
 }
 
 // Whether the name is still held by us; others may have taken it over while we slept.

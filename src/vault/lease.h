@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "os/clock.h"
 #include "os/mutex.h"
 #include "store/object_store.h"
@@ -36,6 +37,7 @@ class Lease {
 
  private:
   void create();
+  Error held_by(const std::string& holder, Timestamp last_seen, Duration silent) const;
   bool is_ours();
   bool renew();
   void refresh();

@@ -92,6 +92,9 @@ TEST_F(LeaseTest, TheDeadAreTakenOverNotBeforeTheirTime) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code(), Code::kConflict);
   EXPECT_NE(error->message().find("dead"), std::string::npos);
+  EXPECT_NE(error->message().find("last sign of life came 10m00s ago"), std::string::npos)
+      << error->message();
+  EXPECT_NE(error->hint().find("ends by itself at "), std::string::npos) << error->hint();
   store_clock.jump(Duration(1));
   EXPECT_TRUE(live_leases(store, store_now(store)).empty());
   const Lease heir(store, clock, "prune", true);
