@@ -34,6 +34,7 @@ OpenStoreOptions place_options(Context& context, const std::string& url) {
   options.clock = &context.clock;
   options.stop = context.stop;
   options.s3 = s3_options_for(context.settings(), url);
+  options.s3.notice = [&output = context.output](const std::string& text) { output.message(text); };
   return options;
 }
 

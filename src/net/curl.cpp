@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "net/resolve.h"
+
 namespace holdfast {
 namespace {
 
@@ -35,6 +37,9 @@ std::string hint_for(CURLcode result) {
   return "if an authority of your own signed the server's certificate, name that authority's "
          "certificate with ca_file";
 }
+
+// Without the port.
+std::string name_of(const std::string& host) { return host.substr(0, host.rfind(':')); }
 
 std::string part_of(CURLU* url, CURLUPart part) {
   char* text = nullptr;
@@ -91,6 +96,10 @@ Error curl_error(CURLcode result, const std::string& host, std::string reason) {
   }
   if (reason.empty()) reason = curl_easy_strerror(result);
   while (reason.ends_with('\n') || reason.ends_with('\r')) reason.pop_back();
+  if (result == CURLE_COULDNT_RESOLVE_HOST && is_unknown_host(name_of(host))) {
+    return {Code::kUnavailable, fmt::format("no answer from {}: {}", host, kNoSuchHost),
+            "check how the name is written, and this machine's name service (DNS)"};
+  }
   return {code_of(result), fmt::format("no answer from {}: {}", host, reason), hint_for(result)};
 }
 

@@ -14,6 +14,8 @@
 
 #include "base/human.h"
 #include "net/rate_limit.h"
+#include "net/resolve.h"
+#include "store/s3/request_deadline.h"
 
 namespace holdfast {
 namespace {
@@ -21,8 +23,10 @@ namespace {
 constexpr Duration kFirstDelay = std::chrono::milliseconds{100};
 constexpr Duration kFirstSlowDelay = std::chrono::milliseconds{500};
 constexpr Duration kLongestDelay = std::chrono::seconds{20};
-// Slower than this, a transfer is as good as dead.
-constexpr std::uint64_t kSlowestRate = 64u << 10;
+// For the first answer of all, of a host whose name nobody knows: as likely misspelt as in trouble.
+constexpr Duration kUnknownHost = std::chrono::seconds{30};
+// However short the patience is, a store may take so long for its first answer.
+constexpr Duration kFirstTry = std::chrono::seconds{10};
 constexpr unsigned kDamagedTries = 3;
 constexpr std::uint64_t kSmallBody = 64u << 10;
 // What is read as a whole without knowing its size: segments of the index are the largest.
@@ -132,6 +136,7 @@ struct S3Client::Attempt {
   unsigned damaged = 0;
   bool repeated = false;
   bool refreshed = false, clock_set = false, followed = false;
+  Duration begun{};
   std::optional<Duration> first_failure;
   S3Credentials credentials;
   std::string region;  // that it was signed for
@@ -194,6 +199,7 @@ S3Client::S3Client(std::string bucket, const S3Options& options, Clock& clock, s
       // No sooner than a single request would give up: a store that is away for a minute must not
       // end a backup that may wait for five.
       breaker_(clock, {.span = options.retry_for}),
+      notice_(clock, options.notice),
       slots_(std::max(1u, options.connections)) {
   S3Place place = resolve_place(options, process_environment());
   endpoint_ = std::move(place.endpoint);
@@ -215,6 +221,19 @@ std::string S3Client::region() const {
 }
 
 Timestamp S3Client::store_time() const { return clock_.now() + Duration{skew_ns_.load()}; }
+
+std::optional<Duration> S3Client::clock_difference() const {
+  MutexLock lock(mutex_);
+  return difference_;
+}
+
+void S3Client::note_date(const HttpResponse& answer) {
+  const auto date = parse_http_date(answer.header("date"));
+  // The date is that of the beginning.
+  if (!date || answer.body_size > kSmallBody) return;
+  MutexLock lock(mutex_);
+  difference_ = *date - clock_.now();
+}
 
 std::string S3Client::what(const S3Request& request) const {
   std::string_view verb = request.method == "PUT" || request.method == "POST" ? "write"
@@ -277,14 +296,18 @@ HttpResponse S3Client::attempt(const S3Request& request, Attempt& state) {
   const std::uint64_t expected = request.into.size() + request.sink_bytes;
   const bool whole = request.method == "GET" && !request.key.empty() && expected == 0;
   const std::uint64_t bytes = request.body.size + (whole ? kLargestWhole : expected);
-  std::uint64_t rate = kSlowestRate;
-  for (const std::uint64_t limit : {options_.upload_limit, options_.download_limit}) {
-    if (limit > 0) rate = std::min(rate, limit / 2 / std::max(1u, options_.connections) + 1);
-  }
-  http.deadline = options_.request_timeout + std::chrono::seconds{bytes / rate};
-  if (in_grace()) http.deadline = Grace::kLength;
   const Slot slot(*this);
+  const Duration left = state.first_failure
+                            ? options_.retry_for - (clock_.monotonic() - *state.first_failure)
+                            : std::max(options_.retry_for, kFirstTry);
+  http.deadline = in_grace() ? Grace::kLength : request_deadline(options_, bytes, left);
   return http_.send(http, stop_now());
+}
+
+Duration S3Client::patience(const Error& failure) const {
+  if (in_grace()) return std::min(Grace::kLength, options_.retry_for);
+  const bool unknown = failure.message().find(kNoSuchHost) != std::string::npos;
+  return unknown && !answered_ ? std::min(kUnknownHost, options_.retry_for) : options_.retry_for;
 }
 
 void S3Client::wait_before_retry(S3Failure& failure, const HttpResponse* answer, Attempt& state) {
@@ -294,15 +317,17 @@ void S3Client::wait_before_retry(S3Failure& failure, const HttpResponse* answer,
   const Duration first = failure.remedy == S3Remedy::kSlowDown ? kFirstSlowDelay : kFirstDelay;
   const Duration longest = std::min(kLongestDelay, first * (1u << std::min(state.tries, 10u)));
   const Duration delay = std::max(jitter(longest), retry_after(answer));
-  const Duration patience =
-      in_grace() ? std::min(Grace::kLength, options_.retry_for) : options_.retry_for;
-  if (damaged || now - *state.first_failure + delay > patience) {
+  const Duration end = *state.first_failure + patience(failure.error);
+  if (damaged || now + delay > end) {
     throw Error(failure.error.code(),
                 fmt::format("{}; tried {} in {}", failure.error.message(),
                             state.tries == 1 ? "once" : fmt::format("{} times", state.tries),
                             format_duration(now - *state.first_failure)),
                 failure.error.hint());
   }
+  // A transfer that broke off after minutes is no outage yet; a store that never answered may be.
+  const Duration since = answered_ ? *state.first_failure : state.begun;
+  notice_.waits(since, delay, failure.error.message(), clock_.now() + (end - now));
   if (!clock_.sleep_for(delay, stop_now())) throw Error(Code::kCancelled, "interrupted");
 }
 
@@ -348,6 +373,7 @@ void S3Client::recover(S3Failure failure, const HttpResponse* answer, Attempt& s
 S3Answer S3Client::send(const S3Request& request) {
   Attempt state;
   state.what = what(request);
+  state.begun = clock_.monotonic();
   set_checksums(request, state);
   for (;;) {
     breaker_.check();
@@ -367,9 +393,12 @@ S3Answer S3Client::send(const S3Request& request) {
       recover({S3Remedy::kRetry, *lost, {}, {}}, nullptr, state);
       continue;
     }
+    answered_ = true;
+    note_date(*answer);
     const int status = answer->status;
     if (status / 100 == 2 || std::count(request.expected.begin(), request.expected.end(), status)) {
       breaker_.succeeded();
+      notice_.answered(endpoint());
       return {std::move(*answer), state.repeated};
     }
     if (status >= 500) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "store/s3/credentials.h"
 #include "store/s3/errors.h"
 #include "store/s3/options.h"
+#include "store/s3/outage_notice.h"
 #include "store/s3/sign.h"
 
 namespace holdfast {
@@ -59,6 +61,9 @@ class S3Client {
   std::string region() const;
   // Now, by the store's clock as far as its answers told.
   Timestamp store_time() const;
+  // The store's clock minus ours, by the date of its last answer, to a second or two; nothing as
+  // long as no answer had a date.
+  std::optional<Duration> clock_difference() const;
   Clock& clock() const { return clock_; }
   // Whether the store wants the etag of If-Match without quotes; learned from its answers.
   bool bare_etags() const { return bare_etags_; }
@@ -78,9 +83,12 @@ class S3Client {
   bool in_grace() const { return stop_.stop_requested() && Grace::is_given(); }
   std::stop_token stop_now() const { return in_grace() ? std::stop_token{} : stop_; }
 
+  void note_date(const HttpResponse& answer);
   HttpResponse attempt(const S3Request& request, Attempt& state);
   // What to do after a failure: returns when it is to be tried again, else throws.
   void recover(S3Failure failure, const HttpResponse* answer, Attempt& state);
+  // How long a failure is met with more tries.
+  Duration patience(const Error& failure) const;
   void wait_before_retry(S3Failure& failure, const HttpResponse* answer, Attempt& state);
   void set_checksums(const S3Request& request, Attempt& state) const;
   std::string what(const S3Request& request) const;
@@ -93,11 +101,14 @@ class S3Client {
   HttpClient http_;
   CredentialSource credentials_;
   CircuitBreaker breaker_;
+  OutageNotice notice_;
+  std::atomic<bool> answered_{false};  // the store, whatever it said
   std::atomic<bool> bare_etags_{false};
   std::atomic<bool> etags_are_hashes_{true};
   std::atomic<std::int64_t> skew_ns_{0};  // the store's clock minus ours
   mutable Mutex mutex_;
   std::condition_variable_any slot_free_;
+  std::optional<Duration> difference_ GUARDED_BY(mutex_);
   unsigned slots_ GUARDED_BY(mutex_);
   std::string endpoint_ GUARDED_BY(mutex_);  // scheme://host[:port]
   std::string region_ GUARDED_BY(mutex_);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,6 +53,8 @@ struct S3Options {
   // Read the bucket as it was then (needs versioning); unset: as it is now. Such a store only
   // reads.
   std::optional<Timestamp> as_of;
+  // Told now and then, by any thread, what is being waited for; unset: nobody is told.
+  std::function<void(const std::string&)> notice;
 };
 
 }  // namespace holdfast
