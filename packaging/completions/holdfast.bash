@@ -13,7 +13,7 @@ _holdfast() {
   local commands="init check backup list show diff find cat restore export recover validate copy sync region
     retention forget prune lock lifecycle
     repair stats stream store key wal-push wal-fetch version help"
-  local global="--config --vault --key-file --json --quiet --progress --log-dir --help"
+  local global="--config --vault --key-file --deadline --json --quiet --progress --log-dir --help"
   COMPREPLY=()
 
   # The command is the first word that is neither an option nor an option's value.
@@ -22,7 +22,7 @@ _holdfast() {
     word=${COMP_WORDS[index]}
     if [[ -n $skip ]]; then
       skip=""
-    elif [[ $word == --@(config|vault|key-file|progress|log-dir|class|source|since|target|include|exclude|overwrite|strip-components|to|from|at|write-config|grace|format|output|recipient|keep-*) ]]; then
+    elif [[ $word == --@(config|vault|key-file|deadline|progress|log-dir|class|source|since|target|include|exclude|overwrite|strip-components|to|from|at|write-config|grace|format|output|recipient|keep-*) ]]; then
       skip=yes
     elif [[ $word == -* || $word == = ]]; then
       :

@@ -6,6 +6,7 @@ complete -c holdfast -f
 complete -c holdfast -l config -r -F -d 'configuration file'
 complete -c holdfast -l vault -x -a '(__fish_complete_directories)' -d 'vault: a URL or a directory'
 complete -c holdfast -l key-file -r -F -d 'key file'
+complete -c holdfast -l deadline -x -d 'stop the command after so long'
 complete -c holdfast -l json -d 'print JSON'
 complete -c holdfast -l quiet -d 'print only errors'
 complete -c holdfast -l progress -x -a 'auto plain json none' -d 'how to show progress'

@@ -15,6 +15,8 @@ void add_global_options(Command& root, GlobalOptions& options) {
             "File with the code of a recovery sheet (or $HOLDFAST_RECOVERY_CODE)")
       .text("--as-of", options.as_of,
             "See a versioned bucket as it was then (2025-11-10T12:00:00Z, or 2h ago); only reads")
+      .text("--deadline", options.deadline,
+            "Stop the command when it takes longer (30s, 10m, 2h; exit code 12)")
       .flag("--json", options.json, "Print one JSON document")
       .flag("-q,--quiet", options.quiet, "Print results, warnings and errors only")
       .choice("--progress", options.progress, {"auto", "plain", "json", "none"},

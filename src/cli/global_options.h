@@ -14,6 +14,7 @@ struct GlobalOptions {
   std::string recovery_code_file;  // empty: see credential.h
   std::string log_directory;       // empty: the configuration
   std::string as_of;               // a moment; empty: the store as it is now
+  std::string deadline;            // a duration; empty: none
   std::string progress = "auto";   // "auto", "plain", "json", "none"
   bool json = false;
   bool quiet = false;

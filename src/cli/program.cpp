@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "cli/command.h"
+#include "cli/command_deadline.h"
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/global_options.h"
@@ -34,14 +35,21 @@ bool is_restore_command(const std::vector<std::string>& arguments) {
 }
 
 int report(const Error& error, bool json, bool restore_command) {
+  const bool timed_out = dynamic_cast<const CommandTimedOut*>(&error) != nullptr;
+  const int code = timed_out ? kExitTimedOut : exit_code(error.code());
   Output output(json, false);
   output.error(error);
   try {
-    if (json) output.document(Json{{"error", error_json(error)}});
+    Json document = error_json(error);
+    if (timed_out) {
+      document["code"] = kTimedOutName;
+      document["exit_code"] = code;
+    }
+    if (json) output.document(Json{{"error", std::move(document)}});
   } catch (const Error&) {
     // Standard output is gone; the exit code still tells.
   }
-  return restore_command ? kExitAbortRecovery : exit_code(error.code());
+  return restore_command ? kExitAbortRecovery : code;
 }
 
 std::vector<std::string> names_of_commands(const CLI::App& app) {
@@ -195,11 +203,21 @@ int Program::parse(std::vector<std::string> arguments) {
 }
 
 int Program::act() {
-  const SignalStop stop;
+  SignalStop stop;
   ignore_sigpipe();
   Output output(options_.json, options_.quiet);
   Context context(options_, output, system_clock(), stop.token());
-  return action_(context);
+  CommandDeadline deadline(options_.deadline, system_clock(), [&] { stop.request_stop(); });
+  try {
+    const int code = action_(context);
+    if (code != exit_code(Code::kCancelled) || !deadline.passed()) return code;
+    // It has said more itself already.
+    output.error(deadline.error());
+    return kExitTimedOut;
+  } catch (const Error& error) {
+    if (error.code() != Code::kCancelled || !deadline.passed()) throw;
+    throw deadline.error(error.hint());
+  }
 }
 
 int Program::run(std::vector<std::string> arguments) {

@@ -22,6 +22,8 @@ class SignalStop {
   ~SignalStop();
 
   std::stop_token token() const { return stop_.get_token(); }
+  // Requests the stop as a first signal would. Any thread.
+  void request_stop() { stop_.request_stop(); }
   // True once a signal has arrived. Any thread.
   bool signalled() const { return signalled_; }
 

@@ -86,6 +86,35 @@ TEST(Program, GlobalOptionsStandAnywhere) {
             0);
 }
 
+TEST(Program, ACommandEndsAtItsDeadline) {
+  const Workshop shop;
+  shop.init();
+  shop.expect(0, {"list", "--deadline", "1h"});
+  shop.expect(2, {"list", "--deadline", "soon"});
+  shop.expect(2, {"list", "--deadline", "0s"});
+  // A store that nobody answers for would be waited for five minutes.
+  const Outcome late = shop.run({"list", "--vault", "s3://bucket", "--deadline", "1s", "--json"},
+                                {{"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"},
+                                 {"AWS_SECRET_ACCESS_KEY", "secret-example"},
+                                 {"AWS_ENDPOINT_URL", "http://127.0.0.1:1"}});
+  EXPECT_EQ(late.code, 12) << late.err;
+  EXPECT_THAT(late.err, HasSubstr("did not end within 1s"));
+  EXPECT_EQ(late.document().at("error").at("code"), "timed-out");
+  EXPECT_EQ(late.document().at("error").at("exit_code"), 12);
+}
+
+// Somebody who mistyped the endpoint sees what the program waits for.
+TEST(Program, SaysThatAStoreDoesNotAnswer) {
+  const Workshop shop;
+  const Outcome gone = shop.run({"list", "--vault", "s3://bucket", "--deadline", "8s"},
+                                {{"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"},
+                                 {"AWS_SECRET_ACCESS_KEY", "secret-example"},
+                                 {"AWS_ENDPOINT_URL", "http://127.0.0.1:1"}});
+  EXPECT_EQ(gone.code, 12) << gone.err;
+  EXPECT_THAT(gone.err, HasSubstr("no answer from 127.0.0.1:1"));
+  EXPECT_THAT(gone.err, HasSubstr("Ctrl-C ends"));
+}
+
 // The parser's own signs are ordinary names of files.
 TEST(Program, WordsComeThroughAsTheyWereTyped) {
   const Workshop shop;
