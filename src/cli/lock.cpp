@@ -23,6 +23,8 @@ namespace {
 
 constexpr std::size_t kShownKeys = 10;
 constexpr Duration kLeast = std::chrono::hours{24};
+// Clocks that differ by no more show the same time.
+constexpr Duration kSameTime = std::chrono::minutes{1};
 constexpr Duration kMost = 36500 * std::chrono::hours{24};
 
 struct LockOptions {
@@ -37,6 +39,7 @@ struct BucketState {
   BucketLock lock;
   Versioning versioning = Versioning::kNever;
   std::string problem;
+  Duration difference{};  // the store's clock minus ours, when that is worth a word
 };
 
 const char* mode_name(LockMode mode) {
@@ -71,6 +74,8 @@ BucketState look_at_bucket(Context& context) {
     if (error.code() != Code::kDenied && error.code() != Code::kUnsupported) throw;
     state.problem = error.message();
   }
+  const Duration difference = store.client().clock_difference().value_or(Duration{});
+  if (difference > kSameTime || difference < -kSameTime) state.difference = difference;
   return state;
 }
 
@@ -217,6 +222,16 @@ void warn_of_weak(Context& context, const LockStatus& status) {
   context.output.warning(text + "\nlock them with: holdfast lock extend");
 }
 
+// Locks end by the store's clock.
+void warn_of_clock(Context& context, Duration difference) {
+  if (difference == Duration{}) return;
+  const bool slow = difference > Duration{};
+  context.output.warning(
+      fmt::format("this machine's clock is {} {} the store's, which counts here: "
+                  "set it (timedatectl set-ntp true)",
+                  format_duration(slow ? difference : -difference), slow ? "behind" : "ahead of"));
+}
+
 int show_status(Context& context) {
   const OpenedVault opened = open_vault(context, Access::kRead);
   const BucketState bucket = look_at_bucket(context);
@@ -240,13 +255,15 @@ int show_status(Context& context) {
     return kExitSuccess;
   }
   document["locks"] = true;
+  document["clock_difference_seconds"] = std::chrono::duration<double>(bucket.difference).count();
+  warn_of_clock(context, bucket.difference);
   const std::vector<BackupName> backups = retained_backups(context, *opened.store);
   const Retained retained = find_retained(
       *opened.vault, backups, context.stop,
       [&](const std::string& source) { return log_policy_for(context.settings(), source); });
   // With regular extensions nothing has less left than three quarters.
-  const LockStatus status =
-      judge_locks(retained, context.clock.now() + period.value_or(kLeast * 28) / 4);
+  const LockStatus status = judge_locks(
+      retained, context.clock.now() + bucket.difference + period.value_or(kLeast * 28) / 4);
   output.print(status_text(status, retained));
   document.update(status_json(status, retained));
   output.document(document);

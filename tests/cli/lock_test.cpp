@@ -2,12 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
+#include <ctime>
+
 #include "cli/context.h"
 #include "cli/removal.h"
 #include "cli/support.h"
 #include "store/manual_clock.h"
 #include "store/memory_store.h"
 #include "support/locking_store.h"
+#include "support/mini_s3.h"
 #include "vault/backup_object.h"
 
 namespace holdfast {
@@ -41,6 +46,41 @@ TEST(Lock, ExtendWantsASensiblePeriod) {
   EXPECT_THAT(shop.expect(2, {"lock", "extend", "--period", "1h"}).err, HasSubstr("1d to 100y"));
   EXPECT_EQ(shop.expect(10, {"lock", "extend", "--period", "long"}).code, 10);
   EXPECT_THAT(shop.expect(2, {"lock"}).err, HasSubstr("the commands are: status, extend"));
+}
+
+// Locks end by the store's clock, whatever this machine's says.
+TEST(Lock, AClockThatDiffersIsSaid) {
+  const Workshop shop;
+  MiniS3 server;
+  std::atomic<std::int64_t> hours{0};
+  server.set_plan([&](const MiniS3::Received& received, unsigned) -> std::optional<MiniS3::Fault> {
+    const bool locks = received.target.find("?object-lock") != std::string::npos;
+    if (!locks && received.target.find("?versioning") == std::string::npos) return std::nullopt;
+    const std::time_t now = std::time(nullptr) + 3600 * hours;
+    std::array<char, 64> date{};
+    std::strftime(date.data(), date.size(), "%a, %d %b %Y %H:%M:%S GMT", std::gmtime(&now));
+    MiniS3::Reply reply;
+    reply.headers = {{"Date", date.data()}};
+    reply.body = locks ? "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>"
+                         "</ObjectLockConfiguration>"
+                       : "<VersioningConfiguration/>";
+    return MiniS3::Fault{reply};
+  });
+  const auto run = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--vault", "s3://bucket", "--key-file", shop / "key"});
+    return shop.run(std::move(words), {{"AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"},
+                                       {"AWS_SECRET_ACCESS_KEY", "secret-example"},
+                                       {"AWS_ENDPOINT_URL", server.url()}});
+  };
+  ASSERT_EQ(run({"init"}).code, 0);
+  const json even = run({"lock", "status", "--json"}).document();
+  EXPECT_EQ(even.at("clock_difference_seconds"), 0);
+  hours = 3;
+  const Outcome behind = run({"lock", "status", "--json"});
+  EXPECT_NEAR(behind.document().at("clock_difference_seconds").get<double>(), 3 * 3600, 30);
+  EXPECT_THAT(behind.err, HasSubstr("behind the store's"));
+  hours = -3;
+  EXPECT_THAT(run({"lock", "status"}).err, HasSubstr("ahead of the store's"));
 }
 
 class LockedBackups : public testing::Test {
