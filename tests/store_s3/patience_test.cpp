@@ -128,7 +128,7 @@ TEST_F(Patience, TheTimeForAllBoundsTheRequestThatRuns) {
   S3Store store("s3://bucket", options, system_clock());
   const Duration begin = system_clock().monotonic();
   expect_error(Code::kUnavailable, [&] { store.stat("object"); });
-  EXPECT_LT(system_clock().monotonic() - begin, seconds{20}) << "a stall alone takes 30 s";
+  EXPECT_LT(system_clock().monotonic() - begin, seconds{9}) << "a first try alone may take 10 s";
 }
 
 }  // namespace
