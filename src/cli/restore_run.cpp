@@ -39,6 +39,7 @@ MariadbRestore mariadb_job(Context& context, const RestoreJob& job,
   restore.files = job;
   restore.server = mariadb_settings(context, job.backup);
   restore.use_log = options.use_log;
+  restore.starts_server = options.standby;
   if (options.gtid) {
     restore.target = BinlogTarget{*options.gtid, options.gtid_inclusive};
   } else if (options.target) {

@@ -10,12 +10,14 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/file.h"
+#include "protect/mariadb_questions.h"
 #include "protect/proof_steps.h"
 #include "protect/restore_mark.h"
 #include "protect/restore_preflight.h"
 #include "protect/restore_space.h"
 #include "source/mariadb/replay.h"
 #include "source/mariadb/restore.h"
+#include "source/mariadb/tools.h"
 
 namespace holdfast {
 namespace {
@@ -126,6 +128,15 @@ void require_room(const Vault& vault, const MariadbScope& scope, const RestoreJo
       "less log behind it; --ignore-free-space leaves the check out");
 }
 
+// What will be run once the old server's files are gone.
+void require_programs(const MariadbRestore& job, const MariadbScope& scope,
+                      const std::stop_token& stop) {
+  const bool log = scope.log && scope.end.last;
+  require_restore_tools(job.server, scope.version, log, stop);
+  const bool server = log || job.starts_server;
+  if (server && !scope.version.empty()) require_mariadb_for(scope.version, true, job.server);
+}
+
 void fail_if_damaged(const RestoreResult& result) {
   if (result.damaged == 0) return;
   throw Error(
@@ -151,6 +162,7 @@ class Restoring {
 
   MariadbRestored run() {
     refuse_running(directory_);
+    require_programs(job_, scope_, stop_);
     RestoreJob files = without_mixture(job_.files, directory_);
     require_room(vault_, scope_, files, stop_);
     // Nothing has been changed until here; and the room of all parts was asked for at once.
@@ -241,6 +253,7 @@ MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::s
   MariadbScope scope;
   scope.consistent = summary.consistent;
   scope.settings = summary.database.value().settings;
+  scope.version = summary.database->version;
   if (job.use_log) {
     scope.log = plan_binlog(vault, summary, stop);
   }
@@ -260,6 +273,7 @@ MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::s
 
 void check_mariadb_restore(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope,
                            std::stop_token stop) {
+  require_programs(job, scope, stop);
   require_room(vault, scope, without_mixture(job.files, Directory(job.files.target)), stop);
 }
 

@@ -17,6 +17,7 @@ struct MariadbRestore {
   MariadbSettings server;              // of the source, for its tools and system user
   bool use_log = true;                 // go on with the log of the vault, if it has one
   std::optional<BinlogTarget> target;  // none: to the end of the log
+  bool starts_server = false;          // whoever asks starts one on the directory: a replica
 };
 
 // What a restore brings back, to be said before it begins.
@@ -26,6 +27,7 @@ struct MariadbScope {
   BinlogEnd end;                  // with a log
   // Of the server that the backup is of: DatabaseFacts::settings.
   std::map<std::string, std::string> settings;
+  std::string version;
 };
 
 // Looks up how far `job` can get; throws kNotFound, with what can be reached, when its target is
@@ -48,9 +50,10 @@ void check_mariadb_restore(const Vault& vault, const MariadbRestore& job, const 
 // `mysql` while it is prepared. Run again after an interruption it begins anew with what is there.
 // Before anything is changed it throws kConflict: when a server runs on the target, when files that
 // are there would be mixed with those of the backup, or the target holds an unfinished restore of
-// another backup; and kExhausted when there is no room for the files and the replay. Later kCorrupt
-// when files or the log are damaged, kInvalid when a statement of the log fails. A log with a gap
-// is a warning.
+// another backup; kExhausted when there is no room for the files and the replay, and kUnsupported
+// when a program that is needed later is not here or is of another version. Later kCorrupt when
+// files or the log are damaged, kInvalid when a statement of the log fails. A log with a gap is a
+// warning.
 MariadbRestored run_mariadb_restore(const Vault& vault, const MariadbRestore& job,
                                     const MariadbScope& scope, RestoreProgress& progress,
                                     Warnings& warnings, std::stop_token stop);

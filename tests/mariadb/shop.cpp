@@ -36,7 +36,7 @@ MariadbShop::MariadbShop(const TestMariadb& server) {
   expect(0, {"init"});
 }
 
-void MariadbShop::configure(const TestMariadb& server) const {
+void MariadbShop::configure(const TestMariadb& server, const std::string& bin) const {
   const MariadbSettings settings = server.settings();
   std::ofstream out(place_ / "holdfast.yaml");
   out << "state_dir: " << place_ / "state"
@@ -44,6 +44,7 @@ void MariadbShop::configure(const TestMariadb& server) const {
       << "\nsources:\n  - name: shop\n    class: database\n    mariadb:\n      socket: "
       << settings.socket << "\n      user: root\n      defaults_file: " << settings.defaults_file
       << "\n";
+  if (!bin.empty()) out << "      bin_directory: " << bin << "\n";
 }
 
 std::vector<std::string> MariadbShop::command(const std::vector<std::string>& words) const {

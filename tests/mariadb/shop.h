@@ -18,7 +18,8 @@ class MariadbShop {
  public:
   // With source "shop" for `server`, which need not run.
   explicit MariadbShop(const TestMariadb& server);
-  void configure(const TestMariadb& server) const;
+  // `bin`: where its programs are, instead of PATH.
+  void configure(const TestMariadb& server, const std::string& bin = "") const;
 
   std::string operator/(const std::string& name) const { return place_ / name; }
 

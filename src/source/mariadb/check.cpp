@@ -10,9 +10,9 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "os/process.h"
 #include "source/mariadb/dump.h"
 #include "source/mariadb/server.h"
+#include "source/mariadb/tools.h"
 
 namespace holdfast {
 namespace {
@@ -41,24 +41,6 @@ std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
   return text;
-}
-
-// "10.11" of "10.11.19".
-std::string series_of(const std::string& version) {
-  return version.substr(0, version.find('.', version.find('.') + 1));
-}
-
-// The first version number in what a tool says of itself, with two dots: "10.11.19".
-std::string version_in(const std::string& said) {
-  constexpr const char* kDigits = "0123456789.";
-  for (std::size_t at = said.find_first_of("0123456789"); at != std::string::npos;
-       at = said.find_first_of("0123456789", at)) {
-    const std::size_t end = std::min(said.find_first_not_of(kDigits, at), said.size());
-    const std::string number = said.substr(at, end - at);
-    if (std::count(number.begin(), number.end(), '.') == 2) return number;
-    at = end;
-  }
-  return {};
 }
 
 class Check {
@@ -135,32 +117,26 @@ class Check {
   }
 
   void check_tool(const std::string& name, const MariadbServer& server) {
-    ProcessOptions options;
-    options.argv = {mariadb_program(settings_, name), "--version"};
-    options.environment = {{"LC_ALL", "C"}};
-    ProcessResult result;
+    MariadbTool tool;
     try {
-      result = run_process(options, stop_);
+      tool = find_mariadb_tool(settings_, name, stop_);
     } catch (const Error& error) {
+      if (error.code() == Code::kCancelled) throw;
       bad(error.message(), "apt install " +
                                std::string(name == "mariadb-backup" ? name : "mariadb-client") +
                                ", or set bin_directory to where it is");
       return;
     }
-    const std::string said = result.output + result.error_output;
-    // mariadb-dump counts itself, and names its server behind "Distrib".
-    const std::size_t distribution = said.find("Distrib ");
-    const std::string version =
-        version_in(distribution == std::string::npos ? said : said.substr(distribution));
-    if (name == "mariadb-backup" && series_of(version) != series_of(server.version)) {
+    if (name == "mariadb-backup" &&
+        mariadb_series(tool.version) != mariadb_series(server.version)) {
       bad(fmt::format("{} is of {}, the server of {}: it does not know the server's files",
-                      options.argv[0], version.empty() ? "an unknown version" : version,
+                      tool.path, tool.version.empty() ? "an unknown version" : tool.version,
                       server.version),
-          "install mariadb-backup " + series_of(server.version) +
+          "install mariadb-backup " + mariadb_series(server.version) +
               ", or set bin_directory to where it is");
       return;
     }
-    good("backups are made by " + options.argv[0] + " " + version);
+    good("backups are made by " + tool.path + " " + tool.version);
   }
 
   void check_files(const MariadbServer& server) {
