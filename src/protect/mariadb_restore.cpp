@@ -190,6 +190,7 @@ class Restoring {
     fs::remove(directory_.at(kSystemSpace));
     RestoreJob part = files;
     part.excludes.push_back(std::string("/") + kSystemSpace);
+    part.excludes.push_back(std::string("/") + kUnfinished);
     RestoreResult result = run_restore(vault_, part, progress_, warnings_, stop_);
     fail_if_damaged(result);
     directory_.begin();

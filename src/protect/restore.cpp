@@ -337,14 +337,22 @@ void Restore::warn_of_owners() {
 
 // Only below what the backup was asked to protect: never beside it.
 void Restore::remove_others() {
+  bool has_root = false;
   for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
     if (entry.type != EntryType::kDirectory || !selection_.wants(entry.path, true)) return true;
     const auto path = selection_.target_of_children(entry.path);
+    has_root = has_root || entry.path.empty();
     if (path && others_->may_remove(entry.path)) {
       result_.removed += others_->remove_from(*target_, *path, entry.path, job_.dry_run);
     }
     return true;
   });
+  // MariaDB's tool has files only: the data directory itself is not among them.
+  const auto& database = backup_.summary.database;
+  const bool whole = job_.includes.empty() && job_.strip_components == 0;
+  if (!has_root && whole && database && database->method == "physical") {
+    result_.removed += others_->remove_from(*target_, "", "", job_.dry_run);
+  }
 }
 
 RestoreResult Restore::run() {

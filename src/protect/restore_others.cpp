@@ -23,10 +23,10 @@ bool RestoreOthers::may_remove(const std::string& stored) const {
          });
 }
 
-// What --exclude spares is no business of ours.
+// What --exclude spares is no business of ours, nor what a file system has by itself.
 bool RestoreOthers::is_other(const std::string& path, const std::string& stored) const {
-  return path != kRestoreMark && !wanted_.contains(path) && selection_.wants(stored, false) &&
-         selection_.wants(stored, true);
+  return path != kRestoreMark && path != "lost+found" && !wanted_.contains(path) &&
+         selection_.wants(stored, false) && selection_.wants(stored, true);
 }
 
 std::uint64_t RestoreOthers::remove_from(Target& target, const std::string& path,
