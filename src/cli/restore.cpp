@@ -232,24 +232,36 @@ int run_into(Context& context, const RestoreOptions& options) {
   return restore_into(context, into);
 }
 
-// The order of the runbook where the source has hooks for it; else the restore alone.
+// What a command does with one backup, in parts.
+struct Doings {
+  std::function<ThawPlan()> check;
+  std::function<Restored()> restore;
+  std::function<std::string(const Restored&)> check_after;
+};
+
+// The order of the runbook where something is in use, or would be lost; else the restore alone.
 Restored guarded(Context& context, RestoreGuard& guard, const RestoreJob& job,
-                 const std::function<void()>& check, const std::function<Restored()>& restore) {
-  if (!guard.needed()) return restore();
+                 const Doings& doings) {
+  if (!guard.needed()) return doings.restore();
   Restored restored;
-  const std::vector<RestoreStep> steps = guard.steps(
-      [&] {
-        check();
-        return "nothing is in the way";
-      },
-      [&] {
-        restored = restore();
-        if (const auto damage = damage_in(restored)) throw Error(*damage);
-        return plural(restored.result.files, "file");
-      });
+  ThawPlan thawed;
+  RestoreDoings parts;
+  parts.check = [&] {
+    thawed = doings.check();
+    return thawed.empty() ? std::string("nothing is in the way")
+                          : "nothing is in the way, and what was archived can be read";
+  };
+  parts.restore = [&] {
+    restored = doings.restore();
+    if (restored.thaw.empty()) restored.thaw = thawed;
+    if (const auto damage = damage_in(restored)) throw Error(*damage);
+    return plural(restored.result.files, "file");
+  };
+  parts.check_after = [&] { return doings.check_after(restored); };
+  const std::vector<RestoreStep> steps = guard.steps(parts);
   if (job.dry_run) {
     print_steps(context.output, steps);
-    return restore();
+    return doings.restore();
   }
   std::vector<StepDone> done;
   RunLog log(context, "restore", "restore-" + job.backup.backup_class);
@@ -286,15 +298,25 @@ int run(Context& context, const RestoreOptions& options) {
     database.accept_gtid = [&replica](const std::string& gtid) { replica->check_log(gtid); };
   }
   RestoreGuard guard(context, opened, job, !options.into.no_safety_backup);
-  const auto check = [&] { check_restore(context, *opened.vault, job, database); };
-  const Restored restored = guarded(context, guard, job, check, [&] {
+  Doings doings;
+  // Hours may pass until what is archived can be read: what uses the target runs on meanwhile.
+  doings.check = [&] {
+    check_restore(context, *opened.vault, job, database, guard.stops());
+    return bring_from_archive(context, *opened.vault, job, options.thaw);
+  };
+  doings.restore = [&] {
     Restored done = restore_backup(context, *opened.vault, job, options.thaw, database);
     if (replica && !damage_in(done)) replica->complete(done.gtid);
     return done;
-  });
+  };
+  doings.check_after = [&](const Restored& done) {
+    return check_restored(context, *opened.vault, job, done);
+  };
+  const Restored restored = guarded(context, guard, job, doings);
   context.output.note(restored_text(job, restored));
   print_warnings(context.output, restored.warnings, restored.warning_count, restored.log_file);
   Json document = restored_json(job, restored);
+  document["safety_backup"] = guard.safety().empty() ? Json() : Json(guard.safety());
   if (const auto damage = damage_in(restored)) {
     context.output.error(*damage);
     document["error"] = error_json(*damage);

@@ -9,6 +9,9 @@
 #include "cli/hooks.h"
 #include "cli/source_run.h"
 #include "os/file.h"
+#include "protect/database_restore.h"
+#include "protect/mariadb_restore.h"
+#include "protect/restore_mark.h"
 #include "protect/validate.h"
 
 namespace holdfast {
@@ -19,8 +22,21 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLongestName = 63;
 constexpr std::string_view kSafetySuffix = "-before-restore";
 
+// What a restore that did not end has left of a server: what was there before is gone already.
+bool is_unfinished(const std::string& directory) {
+  return unfinished_restore(directory) || is_unfinished_pg_restore(directory) ||
+         (path_exists(directory + "/backup-my.cnf") && is_unfinished_mariadb_restore(directory));
+}
+
+// Or what is left of one.
 bool has_cluster(const std::string& directory) {
-  return path_exists(directory + "/PG_VERSION") || path_exists(directory + "/ibdata1");
+  if (resumes_into_empty(directory)) return false;
+  return path_exists(directory + "/PG_VERSION") || path_exists(directory + "/ibdata1") ||
+         is_unfinished(directory);
+}
+
+bool is_whole(const RestoreJob& job) {
+  return job.includes.empty() && job.excludes.empty() && job.strip_components == 0;
 }
 
 bool has_hooks(const SourceSettings& source) {
@@ -46,8 +62,8 @@ SourceSettings cold_source(const std::string& directory) {
 RestoreGuard::RestoreGuard(Context& context, const OpenedVault& opened, const RestoreJob& job,
                            bool safety)
     : context_(context), opened_(opened), job_(job), with_safety_(safety) {
-  const bool in_place =
-      job.backup.backup_class == "database" ? has_cluster(job.target) : job.target == "/";
+  const bool database = job.backup.backup_class == "database";
+  const bool in_place = database ? has_cluster(job.target) : job.target == "/";
   if (!in_place) return;
   for (const SourceSettings& source : context.settings().sources) {
     if (source.name == job.backup.source && source.backup_class == job.backup.backup_class &&
@@ -55,6 +71,12 @@ RestoreGuard::RestoreGuard(Context& context, const OpenedVault& opened, const Re
       source_ = &source;
     }
   }
+  if (database && is_unfinished(job.target)) with_safety_ = false;
+  needed_ = source_ != nullptr || (database && with_safety_ && is_whole(job));
+}
+
+bool RestoreGuard::stops() const {
+  return source_ != nullptr && !source_->restore_hooks.before.empty();
 }
 
 std::string RestoreGuard::validate() {
@@ -70,8 +92,14 @@ std::string RestoreGuard::validate() {
 }
 
 std::string RestoreGuard::back_up() {
-  SourceSettings safety = source_->backup_class == "database" ? cold_source(job_.target) : *source_;
-  safety.name = source_name_of(source_->name.substr(0, kLongestName - kSafetySuffix.size())) +
+  const bool database = job_.backup.backup_class == "database";
+  if (database) {  // whatever should have stopped it
+    require_no_postgres(job_.target);
+    require_no_mariadb(job_.target);
+  }
+  SourceSettings safety = database ? cold_source(job_.target) : *source_;
+  const std::string& name = job_.backup.source;
+  safety.name = source_name_of(name.substr(0, kLongestName - kSafetySuffix.size())) +
                 std::string(kSafetySuffix);
   safety.hooks = {};
   safety.format = BackupFormat::kVault;
@@ -80,7 +108,13 @@ std::string RestoreGuard::back_up() {
   run.level = context_.settings().compression;
   const SourceOutcome outcome =
       run_source(context_, *opened_.store, opened_.vault.get(), safety, run);
-  if (outcome.error) throw Error(*outcome.error);
+  if (outcome.error) {
+    Error error(*outcome.error);
+    error.suggest(
+        "what is there could not be kept, and was not touched; to restore over it all the "
+        "same: --no-safety-backup");
+    throw error;
+  }
   safety_ = outcome.result->summary.name.id();
   return safety_;
 }
@@ -93,14 +127,18 @@ std::string RestoreGuard::run(const std::vector<Hook>& hooks, const std::string&
   return plural(hooks.size(), "command");
 }
 
-std::vector<RestoreStep> RestoreGuard::steps(const std::function<std::string()>& check,
-                                             const std::function<std::string()>& restore) {
-  const Hooks& hooks = source_->restore_hooks;
+// Not of files while nothing was stopped that may write to them.
+bool RestoreGuard::can_check_after() const {
+  return stops() || job_.backup.backup_class == "database";
+}
+
+std::vector<RestoreStep> RestoreGuard::steps(const RestoreDoings& doings) {
+  const Hooks hooks = source_ == nullptr ? Hooks{} : source_->restore_hooks;
   std::vector<RestoreStep> steps;
   steps.push_back({"validate", "see that " + job_.backup.id() + " has all that it needs",
                    [this] { return validate(); }});
-  steps.push_back({"check", "see that it can be restored to " + job_.target, check});
-  if (!hooks.before.empty()) {
+  steps.push_back({"check", "see that it can be restored to " + job_.target, doings.check});
+  if (stops()) {
     steps.push_back({"stop", "run " + hooks.before.front().command, [this] {
                        stopped_ = true;
                        return run(source_->restore_hooks.before, "restore.before", "",
@@ -109,12 +147,16 @@ std::vector<RestoreStep> RestoreGuard::steps(const std::function<std::string()>&
   }
   if (with_safety_) {
     steps.push_back({"safety backup",
-                     source_->backup_class == "database"
+                     job_.backup.backup_class == "database"
                          ? "back up the files in " + job_.target + " as they are now"
                          : "back up the source as it is now",
                      [this] { return back_up(); }});
   }
-  steps.push_back({"restore", job_.backup.id() + " to " + job_.target, restore});
+  steps.push_back({"restore", job_.backup.id() + " to " + job_.target, doings.restore});
+  if (can_check_after()) {
+    steps.push_back(
+        {"validate", "see that what was restored is what the backup has", doings.check_after});
+  }
   if (!hooks.after.empty()) {
     steps.push_back({"start", "run " + hooks.after.front().command, [this] {
                        return run(source_->restore_hooks.after, "restore.after", "success",

@@ -13,18 +13,26 @@
 
 namespace holdfast {
 
-// For sources that have hooks under 'restore', when files go back to their original places or a
-// server has its data in the target. Does nothing for others.
+// What the command does itself. Each says what it found.
+struct RestoreDoings {
+  std::function<std::string()> check;  // throws when `restore` would refuse; nothing is stopped yet
+  std::function<std::string()> restore;
+  std::function<std::string()> check_after;  // throws when nothing may be started on the result
+};
+
+// When files go back to their original places or a server has its data in the target: for sources
+// that have hooks under 'restore'; and without them for a server, which is kept before another
+// takes its place. Does nothing for others.
 class RestoreGuard {
  public:
   // `job` must outlive it.
   RestoreGuard(Context& context, const OpenedVault& opened, const RestoreJob& job, bool safety);
 
-  bool needed() const { return source_ != nullptr; }
-  // All in their order. `check` throws when `restore` would refuse, which is better known while the
-  // application still runs.
-  std::vector<RestoreStep> steps(const std::function<std::string()>& check,
-                                 const std::function<std::string()>& restore);
+  bool needed() const { return needed_; }
+  // Whether a hook stops what uses the target.
+  bool stops() const;
+  // All in their order.
+  std::vector<RestoreStep> steps(const RestoreDoings& doings);
   // To be called when the restore, or a step before it, has failed.
   void failed();
   // The backup of what was there; empty: none was made.
@@ -33,14 +41,16 @@ class RestoreGuard {
  private:
   std::string validate();
   std::string back_up();
+  bool can_check_after() const;
   std::string run(const std::vector<Hook>& hooks, const std::string& name,
                   const std::string& status, std::stop_token stop);
 
   Context& context_;
   const OpenedVault& opened_;
   const RestoreJob& job_;
-  const bool with_safety_;
-  const SourceSettings* source_ = nullptr;
+  bool with_safety_;
+  bool needed_ = false;
+  const SourceSettings* source_ = nullptr;  // which has hooks
   bool stopped_ = false;
   std::string safety_;
 };

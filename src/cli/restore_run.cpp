@@ -8,8 +8,8 @@
 #include "base/human.h"
 #include "cli/progress.h"
 #include "cli/run_log.h"
-#include "protect/mariadb_restore.h"
 #include "protect/restore_preflight.h"
+#include "protect/restored_check.h"
 #include "protect/source_job.h"
 
 namespace holdfast {
@@ -91,18 +91,6 @@ std::string gtid_of(const Vault& vault, const RestoreJob& job, const MariadbScop
   return database ? database->stop : "";
 }
 
-struct MariadbWork {
-  MariadbRestore job;
-  MariadbScope scope;
-};
-
-// What is to be done for a whole server; neither is set for anything else.
-struct ServerWork {
-  DatabaseRestore postgres;
-  std::optional<RecoveryScope> scope;
-  std::optional<MariadbWork> mariadb;
-};
-
 // Throws when the target of `database` cannot be reached.
 ServerWork server_work(Context& context, const Vault& vault, const RestoreJob& job,
                        const DatabaseRestore& database) {
@@ -131,7 +119,8 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
                  const ThawOptions& thaw, const DatabaseRestore& database, Warnings& warnings) {
   Restored restored;
   restored.thaw = bring_from_archive(context, vault, job, thaw);
-  const ServerWork work = server_work(context, vault, job, database);
+  restored.work = server_work(context, vault, job, database);
+  const ServerWork& work = restored.work;
   if (work.scope) say_scope(context, *work.scope, database.use_log);
   if (work.mariadb) say_scope(context, work.mariadb->scope, database.use_log);
   ask_for_gtid(vault, job, database, work);
@@ -177,16 +166,26 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
 }  // namespace
 
 void check_restore(Context& context, const Vault& vault, const RestoreJob& job,
-                   const DatabaseRestore& database) {
+                   const DatabaseRestore& database, bool stops_it) {
   const ServerWork work = server_work(context, vault, job, database);
   ask_for_gtid(vault, job, database, work);
   if (work.scope) {
+    if (!stops_it) require_no_postgres(job.target);
     check_postgres_restore(vault, work.postgres, *work.scope, context.stop);
   } else if (work.mariadb) {
+    if (!stops_it) require_no_mariadb(job.target);
     check_mariadb_restore(vault, work.mariadb->job, work.mariadb->scope, context.stop);
   } else {
     require_room(job, preflight_restore(vault, job, context.stop));
   }
+}
+
+std::string check_restored(Context& context, const Vault& vault, const RestoreJob& job,
+                           const Restored& restored) {
+  const ServerWork& work = restored.work;
+  if (work.scope) return check_restored_postgres(vault, work.postgres, *work.scope, context.stop);
+  if (work.mariadb) return check_restored_mariadb(work.mariadb->job, context.stop);
+  return check_restored_files(vault, job, context.stop);
 }
 
 Restored restore_backup(Context& context, const Vault& vault, const RestoreJob& job,

@@ -10,12 +10,25 @@
 #include "cli/output.h"
 #include "cli/thaw.h"
 #include "protect/database_restore.h"
+#include "protect/mariadb_restore.h"
 #include "protect/restore.h"
 
 namespace holdfast {
 
+// What was to be done with a whole server; neither is set for anything else.
+struct MariadbWork {
+  MariadbRestore job;
+  MariadbScope scope;
+};
+struct ServerWork {
+  DatabaseRestore postgres;
+  std::optional<RecoveryScope> scope;
+  std::optional<MariadbWork> mariadb;
+};
+
 struct Restored {
   RestoreResult result;
+  ServerWork work;
   std::vector<std::string> repositories;  // made of the bundles of a config backup
   std::vector<std::string> warnings;      // the first ones
   std::uint64_t warning_count = 0;
@@ -26,9 +39,15 @@ struct Restored {
 };
 
 // Throws what restore_backup() would throw before it changes anything: a moment that cannot be
-// reached, something in the way, no room. A server that runs on the target is no reason yet.
+// reached, something in the way, no room. A server that runs on the target is no reason when
+// somebody `stops_it` before.
 void check_restore(Context& context, const Vault& vault, const RestoreJob& job,
-                   const DatabaseRestore& database);
+                   const DatabaseRestore& database, bool stops_it);
+
+// Looks at what `restored` has left in its place, before anything is started there; what was found.
+// Throws kCorrupt with what is wrong.
+std::string check_restored(Context& context, const Vault& vault, const RestoreJob& job,
+                           const Restored& restored);
 
 // A physical backup of a database, whole, becomes a directory that a server starts on, as
 // `database` says (its `files` are not looked at).

@@ -166,30 +166,6 @@ PgRecoveryTarget pg_target(const RecoveryTarget& target) {
   return recovery;
 }
 
-PgRecovery recovery_of(const DatabaseRestore& job, const RecoveryScope& scope) {
-  PgRecovery recovery;
-  recovery.standby = job.standby;
-  recovery.primary_conninfo = job.primary_conninfo;
-  if (!scope.log && job.standby) return recovery;
-  // All of the log is in pg_wal; a server in recovery must have a command all the same.
-  recovery.restore_command = "false";
-  recovery.action = job.action;
-  if (!scope.log) {
-    // A later timeline is not to be followed. What the backup holds ends where it is consistent, so
-    // that a target is needed only for not being promoted there: 'immediate' is found at the record
-    // behind, which a standby's backup may not have.
-    recovery.timeline = "current";
-    if (job.action != "promote") {
-      recovery.target = PgRecoveryTarget{PgTargetKind::kImmediate, "", true};
-    }
-    return recovery;
-  }
-  if (job.target) recovery.target = pg_target(*job.target);
-  recovery.timeline = std::to_string(scope.log->timeline);
-  if (job.standby) recovery.timeline = "latest";
-  return recovery;
-}
-
 // The log that is replayed; and all histories, from which the server sees which timelines are
 // taken: its own will be another one. A standby without log asks its primary for them.
 LogPlan wanted_log(const DatabaseRestore& job, const RecoveryScope& scope) {
@@ -197,13 +173,6 @@ LogPlan wanted_log(const DatabaseRestore& job, const RecoveryScope& scope) {
   LogPlan plan;
   if (!job.standby) plan.histories = scope.histories;
   return plan;
-}
-
-// A server that runs on the target would not notice that its files change under it.
-void refuse_running(const std::string& target) {
-  if (!path_exists(target + "/postmaster.pid")) return;
-  throw Error(Code::kConflict, "a server runs in " + printable(target) + ", or was killed there",
-              "stop it (pg_ctl stop); after a crash remove postmaster.pid once you are sure");
 }
 
 // What an old cluster has and the backup has not - relations, their maps, log - a server would take
@@ -268,6 +237,37 @@ void require_room(const Vault& vault, const DatabaseRestore& job, const Parts& p
 
 }  // namespace
 
+// A server that runs on the target would not notice that its files change under it.
+void require_no_postgres(const std::string& target) {
+  if (!path_exists(target + "/postmaster.pid")) return;
+  throw Error(Code::kConflict, "a server runs in " + printable(target) + ", or was killed there",
+              "stop it (pg_ctl stop); after a crash remove postmaster.pid once you are sure");
+}
+
+PgRecovery recovery_of(const DatabaseRestore& job, const RecoveryScope& scope) {
+  PgRecovery recovery;
+  recovery.standby = job.standby;
+  recovery.primary_conninfo = job.primary_conninfo;
+  if (!scope.log && job.standby) return recovery;
+  // All of the log is in pg_wal; a server in recovery must have a command all the same.
+  recovery.restore_command = "false";
+  recovery.action = job.action;
+  if (!scope.log) {
+    // A later timeline is not to be followed. What the backup holds ends where it is consistent, so
+    // that a target is needed only for not being promoted there: 'immediate' is found at the record
+    // behind, which a standby's backup may not have.
+    recovery.timeline = "current";
+    if (job.action != "promote") {
+      recovery.target = PgRecoveryTarget{PgTargetKind::kImmediate, "", true};
+    }
+    return recovery;
+  }
+  if (job.target) recovery.target = pg_target(*job.target);
+  recovery.timeline = std::to_string(scope.log->timeline);
+  if (job.standby) recovery.timeline = "latest";
+  return recovery;
+}
+
 std::optional<DatabaseFacts> database_of(const Vault& vault, const BackupName& backup) {
   return read_backup(vault, backup).summary.database;
 }
@@ -312,7 +312,7 @@ void check_postgres_restore(const Vault& vault, const DatabaseRestore& job,
 RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& job,
                                    const RecoveryScope& scope, RestoreProgress& progress,
                                    Warnings& warnings, std::stop_token stop) {
-  refuse_running(job.files.target);
+  require_no_postgres(job.files.target);
   Parts parts = parts_of(vault, job);
   const LogPlan log = wanted_log(job, scope);
   require_room(vault, job, parts, log, stop);

@@ -67,17 +67,6 @@ class Directory {
   const std::string path_;
 };
 
-// A server holds a lock on its files.
-void refuse_running(const Directory& directory) {
-  if (!path_exists(directory.at(kSystemSpace))) return;
-  const Fd file = open_file(directory.at(kSystemSpace), O_RDONLY);
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  if (::fcntl(file.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return;
-  throw Error(Code::kConflict, "a server runs on " + printable(directory.at("")), "stop it first");
-}
-
 // What an old server has and the backup has not, a server would take for part of the restored one.
 RestoreJob without_mixture(const RestoreJob& given, const Directory& directory) {
   RestoreJob files = given;
@@ -161,7 +150,7 @@ class Restoring {
         directory_(job.files.target) {}
 
   MariadbRestored run() {
-    refuse_running(directory_);
+    require_no_mariadb(job_.files.target);
     require_programs(job_, scope_, stop_);
     RestoreJob files = without_mixture(job_.files, directory_);
     require_room(vault_, scope_, files, stop_);
@@ -248,6 +237,22 @@ class Restoring {
 };
 
 }  // namespace
+
+// A server holds a lock on its files.
+void require_no_mariadb(const std::string& target) {
+  const std::string file = target + "/" + kSystemSpace;
+  if (!path_exists(file)) return;
+  const Fd fd = open_file(file, O_RDONLY);
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(fd.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return;
+  throw Error(Code::kConflict, "a server runs on " + printable(target), "stop it first");
+}
+
+bool is_unfinished_mariadb_restore(const std::string& target) {
+  return Directory(target).unfinished();
+}
 
 MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::stop_token stop) {
   const BackupSummary summary = read_backup(vault, job.files.backup).summary;

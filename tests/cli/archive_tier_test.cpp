@@ -70,6 +70,33 @@ TEST_F(ArchiveTier, ADryVerifyingCopySaysWhatItCannotRead) {
   EXPECT_EQ(server_.asked_for().size(), asked);
 }
 
+// Hours may pass: the application runs on meanwhile.
+TEST_F(ArchiveTier, ARestoreInPlaceStopsNothingBeforeAllOfItCanBeRead) {
+  const std::string note = "echo $HOLDFAST_EVENT >> " + (shop_ / "turns");
+  shop_.write_config("sources:\n  - name: web\n    class: files\n    paths: [" + (shop_ / "data") +
+                     "]\n    restore:\n      before: ['" + note + "']\n      after: ['" + note +
+                     "']\n");
+  shop_.write("data/a", std::string(30'000, 'b'));
+  expect(0, {"backup", "files"});
+  shop_.write("data/a", "changed");
+  server_.archive("data/");
+  const std::vector<std::string> words = {"restore", "latest:web",  "--target",
+                                          "/",       "--overwrite", "if-changed"};
+  std::vector<std::string> at_once = words;
+  at_once.emplace_back("--no-wait");
+  EXPECT_THAT(expect(8, at_once).err, HasSubstr("check: "));
+  EXPECT_FALSE(std::filesystem::exists(shop_ / "turns"));
+  server_.archive("data/");  // the time for which it was asked for is over
+  const std::size_t asked = server_.asked_for().size();
+  std::vector<std::string> document = words;
+  document.emplace_back("--json");
+  const json done = expect(0, document).document();
+  EXPECT_EQ(done.at("archived").at("packs"), 1);
+  EXPECT_EQ(server_.asked_for().size(), asked + 1);
+  EXPECT_EQ(shop_.read("turns"), "restore.before\nrestore.after\n");
+  EXPECT_EQ(shop_.read("data/a"), std::string(30'000, 'b'));
+}
+
 TEST_F(ArchiveTier, SyncWaitsToo) {
   shop_.write_config("copies: [{name: second, url: " + (shop_ / "copy") + "}]\n");
   EXPECT_THAT(expect(0, {"sync"}).err, HasSubstr("archive: asked for 1 pack ("));

@@ -82,7 +82,8 @@ TEST_F(KilledRestore, OverAnOldClusterLeavesNoMixture) {
   const std::string wanted = rows(server_);
   server_.query("UPDATE t SET v = 'later'; CREATE TABLE later AS SELECT 1");
   server_.stop();
-  const std::vector<std::string> how = {"--overwrite", "if-changed", "--delete"};
+  const std::vector<std::string> how = {"--overwrite", "if-changed", "--delete",
+                                        "--no-safety-backup"};
   int kills = 0;
   for (const std::uint64_t at : {20u, 60u, 200u}) {
     if (!restore_killed_at(server_, at, how)) break;

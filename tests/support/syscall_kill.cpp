@@ -79,7 +79,8 @@ bool killed_at_change(const std::function<void()>& work, std::uint64_t at) {
     return false;
   }
   ::ptrace(PTRACE_SETOPTIONS, child, nullptr,
-           PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACESECCOMP);
+           PTRACE_O_EXITKILL | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+               PTRACE_O_TRACESECCOMP);
   ::ptrace(PTRACE_CONT, child, nullptr, nullptr);
   std::uint64_t changes = 0;
   for (;;) {

@@ -162,12 +162,13 @@ bool has_innochecksum(const MariadbSettings& settings) {
 }
 
 MariadbFindings check_mariadb_pages(const MariadbSettings& settings, const std::string& directory,
-                                    std::stop_token stop) {
+                                    std::stop_token stop, MariadbPages pages) {
   MariadbFindings findings;
   const std::uint64_t page_size = page_size_of(directory);
   for (const auto& entry : fs::recursive_directory_iterator(directory)) {
     const std::string path = entry.path().string();
     if (!entry.is_regular_file() || !is_tablespace(path)) continue;
+    if (pages == MariadbPages::kOfInnodb && path.ends_with(".ibd")) continue;
     ++findings.looked_at;
     for (const std::vector<std::string>& range : ranges_of(path, page_size)) {
       const std::string bad = bad_pages(settings, path, range, stop);

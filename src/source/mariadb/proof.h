@@ -27,10 +27,14 @@ std::string mariadb_identifier(const std::string& name);
 
 // True when the tool that compares pages with their checksums is on this host.
 bool has_innochecksum(const MariadbSettings& settings);
+enum class MariadbPages {
+  kAll,
+  kOfInnodb,  // those without which nothing can be read: the system tablespace and undo
+};
 // Compares every page of InnoDB's files with its checksum; the server must be down. Throws
 // kCancelled.
 MariadbFindings check_mariadb_pages(const MariadbSettings& settings, const std::string& directory,
-                                    std::stop_token stop);
+                                    std::stop_token stop, MariadbPages pages = MariadbPages::kAll);
 
 // Where InnoDB itself stood in the binary log when the log was applied to `directory`, as prepared
 // files say; without a file when they do not.

@@ -74,6 +74,11 @@ void give_all_to(const std::string& directory, const std::string& name) {
 
 }  // namespace
 
+bool is_prepared_mariadb(const std::string& directory) {
+  const std::string state = first_of(directory, kStateFiles);
+  return !state.empty() && is_prepared(state);
+}
+
 MariadbPosition finish_mariadb_restore(const std::string& directory,
                                        const MariadbSettings& settings, std::stop_token stop) {
   const std::string state = first_of(directory, kStateFiles);

@@ -19,6 +19,9 @@ namespace holdfast {
 MariadbPosition finish_mariadb_restore(const std::string& directory,
                                        const MariadbSettings& settings, std::stop_token stop);
 
+// True for a directory that finish_mariadb_restore() has been through.
+bool is_prepared_mariadb(const std::string& directory);
+
 // A server that was restored knows nothing of the transactions it has: tells it. To be done once
 // it runs, before anything writes or replicates.
 void set_mariadb_gtid(MariadbConnection& connection, const std::string& gtid);

@@ -1,0 +1,107 @@
+// A restore of MariaDB over an old server: what was there is kept, and what was restored is looked
+// at before anything is started on it.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "base/throws.h"
+#include "mariadb/shop.h"
+#include "os/file.h"
+#include "os/identity.h"
+#include "protect/restored_check.h"
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSafety = "shop-before-restore";
+
+class MariadbInPlace : public ::testing::Test {
+ protected:
+  MariadbInPlace() {
+    server_.run({"CREATE DATABASE shop", "CREATE TABLE shop.t (id INT PRIMARY KEY)",
+                 "INSERT INTO shop.t VALUES (1)"});
+    Background stream = shop_.stream();
+    shop_.back_up();
+    server_.run({"INSERT INTO shop.t VALUES (2)"});
+    shop_.wait_until_durable(server_);
+    EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+    wanted_ = server_.contents();
+    server_.run({"CREATE TABLE shop.later (id INT)"});
+  }
+  Outcome over(int code, std::vector<std::string> words = {}) const {
+    words.insert(words.begin(), {"restore", "latest:shop", "--target", old_, "--overwrite",
+                                 "if-changed", "--delete"});
+    return shop_.expect(code, words);
+  }
+  std::size_t backups() const { return shop_.expect_json(0, {"list"}).at("backups").size(); }
+
+  TestMariadb server_;
+  MariadbShop shop_{server_};
+  const std::string old_ = server_.data_directory();
+  std::string wanted_;
+};
+
+TEST_F(MariadbInPlace, TheOldServerIsKeptAndTheNewOneLookedAt) {
+  EXPECT_NE(over(6).err.find("a server runs on"), std::string::npos);
+  EXPECT_EQ(backups(), 1u);
+  server_.stop();
+  const Outcome done = over(0);
+  EXPECT_NE(done.out.find(std::string("-") + kSafety), std::string::npos) << done.out;
+  EXPECT_NE(done.out.find("the files are prepared, the checksums of"), std::string::npos)
+      << done.out;
+  // Its binary log would make the server believe that it has what came later.
+  EXPECT_FALSE(path_exists(old_ + "/binlog.000001"));
+  EXPECT_FALSE(path_exists(old_ + "/binlog.state"));
+  EXPECT_EQ(TestMariadb::on(old_).contents(), wanted_);
+  // The way back.
+  const std::string back = shop_ / "back";
+  shop_.expect(0,
+               {"restore", std::string("latest:") + kSafety, "--target", back, "--strip-components",
+                std::to_string(std::count(old_.begin(), old_.end(), '/'))});
+  if (::geteuid() == 0) {
+    const SystemUser user = system_user("mysql");
+    ASSERT_EQ(::chown(back.c_str(), user.uid, user.gid), 0);
+  }
+  EXPECT_EQ(TestMariadb::on(back).sql("SELECT count(*) FROM shop.t, shop.later"), "0");
+  over(0, {"--no-safety-backup"});
+  EXPECT_EQ(backups(), 2u);
+}
+
+TEST_F(MariadbInPlace, WhatIsNotAsItShouldBeIsSaid) {
+  MariadbRestore job;
+  job.files.target = shop_.restore("restored", {"--to-immediate"});
+  const std::string& at = job.files.target;
+  const auto code = [&] { return thrown_by([&] { check_restored_mariadb(job, {}); }); };
+  EXPECT_EQ(code(), std::nullopt);
+  for (const char* name : {"ibdata1", "undo001"}) {
+    const std::string path = at + "/" + name;
+    const std::string aside = shop_ / "aside";
+    if (!path_exists(path)) continue;
+    fs::copy(path, aside, fs::copy_options::overwrite_existing);
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(16384 + 5000);
+    file << "not what was written";
+    file.close();
+    EXPECT_EQ(code(), Code::kCorrupt) << name;
+    fs::copy(aside, path, fs::copy_options::overwrite_existing);
+    EXPECT_EQ(code(), std::nullopt);
+  }
+  fs::create_directory(at + "/.holdfast-unfinished");
+  EXPECT_EQ(code(), Code::kCorrupt);
+  fs::remove(at + "/.holdfast-unfinished");
+  const std::string state = at + "/xtrabackup_checkpoints";
+  fs::rename(state, shop_ / "aside");
+  EXPECT_EQ(code(), Code::kCorrupt);
+  fs::copy(shop_ / "aside", state);
+  const TestMariadb running = TestMariadb::on(at);
+  EXPECT_EQ(code(), Code::kConflict);
+}
+
+}  // namespace
+}  // namespace holdfast
