@@ -58,6 +58,11 @@ std::vector<SetupFinding> check_paths(const SourceSettings& source) {
   return findings;
 }
 
+PgDumpedGlobals dumped_globals(const SourceSettings& source) {
+  if (source.format != BackupFormat::kArchive) return {};
+  return {source.postgresql->databases.size() != 1, !source.archive.recipients.empty()};
+}
+
 // `vault`: null when it cannot be opened, which has been said.
 std::vector<SetupFinding> check_server(Context& context, const SourceSettings& source,
                                        const Vault* vault) {
@@ -69,7 +74,8 @@ std::vector<SetupFinding> check_server(Context& context, const SourceSettings& s
     if (error.code() == Code::kCancelled) throw;
     findings.push_back({Verdict::kBad, error.message(), error.hint()});
   }
-  const auto more = check_postgres(*source.postgresql, source.name, before, context.stop);
+  const auto more =
+      check_postgres(*source.postgresql, source.name, before, dumped_globals(source), context.stop);
   findings.insert(findings.end(), more.begin(), more.end());
   return findings;
 }

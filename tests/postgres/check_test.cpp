@@ -72,6 +72,46 @@ TEST(Check, ARoleWithoutTheRights) {
   EXPECT_EQ(shop.backups().size(), 0u);
 }
 
+// What a dump would fail on, for one reason after the other; typed as it says, it is enough.
+TEST(Check, ARoleThatMayNotReadWhatADumpHolds) {
+  PostgresServer server(with({}));
+  server.start();
+  server.query("CREATE ROLE dumper LOGIN");
+  server.query("CREATE DATABASE other");
+  server.query(
+      "CREATE SCHEMA hidden; CREATE TABLE hidden.t AS SELECT 1 AS id; "
+      "CREATE SEQUENCE s; CREATE TABLE rows (id int); CREATE VIEW v AS SELECT 1; "
+      "ALTER TABLE rows ENABLE ROW LEVEL SECURITY; SELECT lo_create(4711)");
+  const Shop shop(server);
+  const std::string role =
+      "      connection: \"host=" + server.socket_directory() + " user=dumper\"\n";
+  const std::string logical = role + "      method: logical\n";
+  shop.configure(logical);
+  const std::string bad = bad_of(shop);
+  for (const char* part :
+       {"may not read 3 of the tables and sequences in postgres (first: hidden.t)",
+        "row security hides rows of public.rows in postgres",
+        "may not read 1 of the large objects in postgres (first: 4711)",
+        "may not read pg_authid"}) {
+    EXPECT_NE(bad.find(part), std::string::npos) << part << "\n" << bad;
+  }
+  EXPECT_EQ(bad.find("in other"), std::string::npos) << bad;
+  shop.expect(10, {"backup", "database", "shop"});
+  const json document = shop.expect_json(10, {"check", "shop"});
+  for (const json& finding : document.at("findings")) {
+    const std::string hint = finding.at("hint");
+    if (finding.at("verdict") == "BAD") server.query(hint.substr(0, hint.find(';')));
+  }
+  EXPECT_EQ(bad_of(shop, 0), "");
+  shop.back_up();
+  server.query("REVOKE CONNECT ON DATABASE other FROM public");
+  EXPECT_NE(bad_of(shop).find("database other: "), std::string::npos);
+  // Of one database, which an archive holds without roles, neither the others nor passwords matter.
+  server.query("REVOKE SELECT ON pg_authid FROM dumper");
+  shop.configure(logical + "      databases: [postgres]\n", "    format: archive\n");
+  EXPECT_EQ(bad_of(shop, 0), "");
+}
+
 TEST(Check, AnArchiveThatFails) {
   PostgresServer server(with({"archive_mode = on", "archive_command = 'test wal-push = %p'"}));
   server.start();

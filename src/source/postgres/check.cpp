@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "os/file.h"
+#include "source/postgres/dump_check.h"
 #include "source/postgres/replication.h"
 #include "source/postgres/wal_hold.h"
 
@@ -13,8 +14,9 @@ namespace {
 
 class Check {
  public:
-  Check(const PostgresSettings& settings, const std::string& source, std::stop_token stop)
-      : settings_(settings), source_(source), stop_(std::move(stop)) {}
+  Check(const PostgresSettings& settings, const std::string& source, const PgDumpedGlobals& globals,
+        std::stop_token stop)
+      : settings_(settings), source_(source), globals_(globals), stop_(std::move(stop)) {}
 
   std::vector<SetupFinding> run(const std::optional<PgBackedUp>& before) {
     try {
@@ -35,6 +37,7 @@ class Check {
         check_log(connection, cluster);
       } else {
         check_tools(cluster);
+        check_dumps(connection, cluster);
       }
     } catch (const Error& error) {
       if (error.code() == Code::kCancelled) throw;
@@ -260,8 +263,15 @@ class Check {
     }
   }
 
+  void check_dumps(PgConnection& connection, const PgCluster& cluster) {
+    const auto findings =
+        check_pg_dumps(settings_, connection, globals_, cluster.version_number, stop_);
+    findings_.insert(findings_.end(), findings.begin(), findings.end());
+  }
+
   const PostgresSettings& settings_;
   const std::string& source_;
+  const PgDumpedGlobals globals_;
   std::stop_token stop_;
   std::string role_;
   bool may_replicate_ = false;
@@ -273,8 +283,8 @@ class Check {
 std::vector<SetupFinding> check_postgres(const PostgresSettings& settings,
                                          const std::string& source,
                                          const std::optional<PgBackedUp>& before,
-                                         std::stop_token stop) {
-  return Check(settings, source, std::move(stop)).run(before);
+                                         const PgDumpedGlobals& globals, std::stop_token stop) {
+  return Check(settings, source, globals, std::move(stop)).run(before);
 }
 
 }  // namespace holdfast

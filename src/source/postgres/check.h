@@ -12,12 +12,18 @@
 
 namespace holdfast {
 
+// What dumps hold besides databases.
+struct PgDumpedGlobals {
+  bool roles = true;      // and tablespaces
+  bool passwords = true;  // of the roles
+};
+
 // Looks at everything that the first backup would stumble over, and at what would make a restore
 // poorer than it could be. `before` is what the vault has of `source` already. Never throws for
 // what it finds.
 std::vector<SetupFinding> check_postgres(const PostgresSettings& settings,
                                          const std::string& source,
                                          const std::optional<PgBackedUp>& before,
-                                         std::stop_token stop);
+                                         const PgDumpedGlobals& globals, std::stop_token stop);
 
 }  // namespace holdfast

@@ -56,18 +56,6 @@ std::vector<std::string> format_options(const PostgresSettings& settings) {
   return {};
 }
 
-std::vector<std::string> chosen(const PostgresSettings& settings, PgConnection& connection) {
-  std::vector<std::string> known = pg_databases(connection);
-  if (settings.databases.empty()) return known;
-  for (const std::string& wanted : settings.databases) {
-    if (std::find(known.begin(), known.end(), wanted) != known.end()) continue;
-    const std::string near = nearest(wanted, known);
-    throw Error(Code::kNotFound, fmt::format("the server has no database '{}'", printable(wanted)),
-                near.empty() ? "" : fmt::format("did you mean '{}'?", near));
-  }
-  return settings.databases;
-}
-
 }  // namespace
 
 std::string database_of_dump(const std::string& stored_path) {
@@ -114,6 +102,19 @@ std::vector<std::string> pg_databases(PgConnection& connection) {
   return names;
 }
 
+std::vector<std::string> chosen_pg_databases(const PostgresSettings& settings,
+                                             PgConnection& connection) {
+  std::vector<std::string> known = pg_databases(connection);
+  if (settings.databases.empty()) return known;
+  for (const std::string& wanted : settings.databases) {
+    if (std::find(known.begin(), known.end(), wanted) != known.end()) continue;
+    const std::string near = nearest(wanted, known);
+    throw Error(Code::kNotFound, fmt::format("the server has no database '{}'", printable(wanted)),
+                near.empty() ? "" : fmt::format("did you mean '{}'?", near));
+  }
+  return settings.databases;
+}
+
 std::vector<PgDumpPlan> plan_pg_dumps(const PostgresSettings& settings, PgConnection& connection) {
   const int version = connection.server_version();
   std::vector<PgDumpPlan> plans;
@@ -124,7 +125,7 @@ std::vector<PgDumpPlan> plan_pg_dumps(const PostgresSettings& settings, PgConnec
   globals.environment = pg_environment(settings, "");
   plans.push_back(std::move(globals));
   const std::vector<std::string> format = format_options(settings);
-  for (const std::string& database : chosen(settings, connection)) {
+  for (const std::string& database : chosen_pg_databases(settings, connection)) {
     PgDumpPlan plan;
     plan.database = database;
     plan.stored_path = file_name(database) + std::string(suffix_of(settings.format));
@@ -145,7 +146,7 @@ std::vector<PgDumpPlan> plan_pg_archives(const PostgresSettings& settings, PgCon
                                          bool passwords) {
   const int version = connection.server_version();
   std::vector<PgDumpPlan> plans;
-  for (const std::string& database : chosen(settings, connection)) {
+  for (const std::string& database : chosen_pg_databases(settings, connection)) {
     PgDumpPlan plan;
     plan.database = database;
     plan.stored_path = file_name(database) + ".sql";

@@ -16,6 +16,10 @@ namespace holdfast {
 // The databases that people can connect to, but for templates.
 std::vector<std::string> pg_databases(PgConnection& connection);
 
+// Those of the settings; without any: all. Throws kNotFound for one that does not exist.
+std::vector<std::string> chosen_pg_databases(const PostgresSettings& settings,
+                                             PgConnection& connection);
+
 // One dump.
 struct PgDumpPlan {
   std::string stored_path;  // "app.sql", "app.dump", "app.dir", "~globals.sql"
