@@ -123,6 +123,7 @@ Json span_json(const LogSpan& span) {
   Json json{{"source", span.source}, {"engine", span.engine}, {"from", iso_time(span.from)}};
   json[postgresql ? "end_lsn" : "end_gtid"] = span.end;
   json["to"] = span.to ? Json(format_rfc3339(*span.to, true)) : Json();
+  json["newest"] = span.newest;
   json["stopped"] = span.stopped;
   json[postgresql ? "gap_lsn" : "gap"] = span.gap.empty() ? Json() : Json(span.gap);
   if (postgresql) {
@@ -135,6 +136,12 @@ std::string span_line(const LogSpan& span) {
   const std::string to = span.to ? format_rfc3339(*span.to) : iso_time(span.newest_backup);
   std::string line = fmt::format("{}: every moment from {} to {} can be recovered (log to {})\n",
                                  span.source, iso_time(span.from), to, span.end);
+  // Nothing can be done about the end of an older one.
+  if (!span.newest) {
+    return line + (span.gap.empty() ? ""
+                                    : fmt::format("{}: there the log was interrupted, at {}\n",
+                                                  span.source, span.gap));
+  }
   if (span.stopped) {
     line += fmt::format("{}: the log ENDS before the newest backup: is {} at work?\n", span.source,
                         span.engine == "postgresql" ? "holdfast stream, or the archive_command,"

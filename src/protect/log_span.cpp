@@ -12,6 +12,9 @@ namespace {
 
 // Of a source with many backups behind gaps, not every one is tried.
 constexpr std::size_t kMostTries = 16;
+// ... and fewer before the newest span: each lists the log, and most have none any more.
+constexpr std::size_t kTriesBehind = 4;
+constexpr std::size_t kMostSpans = 16;
 
 // How far the log behind one backup leads.
 struct Reach {
@@ -80,29 +83,50 @@ const BackupSummary& oldest_that_leads_to(const Vault& vault,
                                 [&](const auto* backup) { return !leads(backup); });
 }
 
-std::optional<LogSpan> span_of(const Vault& vault, const std::vector<BackupSummary>& backups,
-                               std::stop_token stop) {
+// The newest span that `backups` have; with its oldest backup, which is one of them.
+struct Found {
+  LogSpan span;
+  const BackupSummary* oldest = nullptr;
+};
+std::optional<Found> newest_span(const Vault& vault, const std::vector<BackupSummary>& backups,
+                                 std::size_t most_tries, std::stop_token stop) {
   const BackupSummary& newest = backups.back();
   std::optional<Reach> reach;
   auto followed = backups.rbegin();
-  for (std::size_t tries = 0; followed != backups.rend() && tries < kMostTries;
+  for (std::size_t tries = 0; followed != backups.rend() && tries < most_tries;
        ++followed, ++tries) {
     if (!same_server(*followed, newest)) continue;
     reach = reach_of(vault, *followed, stop);
     if (reach) break;
   }
   if (!reach) return std::nullopt;
-  LogSpan span;
+  Found found;
+  found.oldest = &oldest_that_leads_to(vault, backups, *followed, reach->end, stop);
+  LogSpan& span = found.span;
   span.source = newest.name.source;
   span.engine = newest.database->engine;
-  span.from = span.newest_backup = followed->consistent;
+  span.from = found.oldest->consistent;
+  span.newest_backup = followed->consistent;
   span.stopped = followed != backups.rbegin();
   span.to = reach->to;
   span.end = reach->end;
   span.gap = reach->gap;
   span.level_drop = reach->level_drop;
-  span.from = oldest_that_leads_to(vault, backups, *followed, reach->end, stop).consistent;
-  return span;
+  return found;
+}
+
+// Of one source, the newest first.
+void add_spans(const Vault& vault, std::vector<BackupSummary> backups, std::vector<LogSpan>& spans,
+               const std::stop_token& stop) {
+  std::size_t tries = kMostTries;
+  for (std::size_t count = 0; !backups.empty() && count < kMostSpans; ++count) {
+    auto found = newest_span(vault, backups, tries, stop);
+    if (!found) return;
+    tries = kTriesBehind;
+    found->span.newest = count == 0;
+    spans.push_back(std::move(found->span));
+    backups.resize(static_cast<std::size_t>(found->oldest - backups.data()));
+  }
 }
 
 }  // namespace
@@ -118,7 +142,7 @@ std::vector<LogSpan> log_spans(const Vault& vault, const std::vector<BackupSumma
   }
   std::vector<LogSpan> spans;
   for (const auto& [source, of_source] : by_source) {
-    if (auto span = span_of(vault, of_source, stop)) spans.push_back(std::move(*span));
+    add_spans(vault, of_source, spans, stop);
   }
   return spans;
 }

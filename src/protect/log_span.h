@@ -21,10 +21,13 @@ struct LogSpan {
   std::string end;              // where the log ends: an LSN, a GTID position
   std::string gap;  // behind the newest backup: what is missing, an LSN or a file; empty: nothing
   std::string level_drop;  // the LSN at which wal_level became minimal; empty: it did not
+  bool newest = true;      // else there is a later one of this source, behind a gap or in a new log
 };
 
-// One for each source of which `backups` (oldest first) has physical backups of a server that has a
-// log. Reads listings and few headers. A log that cannot be planned has no span.
+// The spans of each source, the newest first: one, and one more for each time that its log was
+// interrupted between two backups; at most 16. Only sources of which `backups` (oldest first) has
+// physical backups of a server that has a log. Reads listings and few headers. A log that cannot be
+// planned has no span.
 std::vector<LogSpan> log_spans(const Vault& vault, const std::vector<BackupSummary>& backups,
                                std::stop_token stop);
 
