@@ -7,6 +7,7 @@
 
 #include "base/human.h"
 #include "cli/progress.h"
+#include "cli/reaching_backup.h"
 #include "cli/run_log.h"
 #include "protect/restore_preflight.h"
 #include "protect/restored_check.h"
@@ -91,9 +92,8 @@ std::string gtid_of(const Vault& vault, const RestoreJob& job, const MariadbScop
   return database ? database->stop : "";
 }
 
-// Throws when the target of `database` cannot be reached.
-ServerWork server_work(Context& context, const Vault& vault, const RestoreJob& job,
-                       const DatabaseRestore& database) {
+ServerWork work_of(Context& context, const Vault& vault, const RestoreJob& job,
+                   const DatabaseRestore& database) {
   ServerWork work;
   const std::string engine = whole_server(vault, job);
   if (engine == "postgresql") {
@@ -106,6 +106,18 @@ ServerWork server_work(Context& context, const Vault& vault, const RestoreJob& j
     work.mariadb = MariadbWork{std::move(mariadb), std::move(reach)};
   }
   return work;
+}
+
+// Throws when the target of `database` cannot be reached.
+ServerWork server_work(Context& context, const Vault& vault, const RestoreJob& job,
+                       const DatabaseRestore& database) {
+  try {
+    return work_of(context, vault, job, database);
+  } catch (const Error& error) {
+    throw with_reaching_backup(context, vault, job, database, error, [&](const RestoreJob& other) {
+      work_of(context, vault, other, database);
+    });
+  }
 }
 
 void ask_for_gtid(const Vault& vault, const RestoreJob& job, const DatabaseRestore& database,

@@ -322,6 +322,7 @@ void require_reachable(const LogPlan& plan, const RecoveryTarget& target,
       break;
     case Reach::kAtEnd:
     case Reach::kAfterLast:
+      if (plan.gap) refuse("the log is interrupted before the moment asked for" + near);
       refuse(
           "the log ends before the moment asked for, so that a server could not know when to "
           "stop" +

@@ -111,6 +111,7 @@ TEST_F(MariadbRecovery, RefusesWhatCannotBeReachedBeforeItWritesAnything) {
   expect_refused(2, {"--to-time", end, "--to-gtid", "0-7-9"}, "more than one target");
   expect_refused(2, {"--to-lsn", "0/1"}, "no physical backup of PostgreSQL");
   expect_refused(4, {"--to-time", "2020-01-01T00:00:00Z"}, "made after the moment");
+  expect_refused(4, {"--to-time", "2020-01-01T00:00:00Z"}, "no other backup of shop leads to it");
   expect_refused(4, {"--to-time", "2100-01-01T00:00:00Z"}, "its last commit is of");
   expect_refused(4, {"--to-gtid", "0-7-9999"}, "the log ends before 0-7-9999");
   expect_refused(4, {"--to-gtid", "0-7-1"}, "the backup was made after");
@@ -123,6 +124,16 @@ TEST_F(MariadbRecovery, RefusesWhatCannotBeReachedBeforeItWritesAnything) {
   EXPECT_TRUE(spans[0].at("gap").is_null());
   // The last transaction left out.
   expect_moment(moments_[2], {"--to-gtid", moments_[3].gtid, "--exclusive"}, "UTC");
+}
+
+TEST_F(MariadbRecovery, NamesTheBackupThatLeadsToTheMoment) {
+  const std::string first = shop_.expect_json(0, {"list"}).at("backups").at(0).at("id");
+  shop_.back_up();
+  const std::string time = format_rfc3339(moments_[1].time);
+  const std::string typed = "holdfast restore " + first + " --target " + (shop_ / "none");
+  expect_refused(4, {"--to-time", time}, typed + " --to-time " + time + ";");
+  expect_refused(4, {"--to-gtid", moments_[1].gtid, "--exclusive"},
+                 typed + " --to-gtid " + moments_[1].gtid + " --exclusive;");
 }
 
 TEST_F(MariadbRecovery, DamageInTheLogIsNamedAndLeavesNoServerThatStarts) {
