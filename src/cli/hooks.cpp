@@ -22,11 +22,9 @@ void run_hook(const Hook& hook, const HookEvent& event, std::stop_token stop) {
   ProcessOptions options;
   options.argv = {"/bin/sh", "-c", hook.command};
   options.timeout = hook.timeout;
-  options.environment = {{"HOLDFAST_SOURCE", event.source},
-                         {"HOLDFAST_CLASS", event.backup_class},
-                         {"HOLDFAST_EVENT", event.event},
-                         {"HOLDFAST_BACKUP", event.backup},
-                         {"HOLDFAST_STATUS", event.status}};
+  options.environment = {{"HOLDFAST_SOURCE", event.source}, {"HOLDFAST_CLASS", event.backup_class},
+                         {"HOLDFAST_EVENT", event.event},   {"HOLDFAST_BACKUP", event.backup},
+                         {"HOLDFAST_STATUS", event.status}, {"HOLDFAST_MESSAGE", event.message}};
   const ProcessResult result = run_process(options, stop);
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   const std::string name = fmt::format("hook '{}' ({})", printable(hook.command), event.event);

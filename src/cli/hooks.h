@@ -14,8 +14,9 @@ struct HookEvent {
   std::string event;  // "before", "after", "on_failure"
   std::string source;
   std::string backup_class;
-  std::string backup;  // the id, if there is one
-  std::string status;  // "", "success", "warnings", "failed"
+  std::string backup;        // the id, if there is one
+  std::string status;        // "", "success", "warnings", "failed", "damaged"
+  std::string message = {};  // what went wrong
 };
 
 // Runs the hooks in order. Throws Error(kInvalid) for the first that fails or takes too long, with

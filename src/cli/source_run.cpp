@@ -63,6 +63,8 @@ class SourceRun {
   void verify();
   void report();
   void fail(const Error& error);
+  void run_failure_hooks(const std::string& status, const std::string& message);
+  void alarm_of_damage();
   HookEvent event(const std::string& name, const std::string& status) const;
 
   Context& context_;
@@ -180,12 +182,33 @@ void SourceRun::fail(const Error& error) {
   }
   if (options_.dry_run) return;
   if (log_) log_->failure("backup of " + source_.name, error.message());
+  run_failure_hooks("failed", error.message());
+}
+
+void SourceRun::run_failure_hooks(const std::string& status, const std::string& message) {
+  HookEvent failure = event("on_failure", status);
+  failure.message = message;
   try {
     // Also after an interruption, hence without its stop; each has its time-out.
-    run_hooks(source_.hooks.on_failure, event("on_failure", "failed"), *log_, {});
+    run_hooks(source_.hooks.on_failure, failure, *log_, {});
   } catch (const Error& hook_error) {
     warnings_.add(hook_error.message());
   }
+}
+
+// The backup is there, with pages that the source's disk has damaged: older ones may be all that is
+// left of them, and they do not stay for ever.
+void SourceRun::alarm_of_damage() {
+  if (!outcome_.result || !outcome_.result->summary.database) return;
+  const std::uint64_t pages = outcome_.result->summary.database->damaged_pages;
+  if (pages == 0) return;
+  std::string message = plural(pages, "damaged page") + " in the source:";
+  std::size_t named = 0;
+  for (const std::string& warning : warnings_.first()) {
+    if (!warning.starts_with(kDamagedPage)) continue;
+    message += (named++ == 0 ? " " : "; ") + warning.substr(kDamagedPage.size());
+  }
+  run_failure_hooks("damaged", message);
 }
 
 void SourceRun::attempt() {
@@ -247,6 +270,7 @@ SourceOutcome SourceRun::run() {
     } catch (const Error& error) {
       warnings_.add(error.message());  // the backup itself is done
     }
+    alarm_of_damage();
   }
   outcome_.warnings = warnings_.first();
   outcome_.warning_count = warnings_.count();

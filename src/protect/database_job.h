@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <stop_token>
+#include <string_view>
 
 #include "protect/backup.h"
 #include "protect/source_job.h"
@@ -10,6 +11,9 @@
 #include "source/postgres/cluster.h"
 
 namespace holdfast {
+
+// What the warning of a page that the source's disk has damaged begins with; file and block follow.
+inline constexpr std::string_view kDamagedPage = "damaged page: ";
 
 // The size of chunks of data pages: four pages. Less would make the index of a large cluster longer
 // than what it saves, more would store too much for one changed page.

@@ -62,7 +62,7 @@ void add_postgres_files(const Vault& vault, std::unique_ptr<PgWalHold> hold,
     // Damaged pages are kept, as they may be all that is left; but nobody shall rely on them.
     if (watch) {
       const PgPageFindings findings = watch->findings(parse_lsn(end.stop_lsn));
-      for (const std::string& text : findings.texts) warnings.add("damaged page: " + text);
+      for (const std::string& text : findings.texts) warnings.add(std::string(kDamagedPage) + text);
       ending.database->damaged_pages = findings.count;
     }
     return ending;

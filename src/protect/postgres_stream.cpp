@@ -138,12 +138,14 @@ class StreamedBackup {
 // Damaged pages are kept, as they may be all that is left; but nobody shall rely on them. What the
 // server says counts where we saw nothing.
 void StreamedBackup::judge(const PgPageFindings& findings) {
-  for (const std::string& text : findings.texts) warnings_.add("damaged page: " + text);
+  for (const std::string& text : findings.texts) warnings_.add(std::string(kDamagedPage) + text);
   ending_.database->damaged_pages = findings.count;
   if (findings.count > 0 || !backup_.server_found_damage()) return;
-  for (const std::string& text : backup_.warnings()) warnings_.add("damaged page: " + text);
+  for (const std::string& text : backup_.warnings())
+    warnings_.add(std::string(kDamagedPage) + text);
   ending_.database->damaged_pages = std::max<std::uint64_t>(backup_.warnings().size(), 1);
-  if (backup_.warnings().empty()) warnings_.add("damaged page: the server's log names it");
+  if (backup_.warnings().empty())
+    warnings_.add(std::string(kDamagedPage) + "the server's log names it");
 }
 
 // What is not part of a base backup, for whom the server shows it: configuration that lies outside

@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "os/file.h"
 #include "postgres/load.h"
 #include "postgres/shop.h"
@@ -21,7 +23,10 @@ class DamagedPage : public ::testing::TestWithParam<const char*> {
     server_.query("VACUUM FREEZE pages");
     server_.query("CHECKPOINT");
     shop_.emplace(server_);
-    shop_->configure(Shop::connection(server_) + "      read: " + GetParam() + "\n");
+    shop_->configure(Shop::connection(server_) + "      read: " + GetParam() + "\n",
+                     "    hooks:\n      on_failure: ['printf \"%s %s %s %s\" \"$HOLDFAST_EVENT\" "
+                     "\"$HOLDFAST_STATUS\" \"$HOLDFAST_BACKUP\" \"$HOLDFAST_MESSAGE\" > " +
+                         (*shop_ / "alarm") + "']\n");
     table_ = path_of(server_, "pages");
   }
 
@@ -43,6 +48,12 @@ class DamagedPage : public ::testing::TestWithParam<const char*> {
     const json backup = json::parse(run.out).at("backups").at(0);
     EXPECT_NE(run.out.find(table_ + " block " + block + ": "), std::string::npos) << run.out;
     const std::string id = backup.at("id");
+    // Somebody hears of it who reads no output.
+    const std::string alarm(as_text(read_file(*shop_ / "alarm")));
+    EXPECT_TRUE(alarm.starts_with("on_failure damaged " + id + " 1 damaged page in the source: "))
+        << alarm;
+    EXPECT_NE(alarm.find(table_ + " block " + block + ": "), std::string::npos) << alarm;
+    std::filesystem::remove(*shop_ / "alarm");
     EXPECT_EQ(shop_->backups().back().at("damaged_pages"), 1);
     EXPECT_NE(shop_->expect(0, {"list"}).out.find("1 damaged page"), std::string::npos);
     const Outcome shown = shop_->expect(0, {"show", id});
@@ -65,6 +76,7 @@ TEST_P(DamagedPage, IsNamedByEveryBackupUntilItIsWhole) {
   exchange(7 * kPage + 4096, content);
   shop_->back_up();
   EXPECT_FALSE(shop_->backups().back().contains("damaged_pages"));
+  EXPECT_FALSE(path_exists(*shop_ / "alarm"));
 }
 
 // A header that says "changed just now" must not pass for a page that redo replaces.
