@@ -70,6 +70,8 @@ struct LogReceiver::State {
   void check_same(PgReplication& server, const Position& known, const std::stop_token& stop) const;
   Position on_branch(PgReplication& server, const PgIdentity& identity, const Position& known);
   Position from_slot(const PgIdentity& identity) const;
+  void ensure_slot(PgReplication& server) const;
+  bool slot_is_lost() const;
   void store_history(PgReplication& server, std::uint32_t timeline);
   bool stream(PgReplication& server, std::stop_token stop);  // true at the end of the timeline
   void report(PgReplication& server);
@@ -225,6 +227,33 @@ Position LogReceiver::State::from_slot(const PgIdentity& identity) const {
   return {identity.timeline, from - from % segment_size, 0};
 }
 
+// Asked where connections that replicate nothing are allowed. Without an answer the server's own
+// refusal has to do, which those before 18 leave out while the log happens to be there.
+bool LogReceiver::State::slot_is_lost() const {
+  try {
+    PgConnection connection(options.server, "", {});
+    return connection.value("select wal_status from pg_replication_slots where slot_name = $1",
+                            {options.slot}) == "lost";
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// One that was invalidated keeps no log for us, and never will.
+void LogReceiver::State::ensure_slot(PgReplication& server) const {
+  server.ensure_slot(options.slot);
+  if (!slot_is_lost()) return;
+  if (!skip_gap) {
+    throw Error(Code::kNotFound,
+                "the server has invalidated the replication slot " + options.slot +
+                    ": it keeps no log for the stream any more",
+                std::string(kInvalidatedSlotHint));
+  }
+  server.drop_slot(options.slot);
+  server.ensure_slot(options.slot);
+  notify("the replication slot " + options.slot + " had been invalidated, and was made anew");
+}
+
 void LogReceiver::State::store_history(PgReplication& server, std::uint32_t timeline) {
   if (timeline == 1) return;
   const std::string content = server.timeline_history(timeline);
@@ -307,7 +336,7 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
     at = on_branch(server, identity, *known);
     if (at == *known) check_same(server, *known, stop);
   }
-  server.ensure_slot(options.slot);
+  ensure_slot(server);
   if (!known || skip_gap) at = from_slot(identity);
   start_backfill();
   for (;;) {

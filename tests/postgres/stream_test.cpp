@@ -238,10 +238,19 @@ TEST_F(LostWal, IsNamedAndPassedOverOnlyWhenAsked) {
   lose();
   Background stream = this->stream();
   EXPECT_EQ(stream.wait(), 4) << stream.said();
-  EXPECT_NE(stream.said().find("has removed WAL"), std::string::npos) << stream.said();
+  EXPECT_NE(stream.said().find("has invalidated the replication slot holdfast_shop"),
+            std::string::npos)
+      << stream.said();
   EXPECT_NE(stream.said().find("--skip-gap"), std::string::npos) << stream.said();
+  // A new slot does not bring back what is gone.
+  server_.query("SELECT pg_drop_replication_slot('holdfast_shop')");
+  Background dropped = this->stream();
+  EXPECT_EQ(dropped.wait(), 4) << dropped.said();
+  EXPECT_NE(dropped.said().find("has removed WAL"), std::string::npos) << dropped.said();
+  lose();
 
   Background skipping = this->skipping();
+  skipping.wait_for("had been invalidated, and was made anew");
   skipping.wait_for("receiving from");
   server_.query("INSERT INTO written VALUES (8, 1, NULL, '')");
   wait_until_durable(server_);

@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kDataHeader = 1 + 8 + 8 + 8;
 constexpr std::size_t kKeepaliveSize = 1 + 8 + 8 + 1;
 constexpr std::string_view kGone = "58P01";       // SQLSTATE of a file that is not there
+constexpr std::string_view kNotReady = "55000";   // of an object that cannot be used as it is
 constexpr std::string_view kIntervention = "57";  // class of those that an operator causes
 
 std::uint64_t big_endian(ByteView bytes, std::size_t at) {
@@ -42,13 +43,9 @@ std::string_view state_of(const pg_result* result) {
 }
 
 // A server may say that in answer to START_REPLICATION, or only when the stream has begun.
-void throw_if_gone(const pg_result* result) {
-  if (state_of(result) != kGone) return;
-  throw Error(Code::kNotFound,
-              "the server has removed WAL that was not received yet: " +
-                  one_line(PQresultErrorMessage(result)),
-              "the log has a gap now: take a backup at once (holdfast backup database), then start "
-              "the stream with --skip-gap; look at max_slot_wal_keep_size");
+void throw_if_lost(const pg_result* result) {
+  const auto lost = pg_lost_log(state_of(result), one_line(PQresultErrorMessage(result)));
+  if (lost) throw Error(*lost);
 }
 
 // pg_terminate_backend() and shutdowns: the connection may still look alive.
@@ -86,6 +83,19 @@ WalMessage parse_wal_message(ByteView bytes) {
     return message;
   }
   throw Error(Code::kCorrupt, "the server's stream has a message that is not understood");
+}
+
+std::optional<Error> pg_lost_log(std::string_view state, const std::string& message) {
+  if (state == kGone) {
+    return Error(Code::kNotFound,
+                 "the server has removed WAL that was not received yet: " + message,
+                 "the log has a gap now: take a backup at once (holdfast backup database), then "
+                 "start the stream with --skip-gap; look at max_slot_wal_keep_size");
+  }
+  if (state != kNotReady) return std::nullopt;
+  // PostgreSQL 18 says so of every slot that was invalidated, others of slots of the wrong kind.
+  return Error(Code::kNotFound, "the server does not stream from the replication slot: " + message,
+               std::string(kInvalidatedSlotHint));
 }
 
 void PgReplication::Freer::operator()(char* buffer) const { PQfreemem(buffer); }
@@ -146,6 +156,14 @@ void PgReplication::ensure_slot(const std::string& slot) {
               "raise max_replication_slots, or drop a slot that nobody uses");
 }
 
+void PgReplication::drop_slot(const std::string& slot) {
+  check_slot(slot);
+  const PqResult dropped = run(connection_.get(), "DROP_REPLICATION_SLOT " + slot);
+  if (PQresultStatus(dropped.get()) != PGRES_COMMAND_OK) {
+    fail("the replication slot " + slot + " cannot be dropped");
+  }
+}
+
 std::string PgReplication::timeline_history(std::uint32_t timeline) {
   return cell(fmt::format("TIMELINE_HISTORY {}", timeline), 0, 1);
 }
@@ -158,7 +176,7 @@ void PgReplication::start(const std::string& slot, Lsn from, std::uint32_t timel
                                          format_lsn(from), timeline));
   const ExecStatusType status = PQresultStatus(result.get());
   if (status == PGRES_COPY_BOTH) return;
-  throw_if_gone(result.get());
+  throw_if_lost(result.get());
   throw Error(Code::kUnavailable,
               "the stream does not start: " + one_line(PQresultErrorMessage(result.get())));
 }
@@ -209,7 +227,7 @@ void PgReplication::end_stream() {
   for (char* raw = nullptr; PQgetCopyData(connection_.get(), &raw, 0) > 0;) PQfreemem(raw);
   while (const PqResult result{PQgetResult(connection_.get())}) {
     if (PQresultStatus(result.get()) != PGRES_FATAL_ERROR) continue;
-    throw_if_gone(result.get());
+    throw_if_lost(result.get());
     throw_if_interrupted(result.get());
     fail("the stream ended");
   }
@@ -226,7 +244,7 @@ NextTimeline PgReplication::next_timeline() {
       next.timeline = static_cast<std::uint32_t>(std::stoul(PQgetvalue(result.get(), 0, 0)));
       next.start = parse_lsn(PQgetvalue(result.get(), 0, 1));
     } else if (status == PGRES_FATAL_ERROR) {
-      throw_if_gone(result.get());
+      throw_if_lost(result.get());
       throw_if_interrupted(result.get());
       fail("the stream ended");
     }

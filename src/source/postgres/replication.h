@@ -6,8 +6,10 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
+#include "base/error.h"
 #include "base/time.h"
 #include "settings/settings.h"
 #include "source/postgres/connect.h"
@@ -55,10 +57,13 @@ class PgReplication {
   std::uint64_t segment_size();
   // Makes the physical slot unless it is there; it keeps WAL from then on.
   void ensure_slot(const std::string& slot);
+  // Throws when it is in use, or not there.
+  void drop_slot(const std::string& slot);
   // The content of TTTTTTTT.history.
   std::string timeline_history(std::uint32_t timeline);
 
-  // An empty `slot`: without one. Throws kNotFound when the server has removed what is asked for.
+  // An empty `slot`: without one. Throws kNotFound when the server has removed what is asked for,
+  // or has invalidated the slot.
   void start(const std::string& slot, Lsn from, std::uint32_t timeline);
   // The next message; nothing when none came within `timeout`, or `wake_fd` became readable, or a
   // signal came. Throws kUnavailable when the server goes away.
@@ -81,6 +86,18 @@ class PgReplication {
   PgHandle connection_;
   std::unique_ptr<char, Freer> buffer_;
 };
+
+// What to do about a slot that the server has given up.
+inline constexpr std::string_view kInvalidatedSlotHint =
+    "see wal_status (and from 17 on invalidation_reason) in pg_replication_slots. An invalidated "
+    "slot stays so: drop it (select pg_drop_replication_slot('NAME')) and start the stream again, "
+    "which makes it anew and goes on where the vault ends, if the server still has that log. If it "
+    "has not: take a backup at once (holdfast backup database), then start with --skip-gap. For "
+    "the next time: larger max_slot_wal_keep_size, idle_replication_slot_timeout";
+
+// The error of a server that will never send what is asked for, by its SQLSTATE; nothing for those
+// that may pass. `message` is what it said.
+std::optional<Error> pg_lost_log(std::string_view state, const std::string& message);
 
 // One message of the stream, as CopyData carries it. Throws Error(kCorrupt). For fuzzers too.
 WalMessage parse_wal_message(ByteView bytes);
