@@ -89,7 +89,8 @@ complete -c holdfast -n '__fish_seen_subcommand_from restore validate cat' -l id
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l to-time -x -d 'databases: this moment'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l to-gtid -x -d 'MariaDB: this position'
 complete -c holdfast -n '__fish_seen_subcommand_from restore' -l tablespaces -x -a '(__fish_complete_directories)' -d 'where to'
-complete -c holdfast -n '__fish_seen_subcommand_from stream' -l also -x -d 'a copy that gets the log too'
+complete -c holdfast -n '__fish_seen_subcommand_from stream wal-push' -l also -x -d 'a copy that must have it as well'
+complete -c holdfast -n '__fish_seen_subcommand_from stream' -l follow -x -d 'a copy that nothing waits for'
 complete -c holdfast -n '__fish_seen_subcommand_from validate' -a 'all restore'
 set -l export '__fish_seen_subcommand_from export; and not __fish_seen_subcommand_from key'
 complete -c holdfast -n "$export" -a latest

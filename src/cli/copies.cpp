@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "cli/session.h"
 
 namespace holdfast {
 namespace {
@@ -46,6 +45,13 @@ CopyPlace find_copy(Context& context, const std::string& name) {
   }
   throw Error(Code::kNotFound, fmt::format("there is no copy '{}'", printable(name)),
               names.empty() ? "list 'copies:' in the configuration" : "the copies are: " + names);
+}
+
+OpenedVault open_copy(Context& context, const CopyPlace& place, const KeyRing& ring) {
+  OpenedVault copy;
+  copy.store = open_store(place.settings.url, place.options);
+  copy.vault = Vault::open(*copy.store, context.clock, ring, "");
+  return copy;
 }
 
 }  // namespace holdfast

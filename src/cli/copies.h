@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/context.h"
+#include "cli/session.h"
 #include "store/open_store.h"
 
 namespace holdfast {
@@ -20,5 +21,8 @@ std::vector<CopyPlace> copies_of(Context& context);
 
 // The one of that name. Throws Error(kNotFound) that lists all.
 CopyPlace find_copy(Context& context, const std::string& name);
+
+// Its vault, with the keys of the vault that it is a copy of. Any thread.
+OpenedVault open_copy(Context& context, const CopyPlace& place, const KeyRing& ring);
 
 }  // namespace holdfast

@@ -1,6 +1,7 @@
 // holdfast stream: a service that keeps the log of a server in the vault as it is written.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -28,6 +29,7 @@ struct StreamOptions {
   std::string name;
   std::string interval = "200ms";
   std::vector<std::string> also;
+  std::vector<std::string> follow;
   bool new_cluster = false;
   bool skip_gap = false;
 };
@@ -39,14 +41,28 @@ const SourceSettings& source_of(const Settings& settings, const std::string& nam
               "name a source with 'postgresql' or 'mariadb'");
 }
 
+// What the command line says goes before what the configuration says.
+LogPlaces places_of(Context& context, const StreamOptions& options, const SourceSettings& source) {
+  LogPlaces places = source.log_places;
+  if (!options.also.empty()) places.also = options.also;
+  if (!options.follow.empty()) places.follow = options.follow;
+  for (const std::string& name : places.follow) {
+    find_copy(context, name);  // a name that is wrong is no place that is away
+    if (std::find(places.also.begin(), places.also.end(), name) == places.also.end()) continue;
+    throw Error(Code::kUsage, "'" + name + "' is a place of both --also and --follow",
+                "commits wait for a place of --also, and for none of --follow: choose one");
+  }
+  return places;
+}
+
 using Notify = std::function<void(const std::string&)>;
 
-OpenedVault open_copy(Context& context, const std::string& name, const KeyRing& ring) {
-  const CopyPlace place = find_copy(context, name);
-  OpenedVault copy;
-  copy.store = open_store(place.settings.url, place.options);
-  copy.vault = Vault::open(*copy.store, context.clock, ring, "");
-  return copy;
+// Its thread opens it: nothing waits for that.
+LogFollowerPlace follower_of(Context& context, const std::string& name, const KeyRing& ring) {
+  return {name, [&context, &ring, name, place = find_copy(context, name)] {
+            const auto opened = std::make_shared<OpenedVault>(open_copy(context, place, ring));
+            return std::shared_ptr<const Vault>(opened, opened->vault.get());
+          }};
 }
 
 // A service may be back from a reboot before its store is. Who gives an option that is for once
@@ -74,6 +90,20 @@ void add_uploads(Json& json, const LogUploadStats& uploads) {
   json["last_upload_seconds"] = std::chrono::duration<double>(uploads.last_upload).count();
 }
 
+Json followers_json(const std::vector<LogFollowerStatus>& followers) {
+  Json list = Json::array();
+  for (const LogFollowerStatus& one : followers) {
+    list.push_back({{"place", one.place},
+                    {"even", one.even},
+                    {"behind_bytes", one.behind},
+                    {"behind_seconds", std::chrono::duration<double>(one.behind_for).count()},
+                    {"objects", one.objects},
+                    {"overflows", one.overflows},
+                    {"error", one.error.empty() ? Json() : Json(one.error)}});
+  }
+  return list;
+}
+
 Json status_json(const LogReceiverStatus& status) {
   Json json{{"connected", status.connected},
             {"timeline", status.timeline},
@@ -83,6 +113,7 @@ Json status_json(const LogReceiverStatus& status) {
             {"behind_bytes", status.server_end - std::min(status.server_end, status.durable)},
             {"heard", time_json(status.heard)}};
   add_uploads(json, status.uploads);
+  json["followers"] = followers_json(status.followers);
   return json;
 }
 
@@ -100,6 +131,7 @@ Json status_json(const BinlogReceiverStatus& status) {
             {"behind_bytes", status.behind},
             {"heard", time_json(status.heard)}};
   add_uploads(json, status.uploads);
+  json["followers"] = followers_json(status.followers);
   return json;
 }
 
@@ -156,6 +188,7 @@ BinlogReceiverOptions binlog_options(const StreamOptions& options, const SourceS
 
 int run(Context& context, const StreamOptions& options) {
   const SourceSettings& source = source_of(context.settings(), options.source);
+  const LogPlaces places = places_of(context, options, source);
   RunLog log(context, "backup", "stream-" + source.name);
   const std::string directory = context.settings().state_directory + "/stream";
   const std::string file = directory + "/" + source.name + ".json";
@@ -172,19 +205,26 @@ int run(Context& context, const StreamOptions& options) {
       open_patiently(context, options, notify, [&] { return open_vault(context, Access::kWrite); });
   std::vector<OpenedVault> copies;
   std::vector<const Vault*> others;
-  for (const std::string& name : options.also) {
-    copies.push_back(open_patiently(
-        context, options, notify, [&] { return open_copy(context, name, opened.vault->ring()); }));
+  for (const std::string& name : places.also) {
+    copies.push_back(open_patiently(context, options, notify, [&] {
+      return open_copy(context, find_copy(context, name), opened.vault->ring());
+    }));
     others.push_back(copies.back().vault.get());
+  }
+  std::vector<LogFollowerPlace> followers;
+  for (const std::string& name : places.follow) {
+    followers.push_back(follower_of(context, name, opened.vault->ring()));
   }
   if (source.postgresql) {
     LogReceiverOptions receive = wal_options(options, source);
     receive.others = others;
+    receive.followers = followers;
     LogReceiver receiver(*opened.vault, receive, notify);
     run_reporting(context, file, receiver, notify);
   } else {
     BinlogReceiverOptions receive = binlog_options(options, source);
     receive.others = others;
+    receive.followers = followers;
     BinlogReceiver receiver(*opened.vault, receive, notify);
     run_reporting(context, file, receiver, notify);
   }
@@ -205,11 +245,16 @@ void add_stream_command(Command& root) {
             "(default: holdfast)")
       .text("--interval", o->interval,
             "Between two uploads of a segment in the making (default: 200ms)")
-      .texts("--also", o->also, "A copy of the configuration that gets the log as well, at once")
+      .texts("--also", o->also,
+             "A copy of the configuration that gets the log at the same time; what it does not "
+             "have is not acknowledged")
+      .texts("--follow", o->follow,
+             "A copy that gets the log as soon as it can, and that nothing waits for")
       .flag("--new-cluster", o->new_cluster,
             "Take a server with another system identifier than the log's, too")
       .flag("--skip-gap", o->skip_gap, "Go on although the server has lost what comes next")
-      .examples({"holdfast stream appdb", "holdfast stream appdb --also west --interval 50ms"})
+      .examples({"holdfast stream appdb", "holdfast stream appdb --also west --interval 50ms",
+                 "holdfast stream appdb --follow west"})
       .run([o](Context& context) { return run(context, *o); });
 }
 

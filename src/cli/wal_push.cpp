@@ -8,19 +8,24 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "base/human.h"
 #include "cli/commands.h"
 #include "cli/context.h"
+#include "cli/copies.h"
 #include "cli/session.h"
 #include "cli/wal_queue.h"
 #include "cli/wal_spool.h"
 #include "os/detached.h"
 #include "os/file.h"
 #include "protect/log_archive.h"
+#include "protect/log_follower.h"
 #include "protect/log_level.h"
 #include "source/postgres/commit_index.h"
 #include "source/postgres/wal_file.h"
@@ -35,9 +40,34 @@ constexpr std::size_t kMaxFiles = 64;  // between two looks at what waits
 struct PushOptions {
   std::string path;
   std::string source;
+  std::vector<std::string> also;
   bool new_cluster = false;
   bool worker = false;
 };
+
+// What the command line says goes before what the configuration says of the source.
+std::vector<std::string> places_of(Context& context, const PushOptions& options,
+                                   const std::string& source) {
+  if (!options.also.empty()) return options.also;
+  for (const SourceSettings& one : context.settings().sources) {
+    if (one.name == source) return one.log_places.also;
+  }
+  return {};
+}
+
+// A note of what is in these places says nothing about others.
+std::string urls_of(Context& context, const std::vector<CopyPlace>& also) {
+  std::string urls = vault_url(context);
+  for (const CopyPlace& place : also) urls += " " + place.settings.url;
+  return urls;
+}
+
+std::vector<CopyPlace> copies_named(Context& context, const std::vector<std::string>& names) {
+  std::vector<CopyPlace> places;
+  places.reserve(names.size());
+  for (const std::string& name : names) places.push_back(find_copy(context, name));
+  return places;
+}
 
 class WalPush {
  public:
@@ -46,8 +76,9 @@ class WalPush {
         options_(options),
         name_(fs::path(options.path).filename().string()),
         source_(wal_source(context, options.source)),
+        also_(copies_named(context, places_of(context, options, source_))),
         spool_(wal_spool(context, source_, "push")),
-        queue_(fs::path(options.path).parent_path().string(), spool_, vault_url(context)) {}
+        queue_(fs::path(options.path).parent_path().string(), spool_, urls_of(context, also_)) {}
 
   // The call for one file.
   void run();
@@ -56,18 +87,24 @@ class WalPush {
 
  private:
   void open();
+  void open_others();
   void check_identity(const std::string& stream);
+  void check_identity_in(const OpenedVault& place, const std::string& stream) const;
   void store(const std::string& name);
+  void in_all_places(const std::function<void(const Vault&)>& action) const;
   void leave_worker();
 
   Context& context_;
   const PushOptions& options_;
   const std::string name_;
   const std::string source_;
+  const std::vector<CopyPlace> also_;
   const std::string spool_;
   const WalQueue queue_;
   std::string stream_;
   OpenedVault opened_;
+  std::vector<OpenedVault> others_;
+  std::optional<Error> away_;  // why one of them could not be opened
 };
 
 // The header of a segment, which has to fit its name and its size.
@@ -89,23 +126,38 @@ bool is_segment(const std::string& name) {
   return kind == WalFileKind::kSegment || kind == WalFileKind::kPartial;
 }
 
-// Asks the vault once; later calls know.
+void WalPush::check_identity_in(const OpenedVault& place, const std::string& stream) const {
+  try {
+    check_log_stream(*place.store, source_, stream);
+  } catch (Error& error) {
+    throw Error(
+        error.code(), error.message(),
+        "another server was restored or made under this name. Give it a source of its own "
+        "(--source NAME); or, when it takes the place of the old one (pg_upgrade), run once "
+        "by hand: holdfast wal-push --new-cluster " +
+            options_.path);
+  }
+}
+
+// Asks the places once; later calls know.
 void WalPush::check_identity(const std::string& stream) {
   const std::string file = spool_ + "/identity";
-  const std::string text = to_hex(opened_.vault->ring().vault) + " " + stream + "\n";
+  std::string text = to_hex(opened_.vault->ring().vault) + " " + stream;
+  for (const CopyPlace& place : also_) text += " " + place.settings.url;
+  text += "\n";
   if (!spool_.empty() && text_if_there(file) == text) return;
   if (!options_.new_cluster) {
-    try {
-      check_log_stream(*opened_.store, source_, stream);
-    } catch (Error& error) {
-      throw Error(error.code(), error.message(),
-                  "another server was restored or made under this name. Give it a source of its "
-                  "own (--source NAME); or, when it takes the place of the old one (pg_upgrade), "
-                  "run once by hand: holdfast wal-push --new-cluster " +
-                      options_.path);
+    check_identity_in(opened_, stream);
+    for (const OpenedVault& other : others_) {
+      try {
+        check_identity_in(other, stream);
+      } catch (const Error& error) {
+        if (error.code() == Code::kConflict) throw;
+        away_ = error;  // the vault gets the file all the same
+      }
     }
   }
-  if (!spool_.empty()) write_file_atomic(file, as_bytes(text), 0600);
+  if (!spool_.empty() && !away_) write_file_atomic(file, as_bytes(text), 0600);
 }
 
 // The same memory for one file after the other: fresh pages cost as much as compressing them.
@@ -115,10 +167,20 @@ ByteView read_again(const std::string& path, Bytes& buffer) {
   return ByteView(buffer).first(read_full(fd.get(), buffer, path));
 }
 
+// At once, and in each also when another one fails: a copy that is away is no reason to have less
+// in the vault. Throws when not all have it.
+void WalPush::in_all_places(const std::function<void(const Vault&)>& action) const {
+  std::vector<const Vault*> vaults{opened_.vault.get()};
+  for (const OpenedVault& other : others_) vaults.push_back(other.vault.get());
+  at_all_places(vaults, action);
+  if (away_) throw Error(*away_);
+}
+
 void WalPush::store(const std::string& name) {
   const std::string path = queue_.path_of(name);
   nlohmann::json facts = nlohmann::json::object();
   thread_local Bytes buffer;
+  const LogName file{source_, stream_, name, {}};
   const ByteView content = read_again(path, buffer);
   if (is_segment(name)) {
     const WalHeader header = checked_header(path, name, content.size());
@@ -129,12 +191,13 @@ void WalPush::store(const std::string& name) {
     known.feed(content);
     facts = known.json();
   }
-  const LogName file{source_, stream_, name, {}};
   const std::string said = facts.dump();
-  mark_level_drop(*opened_.vault, file, said);
-  store_log(
-      *opened_.vault, file, content, said,
-      context_.settings().compression > 0 ? context_.settings().compression : kDefaultCompression);
+  const int level =
+      context_.settings().compression > 0 ? context_.settings().compression : kDefaultCompression;
+  in_all_places([&](const Vault& vault) {
+    mark_level_drop(vault, file, said);
+    store_log(vault, file, content, said, level);
+  });
 }
 
 void WalPush::open() {
@@ -143,7 +206,18 @@ void WalPush::open() {
                                ? checked_header(options_.path, name_, size).system_identifier
                                : read_system_identifier("."));
   opened_ = open_vault(context_, Access::kWrite);
+  open_others();
   check_identity(stream_);
+}
+
+void WalPush::open_others() {
+  for (const CopyPlace& place : also_) {
+    try {
+      others_.push_back(open_copy(context_, place, opened_.vault->ring()));
+    } catch (Error& error) {
+      away_ = error.add_context("the copy " + place.settings.name);
+    }
+  }
 }
 
 // The same command line, which finds configuration and keys where this one did.
@@ -220,11 +294,13 @@ void add_wal_push_command(Command& root) {
       root.subcommand("wal-push", "Store a file of PostgreSQL's log (for archive_command)");
   command.argument("PATH", o->path, true, "The file: %p")
       .text("--source", o->source, "Whose log it is (default: the only database source)")
+      .texts("--also", o->also,
+             "A copy of the configuration that must have the file as well before the call succeeds")
       .flag("--new-cluster", o->new_cluster, "Take a server with another system identifier too")
       .flag("--worker", o->worker,
             "Store all that waits; a call leaves such a process behind when others wait")
       .examples({"archive_command = 'holdfast wal-push %p'  # in postgresql.conf",
-                 "archive_command = 'holdfast wal-push --source shop %p'"})
+                 "archive_command = 'holdfast wal-push --source shop --also west %p'"})
       .run([o](Context& context) { return push(context, *o); });
 }
 

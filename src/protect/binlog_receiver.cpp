@@ -36,7 +36,8 @@ struct BinlogReceiver::State {
       : vault(the_vault),
         options(the_options),
         notify(std::move(the_notify)),
-        skip_gap(the_options.skip_gap) {}
+        skip_gap(the_options.skip_gap),
+        followers(the_vault, the_options.followers, follower_options()) {}
 
   void run(const std::stop_token& stop);
   void connect_and_stream(const std::stop_token& stop);
@@ -44,6 +45,13 @@ struct BinlogReceiver::State {
   void use_stream(const std::string& name);
   void heard(const BinlogUpload& upload);
   void made_durable(const BinlogChunkFacts& facts);
+
+  LogFollowerOptions follower_options() const {
+    LogFollowerOptions follow;
+    follow.source = options.source;
+    follow.notify = notify;
+    return follow;
+  }
 
   template <typename Change>
   void update(Change change) {
@@ -56,6 +64,7 @@ struct BinlogReceiver::State {
   std::function<void(const std::string&)> notify;
   // Until log behind the gap has come, which the next connection goes on from.
   bool skip_gap;
+  LogFollowers followers;
   std::string stream;
   std::unique_ptr<LogUploader> uploader;
 
@@ -72,6 +81,7 @@ void BinlogReceiver::State::use_stream(const std::string& name) {
   upload.stream = stream;
   upload.interval = options.interval;
   upload.others = options.others;
+  upload.followers = &followers;
   uploader = std::make_unique<LogUploader>(
       vault, upload, [this](const Error& error) { notify("the log waits: " + error.message()); },
       [] {});
@@ -129,6 +139,7 @@ void BinlogReceiver::State::connect_and_stream(const std::stop_token& stop) {
     return find_binlog_place(vault, question, connection, notify, stop);
   }();
   use_stream(place.stream);
+  followers.even_out(place.stream);
   BinlogUpload upload(
       *uploader, place, system, [this](const BinlogChunkFacts& facts) { made_durable(facts); },
       notify);
@@ -177,8 +188,13 @@ BinlogReceiver::~BinlogReceiver() = default;
 void BinlogReceiver::run(std::stop_token stop) { state_->run(stop); }
 
 BinlogReceiverStatus BinlogReceiver::status() const {
-  MutexLock lock(state_->mutex);
-  return state_->status;
+  BinlogReceiverStatus status;
+  {
+    MutexLock lock(state_->mutex);
+    status = state_->status;
+  }
+  status.followers = state_->followers.status();
+  return status;
 }
 
 }  // namespace holdfast

@@ -18,6 +18,7 @@ struct BinlogReceiverOptions {
   Duration interval = std::chrono::milliseconds{200};
   bool skip_gap = false;  // go on, once, although the server lost what comes next
   std::vector<const Vault*> others;
+  std::vector<LogFollowerPlace> followers;
 };
 
 // A place in the log, by its file and by its transactions.
@@ -37,6 +38,7 @@ struct BinlogReceiverStatus {
   std::uint64_t behind = 0;  // bytes that were received and are not durable
   Timestamp heard{};         // when the server last said something
   LogUploadStats uploads;
+  std::vector<LogFollowerStatus> followers;
 };
 
 // Runs until `stop`, connecting again whenever the server was away; what was received until then is

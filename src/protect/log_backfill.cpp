@@ -123,6 +123,7 @@ void fill_hole(const Vault& vault, const BackfillOptions& options, const LogHole
     lost = error;
   }
   if (filler.filled() > 0) {
+    options.filled();
     notify(
         fmt::format("the log lacked {}: filled from the server",
                     range_text(hole.first, hole.first.number + filler.filled() - 1, segment_size)));

@@ -32,6 +32,7 @@ struct BackfillOptions {
   PostgresSettings server;
   std::string name;  // application_name; not one that a synchronous standby has
   std::vector<const Vault*> others;
+  std::function<void()> filled = [] {};  // is called when a hole has been, or a part of it
 };
 
 // Fills each hole of `vault`, segment by segment, over connections of its own without a slot.

@@ -86,10 +86,16 @@ Place list_place(const Vault& vault, const std::string& source, const std::strin
 
 class CatchUp {
  public:
-  CatchUp(const std::vector<const Vault*>& vaults, const std::string& source,
+  // With `target`: only that one gets anything.
+  CatchUp(const std::vector<const Vault*>& vaults, const Vault* target, const std::string& source,
           const std::string& stream, const std::function<void(const std::string&)>& notify,
           const std::stop_token& stop)
-      : vaults_(vaults), source_(source), stream_(stream), notify_(notify), stop_(stop) {}
+      : vaults_(vaults),
+        target_(target),
+        source_(source),
+        stream_(stream),
+        notify_(notify),
+        stop_(stop) {}
 
   // False when something vanished meanwhile: what replaced it has to be listed.
   bool run() {
@@ -97,7 +103,9 @@ class CatchUp {
     for (const Vault* vault : vaults_) places_.push_back(list_place(*vault, source_, stream_));
     find_newest();
     bool all = true;
-    for (const Place& place : places_) all = bring_all(place) && all;
+    for (const Place& place : places_) {
+      if (target_ == nullptr || place.vault == target_) all = bring_all(place) && all;
+    }
     return all;
   }
 
@@ -211,6 +219,7 @@ class CatchUp {
   }
 
   const std::vector<const Vault*>& vaults_;
+  const Vault* const target_;
   const std::string& source_;
   const std::string& stream_;
   const std::function<void(const std::string&)>& notify_;
@@ -219,14 +228,11 @@ class CatchUp {
   std::pair<std::string, std::string> newest_;  // line and rank
 };
 
-}  // namespace
-
-void catch_up_log(const std::vector<const Vault*>& places, const std::string& source,
-                  const std::string& stream, const std::function<void(const std::string&)>& notify,
-                  const std::stop_token& stop) {
-  if (places.size() < 2) return;
+void even_out(const std::vector<const Vault*>& places, const Vault* target,
+              const std::string& source, const std::string& stream,
+              const std::function<void(const std::string&)>& notify, const std::stop_token& stop) {
   try {
-    CatchUp work(places, source, stream, notify, stop);
+    CatchUp work(places, target, source, stream, notify, stop);
     for (int round = 0; round < kRounds; ++round) {
       if (work.run()) return;
     }
@@ -237,6 +243,20 @@ void catch_up_log(const std::vector<const Vault*>& places, const std::string& so
   }
   throw Error(Code::kUnavailable,
               "the log of " + source + " changed while its places were compared");
+}
+
+}  // namespace
+
+void catch_up_log(const std::vector<const Vault*>& places, const std::string& source,
+                  const std::string& stream, const std::function<void(const std::string&)>& notify,
+                  const std::stop_token& stop) {
+  if (places.size() > 1) even_out(places, nullptr, source, stream, notify, stop);
+}
+
+void bring_log(const Vault& from, const Vault& to, const std::string& source,
+               const std::string& stream, const std::function<void(const std::string&)>& notify,
+               const std::stop_token& stop) {
+  even_out({&to, &from}, &to, source, stream, notify, stop);
 }
 
 }  // namespace holdfast

@@ -25,4 +25,11 @@ void catch_up_log(const std::vector<const Vault*>& places, const std::string& so
                   const std::string& stream, const std::function<void(const std::string&)>& notify,
                   const std::stop_token& stop);
 
+// The same one way, from one vault to another, which is asked first; may run while log is being
+// uploaded to both. Throws kUnavailable also when too much was replaced meanwhile: to be called
+// again.
+void bring_log(const Vault& from, const Vault& to, const std::string& source,
+               const std::string& stream, const std::function<void(const std::string&)>& notify,
+               const std::stop_token& stop);
+
 }  // namespace holdfast

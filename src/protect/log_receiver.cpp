@@ -52,6 +52,7 @@ struct LogReceiver::State {
         options(the_options),
         notify(std::move(the_notify)),
         skip_gap(the_options.skip_gap),
+        followers(the_vault, the_options.followers, follower_options()),
         wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake.valid()) throw system_error(errno, "cannot watch for progress");
   }
@@ -69,13 +70,21 @@ struct LogReceiver::State {
   void check_behind(const PgIdentity& identity, const Position& known) const;
   void check_same(PgReplication& server, const Position& known, const std::stop_token& stop) const;
   Position on_branch(PgReplication& server, const PgIdentity& identity, const Position& known);
-  Position from_slot(const PgIdentity& identity) const;
   void ensure_slot(PgReplication& server) const;
   bool slot_is_lost() const;
+  Position from_slot(const PgIdentity& identity) const;
   void store_history(PgReplication& server, std::uint32_t timeline);
   bool stream(PgReplication& server, std::stop_token stop);  // true at the end of the timeline
   void report(PgReplication& server);
   void start_backfill();
+
+  LogFollowerOptions follower_options() const {
+    LogFollowerOptions follow;
+    follow.source = options.source;
+    follow.before_object = mark_level_drop;
+    follow.notify = notify;
+    return follow;
+  }
 
   template <typename Change>
   void update(Change change) {
@@ -88,6 +97,7 @@ struct LogReceiver::State {
   std::function<void(const std::string&)> notify;
   // Until log behind the gap has come, which the next connection goes on from.
   bool skip_gap;
+  LogFollowers followers;
   Fd wake;
   std::string system;
   std::uint32_t segment_size = kWalSegmentSize;
@@ -103,8 +113,9 @@ struct LogReceiver::State {
 
 // Beside the stream, which does not wait for it.
 void LogReceiver::State::start_backfill() {
-  BackfillOptions fill{options.source, system, options.server, options.name + "_backfill",
-                       options.others};
+  BackfillOptions fill{options.source, system,
+                       options.server, options.name + "_backfill",
+                       options.others, [this, stream = system] { followers.even_out(stream); }};
   backfill = std::jthread([this, fill = std::move(fill)](std::stop_token stop) {
     try {
       backfill_log(vault, fill, notify, stop);
@@ -216,17 +227,6 @@ Position LogReceiver::State::on_branch(PgReplication& server, const PgIdentity& 
   return {identity.timeline, begin - begin % segment_size, 0};
 }
 
-// Where the slot keeps the log from, which is the start of a segment or in one.
-Position LogReceiver::State::from_slot(const PgIdentity& identity) const {
-  PgConnection connection(options.server, "", {});
-  const std::string restart = connection.value(
-      "select coalesce(restart_lsn, pg_current_wal_flush_lsn()) from pg_replication_slots "
-      "where slot_name = $1",
-      {options.slot});
-  const Lsn from = restart.empty() ? identity.flushed : parse_lsn(restart);
-  return {identity.timeline, from - from % segment_size, 0};
-}
-
 // Asked where connections that replicate nothing are allowed. Without an answer the server's own
 // refusal has to do, which those before 18 leave out while the log happens to be there.
 bool LogReceiver::State::slot_is_lost() const {
@@ -254,12 +254,24 @@ void LogReceiver::State::ensure_slot(PgReplication& server) const {
   notify("the replication slot " + options.slot + " had been invalidated, and was made anew");
 }
 
+// Where the slot keeps the log from, which is the start of a segment or in one.
+Position LogReceiver::State::from_slot(const PgIdentity& identity) const {
+  PgConnection connection(options.server, "", {});
+  const std::string restart = connection.value(
+      "select coalesce(restart_lsn, pg_current_wal_flush_lsn()) from pg_replication_slots "
+      "where slot_name = $1",
+      {options.slot});
+  const Lsn from = restart.empty() ? identity.flushed : parse_lsn(restart);
+  return {identity.timeline, from - from % segment_size, 0};
+}
+
 void LogReceiver::State::store_history(PgReplication& server, std::uint32_t timeline) {
   if (timeline == 1) return;
   const std::string content = server.timeline_history(timeline);
   const LogName name{options.source, system, history_file_name(timeline), {}};
   store_log(vault, name, as_bytes(content));
   for (const Vault* other : options.others) store_log(*other, name, as_bytes(content));
+  followers.offer({name, std::make_shared<const Bytes>(to_bytes(as_bytes(content)))});
 }
 
 void LogReceiver::State::report(PgReplication& server) {
@@ -318,6 +330,7 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
     upload.interval = options.interval;
     upload.complete_by_size = true;
     upload.others = options.others;
+    upload.followers = &followers;
     upload.before_object = mark_level_drop;
     uploader = std::make_unique<WalUpload>(
         vault, upload, segment_size,
@@ -329,6 +342,7 @@ void LogReceiver::State::connect_and_stream(std::stop_token stop) {
   std::vector<const Vault*> places{&vault};
   places.insert(places.end(), options.others.begin(), options.others.end());
   catch_up_log(places, options.source, system, notify, stop);
+  followers.even_out(system);
   const std::optional<Position> known = archived();
   Position at{};
   if (known) {
@@ -381,8 +395,13 @@ LogReceiver::~LogReceiver() = default;
 void LogReceiver::run(std::stop_token stop) { state_->run(std::move(stop)); }
 
 LogReceiverStatus LogReceiver::status() const {
-  MutexLock lock(state_->mutex);
-  return state_->status;
+  LogReceiverStatus status;
+  {
+    MutexLock lock(state_->mutex);
+    status = state_->status;
+  }
+  status.followers = state_->followers.status();
+  return status;
 }
 
 }  // namespace holdfast

@@ -20,6 +20,7 @@ struct LogReceiverOptions {
   bool new_cluster = false;  // take a server with another system identifier than the log's, too
   bool skip_gap = false;     // go on, once, although the server lost what comes next
   std::vector<const Vault*> others;
+  std::vector<LogFollowerPlace> followers;
 };
 
 struct LogReceiverStatus {
@@ -30,6 +31,7 @@ struct LogReceiverStatus {
   Lsn server_end = 0;
   Timestamp heard{};  // when the server last said something
   LogUploadStats uploads;
+  std::vector<LogFollowerStatus> followers;
 };
 
 // Runs until `stop`, following timelines and connecting again whenever the server was away; what

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "protect/log_archive.h"
 #include "protect/log_patience.h"
 
 namespace holdfast {
@@ -33,8 +32,14 @@ LogUploader::~LogUploader() {
   replacing_.join();
 }
 
+// Who looks at a stop token and then waits does both under the lock: nobody misses it.
+void LogUploader::wake() {
+  { MutexLock lock(mutex_); }
+  changed_.notify_all();
+}
+
 void LogUploader::begin(LogUploadFile file, std::stop_token stop) {
-  const std::stop_callback wake(stop, [this] { changed_.notify_all(); });
+  const std::stop_callback on_stop(stop, [this] { wake(); });
   MutexLock lock(mutex_);
   if (!files_.empty()) files_.back().last = true;
   while (files_.size() + complete_.size() >= kWaitingFiles && !stop.stop_requested()) {
@@ -82,7 +87,7 @@ LogUploadStats LogUploader::stats() const {
 }
 
 void LogUploader::drain(std::stop_token stop) {
-  const std::stop_callback wake(stop, [this] { changed_.notify_all(); });
+  const std::stop_callback on_stop(stop, [this] { wake(); });
   MutexLock lock(mutex_);
   while (has_work() && !stop.stop_requested()) lock.wait(changed_);
 }
@@ -103,7 +108,7 @@ bool LogUploader::await_work(const std::stop_token& stop) {
 // fails: what does not get there is still kept by the server, or is there in pieces.
 void LogUploader::keep_trying(const std::stop_token& stop, const std::function<bool()>& await,
                               const std::function<void()>& step) {
-  const std::stop_callback wake(stop, [this] { changed_.notify_all(); });
+  const std::stop_callback on_stop(stop, [this] { wake(); });
   Duration pause = kFirstPause;
   while (await()) {
     try {
@@ -141,7 +146,22 @@ bool LogUploader::has_complete() const {
   return files_.size() > 1 || (!files_.empty() && files_.front().whole);
 }
 
-std::optional<LogUploader::Upload> LogUploader::next_upload() {
+LogUpload LogUploader::upload_of(const File& file, bool whole, Bytes content,
+                                 std::string facts) const {
+  LogUpload upload;
+  upload.name = {options_.source, options_.stream, file.file.name, {}};
+  std::uint32_t end = static_cast<std::uint32_t>(content.size());
+  if (!whole) {
+    end += file.file.stored;
+    upload.name.piece = LogPiece{file.file.stored, end};
+  }
+  upload.content = std::make_shared<const Bytes>(std::move(content));
+  upload.facts = std::move(facts);
+  upload.end = file.file.position + end;
+  return upload;
+}
+
+std::optional<LogUpload> LogUploader::next_upload() {
   MutexLock lock(mutex_);
   File& first = files_.front();
   const std::uint32_t stored = first.file.stored;
@@ -159,14 +179,10 @@ std::optional<LogUploader::Upload> LogUploader::next_upload() {
     hand_over(first, facts.json());
     return std::nullopt;
   }
-  Upload upload;
-  upload.name = first.file.name;
   // One that has pieces is durable sooner with one more.
-  upload.whole = first.whole && (!by_size || stored == 0 || stored > first.bytes.size());
-  upload.begin = upload.whole ? 0 : stored;
-  upload.content = to_bytes(ByteView(first.bytes).subspan(upload.begin));
-  upload.facts = facts.json();
-  return upload;
+  const bool whole = first.whole && (!by_size || stored == 0 || stored > first.bytes.size());
+  return upload_of(first, whole, to_bytes(ByteView(first.bytes).subspan(whole ? 0 : stored)),
+                   facts.json());
 }
 
 void LogUploader::hand_over(File& file, std::string facts) {
@@ -177,7 +193,7 @@ void LogUploader::hand_over(File& file, std::string facts) {
     changed_.notify_all();
     return;
   }
-  complete_.push_back({file.file.name, 0, std::move(file.bytes), true, std::move(facts)});
+  complete_.push_back(upload_of(file, true, std::move(file.bytes), std::move(facts)));
   files_.pop_front();
   changed_.notify_all();
 }
@@ -202,46 +218,44 @@ void LogUploader::run_replacing(const std::stop_token& stop) {
 }
 
 void LogUploader::replace_next() {
-  const Upload* first = nullptr;
+  const LogUpload* first = nullptr;
   {
     MutexLock lock(mutex_);
     first = &complete_.front();  // only this thread removes it, and others only add behind it
   }
   store(*first);
   MutexLock lock(mutex_);
-  stats_.bytes += first->content.size();
+  stats_.bytes += first->content->size();
   ++stats_.files;
   complete_.pop_front();
   changed_.notify_all();
 }
 
-void LogUploader::store(const Upload& upload) const {
-  LogName name{options_.source, options_.stream, upload.name, {}};
-  if (!upload.whole) {
-    name.piece =
-        LogPiece{upload.begin, upload.begin + static_cast<std::uint32_t>(upload.content.size())};
-  }
-  std::vector<const Vault*> vaults{&vault_};
-  vaults.insert(vaults.end(), options_.others.begin(), options_.others.end());
-  for (const Vault* vault : vaults) {
-    if (options_.before_object) options_.before_object(*vault, name, upload.facts);
-    store_log(*vault, name, upload.content, upload.facts);
-    if (upload.whole) remove_log_pieces(*vault, name);
-  }
+// In all places at once, so that it takes as long as the slowest. Each of them is tried, also when
+// another one fails.
+void LogUploader::store(const LogUpload& upload) const {
+  std::vector<const Vault*> places{&vault_};
+  places.insert(places.end(), options_.others.begin(), options_.others.end());
+  at_all_places(places, [&](const Vault& vault) {
+    place_log(vault, upload, options_.before_object);
+    if (&vault == &vault_ && options_.followers != nullptr) options_.followers->offer(upload);
+  });
 }
 
-void LogUploader::uploaded(const Upload& upload, Duration took) {
+void LogUploader::uploaded(const LogUpload& upload, Duration took) {
+  const std::uint32_t end = upload.name.piece ? upload.name.piece->end
+                                              : static_cast<std::uint32_t>(upload.content->size());
   MutexLock lock(mutex_);
-  stats_.bytes += upload.content.size();
+  stats_.bytes += upload.content->size();
   stats_.last_upload = took;
-  ++(upload.whole ? stats_.files : stats_.pieces);
+  ++(upload.name.piece ? stats_.pieces : stats_.files);
   File& first = files_.front();
   ++first.pieces;
-  first.file.stored = upload.begin + static_cast<std::uint32_t>(upload.content.size());
+  first.file.stored = end;
   durable_ = std::max(durable_, first.file.position + first.file.stored);
   first.file.facts->durable();
   const bool all = first.file.stored == first.bytes.size();
-  if (upload.whole || (first.last && !first.whole && all)) {
+  if (!upload.name.piece || (first.last && !first.whole && all)) {
     files_.pop_front();
   } else if (first.whole && all && options_.complete_by_size) {
     hand_over(first, upload.facts);

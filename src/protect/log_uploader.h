@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "os/mutex.h"
+#include "protect/log_follower.h"
 #include "vault/log_name.h"
 #include "vault/vault.h"
 
@@ -25,11 +26,12 @@ struct LogUploadOptions {
   // whole, and one in few pieces stays in them, as to store it once more would cost a busy server
   // as much as the log itself. Else each is made whole before anything behind it is stored.
   bool complete_by_size = false;
-  // Copies of the vault in other regions that get everything as well: a position is durable when
-  // all have it.
+  // Copies of the vault in other regions that get everything at the same time: a position is
+  // durable when all have it.
   std::vector<const Vault*> others;
-  // Is called for each vault before an object of a file goes there, with what its header will say.
-  std::function<void(const Vault&, const LogName&, const std::string& facts)> before_object = {};
+  // Get what the vault has, and are not waited for; may be null.
+  LogFollowers* followers = nullptr;
+  BeforeLogObject before_object = {};  // is called by several threads
 };
 
 struct LogUploadStats {
@@ -101,29 +103,23 @@ class LogUploader {
     std::uint32_t pieces = 0;  // that were stored
     std::size_t known = 0;     // to its facts
   };
-  // What one upload is about.
-  struct Upload {
-    std::string name;
-    std::uint32_t begin = 0;
-    Bytes content;
-    bool whole = false;
-    std::string facts;
-  };
 
+  void wake();
   void keep_trying(const std::stop_token& stop, const std::function<bool()>& await,
                    const std::function<void()>& step);
   void run(const std::stop_token& stop);
   bool has_work() const REQUIRES(mutex_);
   bool has_complete() const;
   bool await_work(const std::stop_token& stop);
-  std::optional<Upload> next_upload();
+  LogUpload upload_of(const File& file, bool whole, Bytes content, std::string facts) const;
+  std::optional<LogUpload> next_upload();
   void hand_over(File& file, std::string facts) REQUIRES(mutex_);
   void upload_next();
   void run_replacing(const std::stop_token& stop);
   bool await_replacement(const std::stop_token& stop);
   void replace_next();
-  void store(const Upload& upload) const;
-  void uploaded(const Upload& upload, Duration took);
+  void store(const LogUpload& upload) const;
+  void uploaded(const LogUpload& upload, Duration took);
 
   const Vault& vault_;
   const LogUploadOptions options_;
@@ -133,7 +129,7 @@ class LogUploader {
   mutable Mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<File> files_ GUARDED_BY(mutex_);
-  std::deque<Upload> complete_ GUARDED_BY(mutex_);  // whole files, durable as pieces
+  std::deque<LogUpload> complete_ GUARDED_BY(mutex_);  // whole files, durable as pieces
   std::uint64_t added_ GUARDED_BY(mutex_) = 0;
   std::uint64_t durable_ GUARDED_BY(mutex_) = 0;
   LogUploadStats stats_ GUARDED_BY(mutex_);

@@ -40,7 +40,9 @@ constexpr std::array<Name, 3> kLifecyclePolicy = {"infrequent_access_after", "ar
 constexpr std::array<Name, 4> kRetention = {"default", "database", "files", "config"};
 constexpr std::array<Name, 7> kPolicy = {"keep_last",    "keep_hourly", "keep_daily", "keep_weekly",
                                          "keep_monthly", "keep_yearly", "keep_within"};
-constexpr std::array<Name, 2> kLog = {"keep", "keep_without_backup"};
+// What a source says about its log; what goes for all comes first.
+constexpr std::array<Name, 4> kSourceLog = {"keep", "keep_without_backup", "also", "follow"};
+constexpr std::size_t kLogKeys = 2;
 // The keys of class database come last, those of class config before them: each a span of its own.
 constexpr std::array<Name, 23> kSource = {"name",
                                           "class",
@@ -79,7 +81,7 @@ constexpr std::array<Name, 2> kHook = {"command", "timeout"};
 constexpr std::array<Name, 5> kArchive = {"compress", "level", "recipients", "identity_file",
                                           "retention"};
 
-constexpr std::array<KeyTable, 16> kTables = {{{"", kTop},
+constexpr std::array<KeyTable, 17> kTables = {{{"", kTop},
                                                {"copy", kCopy},
                                                {"store", kStore},
                                                {"object_lock", kObjectLock},
@@ -87,7 +89,8 @@ constexpr std::array<KeyTable, 16> kTables = {{{"", kTop},
                                                {"lifecycle_policy", kLifecyclePolicy},
                                                {"retention", kRetention},
                                                {"policy", kPolicy},
-                                               {"log", kLog},
+                                               {"log", Keys(kSourceLog).first(kLogKeys)},
+                                               {"source_log", kSourceLog},
                                                {"source", kSource},
                                                {"postgresql", kPostgresql},
                                                {"mariadb", kMariadb},
@@ -107,7 +110,8 @@ Keys lifecycle_classes() { return lifecycle_keys().first(kLifecycleClasses); }
 Keys lifecycle_policy_keys() { return kLifecyclePolicy; }
 Keys retention_keys() { return kRetention; }
 Keys policy_keys() { return kPolicy; }
-Keys log_keys() { return kLog; }
+Keys log_keys() { return source_log_keys().first(kLogKeys); }
+Keys source_log_keys() { return kSourceLog; }
 Keys source_keys() { return kSource; }
 Keys config_keys() { return source_keys().last(kConfigKeys + kDatabaseKeys).first(kConfigKeys); }
 Keys database_keys() { return source_keys().last(kDatabaseKeys); }

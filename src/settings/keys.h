@@ -25,6 +25,7 @@ Keys lifecycle_policy_keys();
 Keys retention_keys();  // "default" and the classes
 Keys policy_keys();
 Keys log_keys();
+Keys source_log_keys();
 Keys source_keys();
 Keys config_keys();    // those of a source that only the class config has
 Keys database_keys();  // those of a source that are for class database

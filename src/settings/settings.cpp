@@ -60,14 +60,30 @@ RetentionPolicy read_policy(const Field& field, const std::string& where) {
 
 namespace {
 
-LogPolicy read_log_policy(const Field& field, const std::string& where) {
-  const Fields fields(field, where, log_keys());
+LogPolicy read_log_policy(const Fields& fields) {
   LogPolicy policy;
   if (const auto keep = fields.find("keep")) policy.keep = keep->duration();
   if (const auto without = fields.find("keep_without_backup")) {
     policy.keep_without_backup = without->duration();
   }
   return policy;
+}
+
+std::vector<std::string> read_names(const Fields& fields, std::string_view key) {
+  std::vector<std::string> names;
+  const auto field = fields.find(key);
+  if (!field) return names;
+  for (const Field& item : field->items()) names.push_back(item.text());
+  return names;
+}
+
+void read_source_log(const Field& field, const std::string& where, SourceSettings& source) {
+  const Fields fields(field, " in 'log'" + where, source_log_keys());
+  source.log_places = {read_names(fields, "also"), read_names(fields, "follow")};
+  // Where the log goes says nothing about how much of it stays.
+  if (fields.find("keep") || fields.find("keep_without_backup")) {
+    source.log = read_log_policy(fields);
+  }
 }
 
 void read_retention(const Field& field, Settings& settings) {
@@ -228,9 +244,7 @@ SourceSettings read_source(const Field& item, std::size_t number) {
   if (const auto policy = fields.find("retention")) {
     source.retention = read_policy(*policy, " in 'retention'" + where);
   }
-  if (const auto log = fields.find("log")) {
-    source.log = read_log_policy(*log, " in 'log'" + where);
-  }
+  if (const auto log = fields.find("log")) read_source_log(*log, where, source);
   if (const auto hooks = fields.find("hooks")) {
     source.hooks = read_hooks(*hooks, " in 'hooks'" + where);
   }
@@ -307,7 +321,9 @@ Settings read_all(const Fields& fields) {
     settings.threads = threads->number(0, kMostThreads);
   }
   if (const auto retention = fields.find("retention")) read_retention(*retention, settings);
-  if (const auto log = fields.find("log")) settings.log = read_log_policy(*log, " in 'log'");
+  if (const auto log = fields.find("log")) {
+    settings.log = read_log_policy(Fields(*log, " in 'log'", log_keys()));
+  }
   if (const auto sources = fields.find("sources")) read_sources(*sources, settings);
   return settings;
 }

@@ -36,6 +36,13 @@ struct LogPolicy {
   bool operator==(const LogPolicy&) const = default;
 };
 
+// Copies that the log of a database goes to by itself, besides the vault.
+struct LogPlaces {
+  std::vector<std::string> also;    // what they do not have is not acknowledged
+  std::vector<std::string> follow;  // get it as soon as they can
+  bool operator==(const LogPlaces&) const = default;
+};
+
 // A command run by /bin/sh around a backup, killed with its children after `timeout`.
 struct Hook {
   std::string command;
@@ -137,6 +144,7 @@ struct SourceSettings {
   Duration rpo{};                     // zero: the class default (database 1h, files 4h, config 24h)
   std::optional<RetentionPolicy> retention;  // unset: that of the class, else the global one
   std::optional<LogPolicy> log;              // class database; unset: the global one
+  LogPlaces log_places;                      // class database
   Hooks hooks;
   BackupFormat format = BackupFormat::kVault;
   ArchiveSettings archive;

@@ -157,6 +157,74 @@ TEST_F(Wal, ACallThatCanLeaveNoWorkerIsASuccess) {
   }
 }
 
+class WalAlso : public Wal {
+ protected:
+  WalAlso() {
+    shop_.write_config("copies: [{name: west, url: " + (shop_ / "west") + "}]\n");
+    shop_.expect(0, {"copy", "--to", "west"});
+  }
+  Outcome push_both(std::uint64_t number) {
+    return call("pg",
+                {"wal-push", "--source", "db", "--also", "west", "pg_wal/" + name_of(number)});
+  }
+  std::string copied(std::uint64_t number) {
+    return shop_ / ("west/log/db/7301/" + name_of(number) + ".hfl");
+  }
+};
+
+TEST_F(WalAlso, ASuccessIsOneInAllPlaces) {
+  write_segment(1);
+  const Outcome pushed = push_both(1);
+  EXPECT_EQ(pushed.code, 0) << pushed.err;
+  EXPECT_TRUE(path_exists(object(1)));
+  EXPECT_TRUE(path_exists(copied(1)));
+  mark_done(1);
+  // What is in the vault alone is not taken for what is in both.
+  write_segment(2);
+  write_segment(3);
+  EXPECT_EQ(push(2).code, 0);
+  mark_done(2);
+  EXPECT_FALSE(path_exists(copied(3)));
+  EXPECT_EQ(push_both(3).code, 0);
+  EXPECT_TRUE(path_exists(copied(3)));
+  EXPECT_EQ(call("pg", {"wal-push", "--source", "db", "--also", "east", "pg_wal/x"}).code, 4);
+}
+
+TEST_F(WalAlso, ACopyThatCannotBeWrittenFailsTheCallAndTheVaultHasTheFile) {
+  // Root writes to a directory that is read-only, but to no file as if it were one.
+  shop_.write("west/log", "in the way");
+  write_segment(1);
+  const Outcome pushed = push_both(1);
+  EXPECT_NE(pushed.code, 0);
+  EXPECT_NE(pushed.err.find("west"), std::string::npos) << pushed.err;
+  EXPECT_TRUE(path_exists(object(1)));
+  EXPECT_TRUE(path_exists(shop_ / ("pg/pg_wal/" + name_of(1))));
+  fs::remove(shop_ / "west/log");
+  EXPECT_EQ(push_both(1).code, 0);  // as the server does: again and again
+  EXPECT_TRUE(path_exists(copied(1)));
+}
+
+TEST_F(WalAlso, ACopyThatIsAwayFailsTheCallAndTheVaultHasTheFile) {
+  fs::rename(shop_ / "west", shop_ / "away");
+  write_segment(1);
+  const Outcome pushed = push_both(1);
+  EXPECT_NE(pushed.code, 0);
+  EXPECT_NE(pushed.err.find("the copy west"), std::string::npos) << pushed.err;
+  EXPECT_TRUE(path_exists(object(1)));
+  fs::rename(shop_ / "away", shop_ / "west");
+  EXPECT_EQ(push_both(1).code, 0);
+  EXPECT_TRUE(path_exists(copied(1)));
+}
+
+TEST_F(WalAlso, TheConfigurationMayNameThePlaces) {
+  shop_.write_config("copies: [{name: west, url: " + (shop_ / "west") +
+                     "}]\nsources: [{name: db, class: database, postgresql: {}, log: {also: "
+                     "[west]}}]\n");
+  write_segment(1);
+  EXPECT_EQ(push(1).code, 0);
+  EXPECT_TRUE(path_exists(copied(1)));
+}
+
 // A call waits for the worker that is at it, and works itself when that one ends without.
 TEST_F(Wal, ACallWaitsForTheWorkerAtWork) {
   write_segment(1);

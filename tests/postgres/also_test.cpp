@@ -33,7 +33,14 @@ class Also : public ::testing::TestWithParam<bool> {
     options.server.system_user = "";
     options.slot = "holdfast_shop";
     options.interval = std::chrono::milliseconds{20};
-    options.others = {copy_.get()};
+    if (follow_) {
+      // Does not own it.
+      options.followers = {
+          {"west",
+           [&] { return std::shared_ptr<const Vault>(std::shared_ptr<void>(), copy_.get()); }}};
+    } else {
+      options.others = {copy_.get()};
+    }
     LogReceiver receiver(*vault_, options, [](const std::string&) {});
     std::jthread thread([&](std::stop_token stop) { receiver.run(std::move(stop)); });
     const Duration end = system_clock().monotonic() + std::chrono::minutes{1};
@@ -70,6 +77,7 @@ class Also : public ::testing::TestWithParam<bool> {
   std::unique_ptr<Vault> vault_ = test::tiny_vault(one_, system_clock(), ring_);
   std::unique_ptr<Vault> copy_ = test::tiny_vault(reached_, system_clock(), ring_);
   Lsn acknowledged_ = 0;
+  bool follow_ = false;
 };
 
 TEST_P(Also, WhatTheCopyMissedIsThereBeforeItIsAcknowledged) {
@@ -99,6 +107,33 @@ TEST_P(Also, WhatTheCopyMissedIsThereBeforeItIsAcknowledged) {
   ASSERT_TRUE(here && there);
   EXPECT_FALSE(there->gap);
   EXPECT_TRUE(here->bytes == there->bytes);
+}
+
+TEST_P(Also, ACopyThatOnlyFollowsIsNotWaitedFor) {
+  follow_ = true;
+  server_.query("CREATE TABLE rows (v text)");
+  Lsn wanted = flushed();
+  receive([&](const LogReceiverStatus&) { return end_of(*copy_) >= wanted; });
+
+  reached_.cut = true;
+  const Lsn before = end_of(*copy_);
+  const auto write = [&] {
+    server_.query("INSERT INTO rows VALUES ('a')");
+    if (GetParam()) server_.query("SELECT pg_switch_wal()");
+    wanted = flushed();
+  };
+  write();
+  // Killed with the copy behind; then again, and the copy comes back while the stream runs.
+  receive([&](const LogReceiverStatus& status) { return status.durable >= wanted; });
+  EXPECT_EQ(end_of(*copy_), before);
+  write();
+  receive([&](const LogReceiverStatus& status) {
+    if (status.durable < wanted) return false;
+    if (!reached_.cut) return end_of(*copy_) >= wanted;
+    if (!status.followers.at(0).error.empty()) reached_.cut = false;
+    return false;
+  });
+  EXPECT_GE(acknowledged_, wanted);
 }
 
 INSTANTIATE_TEST_SUITE_P(Switched, Also, ::testing::Bool());

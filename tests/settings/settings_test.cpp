@@ -422,6 +422,18 @@ TEST_F(SettingsTest, TheLogOfASourceFallsBackToTheDefault) {
   EXPECT_EQ(log_policy_for(settings, "b"), (LogPolicy{Duration{days{14}}, days{30}}));
 }
 
+TEST_F(SettingsTest, PlacesOfTheLogChangeNothingAboutHowLongItStays) {
+  const Settings settings = parse(
+      "log: {keep: 14d}\n"
+      "sources:\n"
+      "  - {name: a, class: database, postgresql: {}, log: {also: [west], follow: [east, usb]}}\n"
+      "  - {name: b, class: database, postgresql: {}, log: {keep: 2d, follow: [east]}}\n");
+  EXPECT_EQ(settings.sources[0].log_places, (LogPlaces{{"west"}, {"east", "usb"}}));
+  EXPECT_EQ(log_policy_for(settings, "a").keep, Duration{days{14}});
+  EXPECT_EQ(log_policy_for(settings, "b").keep, Duration{days{2}});
+  EXPECT_THROW(parse("log: {also: [west]}\n"), Error);
+}
+
 TEST_F(SettingsTest, ARetentionWithoutRulesIsARetention) {
   const Settings settings = parse(
       "retention: {default: {keep_last: 1}}\n"
