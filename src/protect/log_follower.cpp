@@ -216,7 +216,8 @@ void LogFollower::failed(const Error& error) {
     if (!uneven_since_) uneven_since_ = vault_.clock().monotonic();
     drop();
   }
-  if (std::exchange(said_, true)) return;
+  if (failing_since_) return;
+  failing_since_ = vault_.clock().monotonic();
   options_.notify(fmt::format("{} does not get the log at present, and nothing waits for it: {}",
                               place_.name, error.message()));
 }
@@ -227,7 +228,10 @@ void LogFollower::well() {
     status_.error.clear();
     if (state_ != State::kEven) return;
   }
-  if (std::exchange(said_, false)) options_.notify(place_.name + " has the whole log again");
+  if (!failing_since_) return;
+  options_.notify(fmt::format("{} has the whole log again, after {}", place_.name,
+                              format_duration(vault_.clock().monotonic() - *failing_since_)));
+  failing_since_.reset();
 }
 
 LogFollowers::LogFollowers(const Vault& vault, const std::vector<LogFollowerPlace>& places,

@@ -101,8 +101,8 @@ class LogFollower {
   const Vault& vault_;
   const LogFollowerPlace place_;
   const LogFollowerOptions options_;
-  std::shared_ptr<const Vault> opened_;  // of the thread alone
-  bool said_ = false;                    // likewise: that something keeps it
+  std::shared_ptr<const Vault> opened_;    // of the thread alone
+  std::optional<Duration> failing_since_;  // likewise; the word about it was given
 
   mutable Mutex mutex_;
   std::condition_variable_any changed_;

@@ -68,7 +68,8 @@ class Gated final : public ForwardingStore {
 };
 
 bool has_all(const LogFollowerStatus& status) {
-  return status.even && status.behind == 0 && status.error.empty();
+  return status.even && status.behind_for == Duration{} && status.behind == 0 &&
+         status.error.empty();
 }
 
 class LogFollow : public ::testing::Test {
