@@ -183,6 +183,11 @@ osd crush chooseleaf type = 0
 mon allow pool size one = true
 mon warn on pool no redundancy = false
 mon max pg per osd = 2000
+# A disk that was silent for 0.8 of that never serves again when it is the only one ("laggy"): a
+# machine that stood still for some seconds must not end the lab.
+osd heartbeat grace = 100
+# So long a gateway waits for one that was killed before it (30 s by default).
+osd client watch timeout = 5
 [mon.a]
 mon data = $dir/mon
 mon cluster log file = $dir/log/cluster.log
