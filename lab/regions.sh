@@ -12,6 +12,7 @@ lab/regions.sh COMMAND DIR
   down DIR                  stop them and remove DIR
   status DIR                what runs, and how far replication is
   stop-zone DIR east|west   stop one region; its data stays
+  kill-zone DIR east|west   the same by SIGKILL, as it is
   start-zone DIR east|west  start it again
   wait-sync DIR             wait until each region has what the other one has
 
@@ -172,6 +173,12 @@ case $command in
     needs_zone "${3-}"
     load_settings
     stop "client.rgw.$3" 50
+    ;;
+  kill-zone)
+    needs_zone "${3-}"
+    load_settings
+    kill -9 "$(pid_of "client.rgw.$3")"
+    stop "client.rgw.$3" 0
     ;;
   start-zone)
     needs_zone "${3-}"

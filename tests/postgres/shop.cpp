@@ -23,7 +23,9 @@ std::string joined(const std::vector<std::string>& words) {
 
 }  // namespace
 
-Shop::Shop(const PostgresServer& server, const std::string& yaml) {
+Shop::Shop(const PostgresServer& server, const std::string& yaml, ShopVault vault)
+    : vault_(std::move(vault)) {
+  if (vault_.url.empty()) vault_.url = place_ / "vault";
   // The server's user may not be allowed to read the place that it was built in.
   fs::copy_file(HOLDFAST_BINARY, place_ / "holdfast");
   configure(connection(server), yaml);
@@ -40,13 +42,14 @@ void Shop::configure(const std::string& postgresql, const std::string& yaml) con
   std::ofstream out(place_ / "holdfast.yaml");
   out << "state_dir: " << place_ / "state"
       << "\ncache_dir: " << place_ / "cache"
-      << "\nsources:\n  - name: shop\n    class: database\n    postgresql:\n"
+      << "\n"
+      << vault_.yaml << "sources:\n  - name: shop\n    class: database\n    postgresql:\n"
       << postgresql << yaml;
 }
 
 std::vector<std::string> Shop::command(const std::vector<std::string>& words) const {
-  std::vector<std::string> argv = {place_ / "holdfast", "--config",       place_ / "holdfast.yaml",
-                                   "--vault",           place_ / "vault", "--key-file",
+  std::vector<std::string> argv = {place_ / "holdfast", "--config", place_ / "holdfast.yaml",
+                                   "--vault",           vault_.url, "--key-file",
                                    place_ / "key"};
   argv.insert(argv.end(), words.begin(), words.end());
   return argv;

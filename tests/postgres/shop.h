@@ -13,12 +13,18 @@ namespace holdfast {
 
 using nlohmann::json;
 
+// A vault that is not in the shop's own directory.
+struct ShopVault {
+  std::string url;
+  std::string yaml;  // how to reach it: "stores: ...\n"
+};
+
 // The program runs as the user of the tests; a server that root starts is the user postgres's.
 class Shop {
  public:
   // With source "shop" for `server`, which need not run; `yaml` is added to that source:
   // "    assertions: ...\n".
-  explicit Shop(const PostgresServer& server, const std::string& yaml = "");
+  explicit Shop(const PostgresServer& server, const std::string& yaml = "", ShopVault vault = {});
 
   // Writes the configuration anew; `postgresql` goes under that key.
   void configure(const std::string& postgresql, const std::string& yaml = "") const;
@@ -57,6 +63,7 @@ class Shop {
 
  private:
   TempDir place_;
+  ShopVault vault_;
 };
 
 // On a directory that a restore filled: this server's socket, and nothing of the old one's archive.

@@ -170,6 +170,7 @@ std::string new_bucket(BucketKind kind) {
 }
 
 void stop_zone(Region region) { regions("stop-zone", {name_of(region)}); }
+void kill_zone(Region region) { regions("kill-zone", {name_of(region)}); }
 void start_zone(Region region) { regions("start-zone", {name_of(region)}); }
 void wait_sync() { regions("wait-sync"); }
 

@@ -63,6 +63,8 @@ std::string new_bucket(BucketKind kind = BucketKind::kPlain);
 // Ends a region, which keeps its data, and starts it again. A test that stops one starts it again
 // on every way out: see RegionOutage.
 void stop_zone(Region region);
+// The same by SIGKILL, whatever it is at.
+void kill_zone(Region region);
 void start_zone(Region region);
 // Returns when each region has what the other one has. Throws Error(kUnavailable) after two
 // minutes.
@@ -71,7 +73,9 @@ void wait_sync();
 // One region is away as long as this lives.
 class RegionOutage {
  public:
-  explicit RegionOutage(Region region) : region_(region) { stop_zone(region_); }
+  explicit RegionOutage(Region region, void (*stop)(Region) = stop_zone) : region_(region) {
+    stop(region_);
+  }
   RegionOutage(const RegionOutage&) = delete;
   RegionOutage& operator=(const RegionOutage&) = delete;
   ~RegionOutage() { end(); }
