@@ -121,12 +121,13 @@ choose_settings() {
   east_port=$(port EAST_PORT 7480 20000)
   west_port=$(port WEST_PORT 7481 24000)
   mon_port=$(port MON_PORT 6789 28000)
+  tls_port=$(port EAST_TLS_PORT 7482 16000)
   scheme=http day=${LAB_DAY_SECONDS:--1}
   [[ -z ${LAB_TLS-} || ${LAB_TLS-} == 0 ]] || scheme=https
   [[ $day =~ ^(-1|[1-9][0-9]*)$ ]] || fail "LAB_DAY_SECONDS is no number of seconds: $day"
   mkdir -p "$dir"/{mon,mgr,osd,rgw-east,rgw-west,run,log,crash}
   chmod 700 "$dir"
-  declare -p east_port west_port mon_port scheme day | sed 's/^declare -- //' >"$marker"
+  declare -p east_port west_port mon_port tls_port scheme day | sed 's/^declare -- //' >"$marker"
 }
 
 load_settings() {
@@ -144,13 +145,16 @@ certificates() {
     -subj "/CN=localhost" -keyout "$tls/server.key" -out "$tls/server.csr"
   logged openssl x509 -req -in "$tls/server.csr" -CA "$tls/ca.pem" -CAkey "$tls/ca.key" \
     -CAcreateserial -days 3650 -out "$tls/server.pem" \
-    -extfile <(echo "subjectAltName=IP:127.0.0.1,DNS:localhost")
+    -extfile <(echo "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:s3.localhost,DNS:*.s3.localhost")
 }
 
+# The east speaks TLS besides, on a port of its own.
 frontend() {
+  local tls="ssl_certificate=$dir/tls/server.pem ssl_private_key=$dir/tls/server.key"
   if [[ $scheme == https ]]; then
-    echo "beast ssl_endpoint=127.0.0.1:$1 ssl_certificate=$dir/tls/server.pem" \
-      "ssl_private_key=$dir/tls/server.key"
+    echo "beast ssl_endpoint=127.0.0.1:$1 $tls"
+  elif (($1 == east_port)); then
+    echo "beast endpoint=127.0.0.1:$1 ssl_endpoint=127.0.0.1:$tls_port $tls"
   else
     echo "beast endpoint=127.0.0.1:$1"
   fi
@@ -219,6 +223,8 @@ debug rgw sync = 0/0
 # Log each change that is to be replicated, not one in 30 s for a bucket.
 rgw data log window = 2
 rgw thread pool size = 64
+# BUCKET.s3.localhost is a bucket, too.
+rgw dns name = s3.localhost
 rgw verify ssl = false
 rgw crypt require ssl = false
 rgw crypt s3 kms backend = testing
@@ -242,7 +248,7 @@ create_cluster() {
   local fsid osd
   fsid=$(cat /proc/sys/kernel/random/uuid)
   osd=$(cat /proc/sys/kernel/random/uuid)
-  [[ $scheme == http ]] || certificates
+  certificates
   write_conf "$fsid"
   logged monmaptool --create --fsid "$fsid" --addv a "[v1:127.0.0.1:$mon_port]" "$dir/monmap"
   logged ceph-mon --conf "$conf" -i a --mkfs --monmap "$dir/monmap"
@@ -323,6 +329,8 @@ write_environment() {
       # The regions are on this machine, whatever proxy there is for others.
       echo "export no_proxy=\"127.0.0.1,localhost\${no_proxy:+,\$no_proxy}\""
       echo "export PATH=\"$programs:\$PATH\""
+      echo "export LAB_TLS_PORT=$([[ $scheme == https ]] && echo "$east_port" || echo "$tls_port")"
+      echo "export LAB_TLS_CA='$dir/tls/ca.pem'"
       if [[ $scheme == https ]]; then
         echo "export LAB_CA='$dir/tls/ca.pem'"
         echo "export AWS_CA_BUNDLE='$dir/tls/ca.pem'"

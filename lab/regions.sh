@@ -17,7 +17,8 @@ lab/regions.sh COMMAND DIR
   wait-sync DIR             wait until each region has what the other one has
 
 Environment of the first `up`:
-  EAST_PORT WEST_PORT MON_PORT  ports; default 7480, 7481, 6789 or, when one is taken, any; 0: any
+  EAST_PORT WEST_PORT MON_PORT EAST_TLS_PORT
+                            ports; default 7480, 7481, 6789, 7482 or, when one is taken, any; 0: any
   LAB_TLS=1                     https with certificates of a CA made for the lab
   LAB_DAY_SECONDS=N             a day of lifecycle rules lasts N seconds
 Environment of `wait-sync`:

@@ -61,6 +61,9 @@ bool Relay::wait_until_away(unsigned times) {
 }
 
 Relay::Reply Relay::handle(Received received) {
+  if (const auto host = received.target.find("://"); host != std::string::npos) {
+    received.target.erase(0, received.target.find('/', host + 3));  // as proxies are asked
+  }
   OnRequest on_request;
   OnAnswer on_answer;
   {

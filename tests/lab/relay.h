@@ -15,7 +15,8 @@
 
 namespace holdfast {
 
-// Speaks HTTP itself, and HTTP or HTTPS with the store. Thread-safe.
+// Speaks HTTP itself, and HTTP or HTTPS with the store. Serves as an HTTP proxy, too, which leads
+// to that store whatever the host is. Thread-safe.
 class Relay {
  public:
   using Received = ScriptedServer::Received;

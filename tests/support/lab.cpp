@@ -49,6 +49,8 @@ Lab read_lab() {
   lab.east_url = values.at("EAST_URL");
   lab.west_url = values.at("WEST_URL");
   lab.ca_file = values["LAB_CA"];
+  lab.tls_port = values["LAB_TLS_PORT"];
+  lab.tls_ca_file = values["LAB_TLS_CA"];
   lab.owner = {values.at("AWS_ACCESS_KEY_ID"), values.at("AWS_SECRET_ACCESS_KEY")};
   lab.writer = {values.at("WRITER_KEY"), values.at("WRITER_SECRET")};
   lab.reader = {values.at("READER_KEY"), values.at("READER_SECRET")};

@@ -29,6 +29,9 @@ struct Lab {
   std::string east_url;
   std::string west_url;
   std::string ca_file;  // PEM; empty: the regions talk plain HTTP
+  // The east on 127.0.0.1 with TLS, for localhost, s3.localhost and BUCKET.s3.localhost.
+  std::string tls_port;
+  std::string tls_ca_file;
   LabKeys owner;
   LabKeys writer;
   LabKeys reader;
