@@ -274,6 +274,11 @@ TEST_F(MariadbBackup, AServerThatStopsMidBackupLeavesNone) {
   ASSERT_TRUE(error.has_value());
   EXPECT_THAT(error->message(), HasSubstr("mariadb-backup failed"));
   expect_no_backup();
+  // The next one is not harmed by it.
+  server.kill();  // of what is left: the process's end is taken note of
+  server.start();
+  back_up_server(server.settings());
+  EXPECT_THAT(list_backups(store_), SizeIs(1));
 }
 
 TEST_F(MariadbBackup, AStreamThatStopsIsNoBackup) {
