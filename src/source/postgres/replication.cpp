@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "base/error.h"
 #include "base/human.h"
@@ -35,6 +36,13 @@ void put_big_endian(Bytes& out, std::uint64_t value) {
 
 PqResult run(pg_conn* connection, const std::string& command) {
   return PqResult(PQexec(connection, command.c_str()));
+}
+
+// What a server says behind the end of a timeline.
+std::optional<NextTimeline> next_in(const pg_result* result) {
+  if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1) return std::nullopt;
+  return NextTimeline{static_cast<std::uint32_t>(std::stoul(PQgetvalue(result, 0, 0))),
+                      parse_lsn(PQgetvalue(result, 0, 1))};
 }
 
 std::string_view state_of(const pg_result* result) {
@@ -170,12 +178,17 @@ std::string PgReplication::timeline_history(std::uint32_t timeline) {
 
 void PgReplication::start(const std::string& slot, Lsn from, std::uint32_t timeline) {
   if (!slot.empty()) check_slot(slot);
-  const PqResult result =
-      run(connection_.get(), fmt::format("START_REPLICATION {}PHYSICAL {} TIMELINE {}",
-                                         slot.empty() ? std::string{} : "SLOT " + slot + " ",
-                                         format_lsn(from), timeline));
-  const ExecStatusType status = PQresultStatus(result.get());
-  if (status == PGRES_COPY_BOTH) return;
+  ended_.reset();
+  const std::string command =
+      fmt::format("START_REPLICATION {}PHYSICAL {} TIMELINE {}",
+                  slot.empty() ? std::string{} : "SLOT " + slot + " ", format_lsn(from), timeline);
+  if (PQsendQuery(connection_.get(), command.c_str()) == 0) fail(command);
+  const PqResult result(PQgetResult(connection_.get()));
+  if (PQresultStatus(result.get()) == PGRES_COPY_BOTH) return;
+  while (const PqResult rest{PQgetResult(connection_.get())}) {
+  }
+  ended_ = next_in(result.get());
+  if (ended_) return;
   throw_if_lost(result.get());
   throw Error(Code::kUnavailable,
               "the stream does not start: " + one_line(PQresultErrorMessage(result.get())));
@@ -183,6 +196,11 @@ void PgReplication::start(const std::string& slot, Lsn from, std::uint32_t timel
 
 std::optional<WalMessage> PgReplication::receive(Duration timeout, int wake_fd) {
   buffer_.reset();
+  if (ended_) {
+    WalMessage end;
+    end.kind = WalMessageKind::kEnd;
+    return end;
+  }
   char* raw = nullptr;
   int size = PQgetCopyData(connection_.get(), &raw, 1);
   if (size == 0) {
@@ -222,6 +240,7 @@ void PgReplication::report(Lsn written, Lsn flushed, Timestamp now, bool reply_w
 
 void PgReplication::end_stream() {
   buffer_.reset();
+  if (std::exchange(ended_, std::nullopt)) return;
   PQputCopyEnd(connection_.get(), nullptr);
   // What was on its way; how it ended the results tell.
   for (char* raw = nullptr; PQgetCopyData(connection_.get(), &raw, 0) > 0;) PQfreemem(raw);
@@ -234,15 +253,15 @@ void PgReplication::end_stream() {
 }
 
 NextTimeline PgReplication::next_timeline() {
+  if (const auto known = std::exchange(ended_, std::nullopt)) return *known;
   PQputCopyEnd(connection_.get(), nullptr);
   NextTimeline next;
   for (;;) {
     const PqResult result(PQgetResult(connection_.get()));
     if (!result) break;
     const ExecStatusType status = PQresultStatus(result.get());
-    if (status == PGRES_TUPLES_OK && PQntuples(result.get()) == 1) {
-      next.timeline = static_cast<std::uint32_t>(std::stoul(PQgetvalue(result.get(), 0, 0)));
-      next.start = parse_lsn(PQgetvalue(result.get(), 0, 1));
+    if (const auto told = next_in(result.get())) {
+      next = *told;
     } else if (status == PGRES_FATAL_ERROR) {
       throw_if_lost(result.get());
       throw_if_interrupted(result.get());

@@ -62,8 +62,8 @@ class PgReplication {
   // The content of TTTTTTTT.history.
   std::string timeline_history(std::uint32_t timeline);
 
-  // An empty `slot`: without one. Throws kNotFound when the server has removed what is asked for,
-  // or has invalidated the slot.
+  // An empty `slot`: without one. Where `timeline` ends at `from` the first message is kEnd. Throws
+  // kNotFound when the server has removed what is asked for, or has invalidated the slot.
   void start(const std::string& slot, Lsn from, std::uint32_t timeline);
   // The next message; nothing when none came within `timeout`, or `wake_fd` became readable, or a
   // signal came. Throws kUnavailable when the server goes away.
@@ -85,6 +85,7 @@ class PgReplication {
 
   PgHandle connection_;
   std::unique_ptr<char, Freer> buffer_;
+  std::optional<NextTimeline> ended_;  // there is no stream, since the timeline ends where it began
 };
 
 // What to do about a slot that the server has given up.
