@@ -395,5 +395,71 @@ TEST_F(Promotion, IsFollowedAndBothBranchesComeBack) {
   EXPECT_FALSE(path_exists(none.data()));
 }
 
+// Promoted, and promoted back: three timelines, each with commits before and after one moment.
+TEST_F(Promotion, BackAgainEveryBranchIsReachedToAMoment) {
+  const auto write = [](const PostgresServer& server, int n, const std::string& note) {
+    server.query("INSERT INTO written VALUES (1, " + std::to_string(n) + ", NULL, '" + note + "')");
+  };
+  const auto now = [](const PostgresServer& server) {
+    return server.query(
+        "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', "
+        "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')");
+  };
+  shop_->back_up();
+  shop_->configure(Shop::connection(standby_));
+  Background stream = this->stream();
+  stream.wait_for("receiving from");
+  write(server_, 1, "one");
+  const std::string before = now(server_);
+  write(server_, 2, "both");
+  standby_.wait_for("SELECT count(*) FROM written", "2");
+  standby_.query("SELECT pg_promote()");
+  stream.wait_for("goes on with 2");
+  write(server_, 3, "old");
+  write(standby_, 3, "new");
+  const std::string apart = now(standby_);
+  write(server_, 4, "older");
+  write(standby_, 4, "newer");
+
+  // The old primary's place is taken by a standby of the new one.
+  PostgresServer back("back");
+  const ProcessResult copied = standby_.run(
+      "pg_basebackup", {"-D", back.data(), "-R", "-c", "fast", "--no-sync", "-X", "stream"});
+  ASSERT_EQ(copied.exit_code, 0) << copied.error_output;
+  back.configure({"archive_mode = off"});
+  back.start();
+  back.wait_for("SELECT count(*) FROM written", "4");
+  wait_until_durable(standby_);
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  // The stream has all of the second timeline, and meets the third one when it comes back.
+  back.query("SELECT pg_promote()");
+  shop_->configure(Shop::connection(back));
+  Background again = shop_->start("again.log", {"stream", "shop", "--interval", "20ms"});
+  again.wait_for("goes on with 3");
+  write(back, 5, "last");
+  const std::string end = now(back);
+  write(back, 6, "very last");
+  wait_until_durable(back);
+  EXPECT_EQ(again.end(SIGTERM), 0) << again.said();
+  archive_from_now();
+  const std::string last = server_.query("SELECT pg_walfile_name(pg_switch_wal())");
+  server_.wait_for("SELECT last_archived_wal >= '" + last + "' FROM pg_stat_archiver", "t");
+  for (PostgresServer* server : {&server_, &standby_, &back}) server->kill();
+
+  const auto notes = [&](const std::vector<std::string>& words) {
+    PostgresServer branch("branch");
+    shop_->restore(branch, words);
+    start_restored(branch);
+    return branch.query("SELECT string_agg(note, ' ' ORDER BY n) FROM written");
+  };
+  EXPECT_EQ(notes({}), "one both new newer last very last");
+  EXPECT_EQ(notes({"--to-time", end}), "one both new newer last");
+  EXPECT_EQ(notes({"--to-time", apart}), "one both new");
+  EXPECT_EQ(notes({"--to-time", apart, "--timeline", "2"}), "one both new");
+  EXPECT_EQ(notes({"--to-time", apart, "--timeline", "1"}), "one both old");
+  EXPECT_EQ(notes({"--to-time", before, "--timeline", "1"}), "one");
+  EXPECT_EQ(notes({"--timeline", "1"}), "one both old older");
+}
+
 }  // namespace
 }  // namespace holdfast
