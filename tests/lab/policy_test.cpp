@@ -16,7 +16,6 @@
 namespace holdfast::test {
 namespace {
 
-using testing::HasSubstr;
 using testing::IsEmpty;
 
 class LabPolicy : public testing::Test {
