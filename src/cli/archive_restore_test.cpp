@@ -19,6 +19,7 @@
 #include "os/process_stream.h"
 #include "protect/dump_choice.h"
 #include "protect/proof_steps.h"
+#include "protect/verdict.h"
 #include "source/postgres/load.h"
 #include "source/postgres/proof.h"
 
@@ -162,10 +163,8 @@ class ArchiveTest {
 void note_result(Context& context, ObjectStore& store, const std::string& file,
                  const std::string& result) {
   if (!vault_id_of(store)) return;
-  const std::string time = format_compact(context.clock.now());
-  const Json json{{"backup", file}, {"time", time}, {"result", result}};
   try {
-    store.put_new("run/verify/" + file + "/" + time + "-" + result, as_bytes(json.dump() + "\n"));
+    note_verdict(store, file, context.clock.now(), result);
   } catch (const Error& error) {
     context.output.warning("the result could not be noted in the vault: " + error.message());
   }

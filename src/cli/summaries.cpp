@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "os/parallel.h"
 #include "protect/validate.h"
+#include "protect/verdict.h"
 
 namespace holdfast {
 namespace {

@@ -10,6 +10,7 @@
 #include "cli/archive_access.h"
 #include "cli/archive_run.h"
 #include "cli/progress.h"
+#include "protect/verdict.h"
 
 namespace holdfast {
 namespace {
@@ -45,11 +46,8 @@ ValidatedArchive validate_one(Context& context, ObjectStore& store, const Stored
 
 void note_in_vault(Context& context, ObjectStore& store, const ValidatedArchive& one) {
   const std::string result = one.problem.empty() ? "content" : "failed";
-  const std::string time = format_compact(context.clock.now());
-  const Json json{{"backup", one.archive.name.file()}, {"time", time}, {"result", result}};
   try {
-    store.put_new("run/verify/" + one.archive.name.file() + "/" + time + "-" + result,
-                  as_bytes(json.dump() + "\n"));
+    note_verdict(store, one.archive.name.file(), context.clock.now(), result);
   } catch (const Error& error) {
     context.output.warning("the result could not be noted in the vault: " + error.message());
   }

@@ -13,6 +13,7 @@
 #include "protect/backup_content.h"
 #include "protect/mariadb_proof.h"
 #include "protect/postgres_proof.h"
+#include "protect/verdict.h"
 
 namespace holdfast {
 namespace {
@@ -153,25 +154,20 @@ class RestoreTest : private ProofSteps {
   // Tells nothing of the content: this object is plain.
   void record() {
     const std::string result = result_.passed() ? "restored" : "failed";
-    const std::string time = format_compact(vault_.clock().now());
     Json steps = Json::array();
     for (const ProofStep& step : result_.steps) {
       steps.push_back({{"name", step.name},
                        {"passed", step.passed},
                        {"seconds", std::chrono::duration<double>(step.duration).count()}});
     }
-    const Json json{{"backup", job_.backup.id()},
-                    {"time", time},
-                    {"result", result},
-                    {"files", result_.restored.files},
-                    {"bytes", result_.restored.bytes},
-                    {"ready_seconds", std::chrono::duration<double>(result_.until_ready).count()},
-                    {"seconds", std::chrono::duration<double>(result_.duration).count()},
-                    {"steps", steps}};
+    const Json facts{{"files", result_.restored.files},
+                     {"bytes", result_.restored.bytes},
+                     {"ready_seconds", std::chrono::duration<double>(result_.until_ready).count()},
+                     {"seconds", std::chrono::duration<double>(result_.duration).count()},
+                     {"steps", steps}};
     try {
       vault_.require_writable();
-      vault_.store().put_new("run/verify/" + job_.backup.id() + "/" + time + "-" + result,
-                             as_bytes(json.dump() + "\n"));
+      note_verdict(vault_.store(), job_.backup.id(), vault_.clock().now(), result, facts);
     } catch (const Error& error) {
       warnings_.add("the result could not be noted in the vault: " + error.message());
     }

@@ -10,13 +10,13 @@
 #include "base/human.h"
 #include "os/parallel.h"
 #include "protect/pack_check.h"
+#include "protect/verdict.h"
 #include "vault/live_set.h"
 #include "vault/tree.h"
 
 namespace holdfast {
 namespace {
 
-using Json = nlohmann::json;
 using IdSet = std::unordered_set<ChunkId, ChunkIdHash>;
 
 constexpr std::size_t kNamedFiles = 20;
@@ -267,7 +267,7 @@ void Validation::check_logs() {
 void Validation::record() {
   MutexLock lock(mutex_);
   ObjectStore& store = vault_.store();
-  const std::string time = format_compact(vault_.clock().now());
+  const Timestamp now = vault_.clock().now();
   const DoomSet known(read_dooms(store, vault_.ring()));
   for (const auto& [pack, chunks] : bad_) {
     Doom doom{DoomReason::kDamaged, {pack}, {}};
@@ -288,9 +288,7 @@ void Validation::record() {
         std::any_of(result_.damaged.begin(), result_.damaged.end(),
                     [&](const DamagedBackup& d) { return d.backup.key() == name.key(); });
     const std::string result = damaged ? "damaged" : whole ? "content" : "structure";
-    const Json json{{"backup", name.id()}, {"time", time}, {"result", result}};
-    store.put_new("run/verify/" + name.id() + "/" + time + "-" + result,
-                  as_bytes(json.dump() + "\n"));
+    note_verdict(store, name.id(), now, result);
   }
 }
 
@@ -340,21 +338,6 @@ ValidateResult validate(const Vault& vault, const ValidateJob& job, ValidateProg
                         std::stop_token stop) {
   Validation validation(vault, job, progress, std::move(stop));
   return validation.run();
-}
-
-std::vector<std::pair<std::string, Timestamp>> verified_times(ObjectStore& store) {
-  std::map<std::string, Timestamp> latest;
-  store.list("run/verify/", [&](const ObjectInfo& info) {
-    const std::string_view rest = std::string_view(info.key).substr(11);
-    const auto slash = rest.find('/');
-    const bool good = rest.ends_with("-content") || rest.ends_with("-restored");
-    if (slash == std::string_view::npos || !good) return;
-    const auto time = parse_compact(rest.substr(slash + 1, 15));
-    if (!time) return;
-    Timestamp& newest = latest[std::string(rest.substr(0, slash))];
-    newest = std::max(newest, *time);
-  });
-  return {latest.begin(), latest.end()};
 }
 
 }  // namespace holdfast

@@ -73,7 +73,4 @@ struct ValidateResult {
 ValidateResult validate(const Vault& vault, const ValidateJob& job, ValidateProgress& progress,
                         std::stop_token stop);
 
-// The last good validation of each backup id: from run/verify/.
-std::vector<std::pair<std::string, Timestamp>> verified_times(ObjectStore& store);
-
 }  // namespace holdfast

@@ -14,6 +14,7 @@
 #include "protect/reachability.h"
 #include "protect/restore.h"
 #include "protect/validate.h"
+#include "protect/verdict.h"
 #include "store/file_store.h"
 #include "support/temp_dir.h"
 #include "vault/held_clock.h"
