@@ -531,13 +531,13 @@ TEST_F(S3Test, AbandonedUploadsAreEnded) {
 TEST_F(S3Test, WhatIsStagedOverTakesThePlaceInOneStep) {
   const Bytes small(100, 3);
   const Bytes large(S3Options{}.upload_part + 1000, 7);
+  bool removed = false;
+  server_.set_plan([&](const Received& received, unsigned) -> std::optional<Fault> {
+    removed |= received.method == "DELETE";
+    return std::nullopt;
+  });
   for (const Bytes& content : {small, large}) {
     store().put("x.tar", as_bytes("old"));
-    bool removed = false;
-    server_.set_plan([&](const Received& received, unsigned) -> std::optional<Fault> {
-      removed |= received.method == "DELETE";
-      return std::nullopt;
-    });
     const auto staged = store().stage_over();
     staged->append(content);
     EXPECT_EQ(text("x.tar"), "old");
