@@ -5,11 +5,14 @@
 #include <map>
 #include <string_view>
 
+#include "base/error.h"
+
 namespace holdfast {
 namespace {
 
 constexpr std::string_view kVerdicts = "run/verify/";
 constexpr std::size_t kCompactTime = 15;  // characters
+constexpr int kMostOfOneSecond = 100;     // more come from no proof, but from a store that lies
 
 }  // namespace
 
@@ -19,11 +22,14 @@ void note_verdict(ObjectStore& store, const std::string& backup, Timestamp time,
   verdict["backup"] = backup;
   verdict["result"] = result;
   const std::string place = std::string(kVerdicts) + backup + "/";
-  for (;; time += std::chrono::seconds{1}) {
+  for (int tries = 0; tries < kMostOfOneSecond; ++tries, time += std::chrono::seconds{1}) {
     verdict["time"] = format_compact(time);
     const std::string key = place + format_compact(time) + "-" + result;
     if (store.put_new(key, as_bytes(verdict.dump() + "\n"))) return;
   }
+  throw Error(Code::kUnavailable,
+              "the store says of each new key in " + place + " that it is taken",
+              "holdfast store check tells what else it does wrong");
 }
 
 std::vector<std::pair<std::string, Timestamp>> verified_times(ObjectStore& store) {

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <map>
 #include <random>
 
@@ -41,17 +40,7 @@ class LabLock : public testing::TestWithParam<const char*> {
                        store + "}\n");
   }
   Outcome run(int code, std::vector<std::string> words) const {
-    const std::map<std::string, std::string> environment = {
-        {"AWS_SHARED_CREDENTIALS_FILE", std::getenv("AWS_SHARED_CREDENTIALS_FILE")},
-        {"AWS_CONFIG_FILE", "/dev/null"},
-        {"AWS_ACCESS_KEY_ID", ""},
-        {"AWS_SECRET_ACCESS_KEY", ""},
-        {"AWS_SESSION_TOKEN", ""},
-        {"AWS_PROFILE", ""},
-        {"AWS_ENDPOINT_URL", ""},
-        {"AWS_EC2_METADATA_DISABLED", "true"},
-        {"no_proxy", "127.0.0.1"}};
-    Outcome result = shop_.run(std::move(words), environment);
+    Outcome result = shop_.run(std::move(words), profile_environment());
     EXPECT_EQ(result.code, code) << result.out << result.err;
     return result;
   }

@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <random>
 
@@ -42,19 +41,9 @@ class LabPolicy : public testing::Test {
                        "}\ncopies:\n  - {name: west, url: '" + copied_ + "'}\n");
   }
   Outcome run(int code, std::vector<std::string> words) const {
-    const std::map<std::string, std::string> environment = {
-        {"AWS_SHARED_CREDENTIALS_FILE", std::getenv("AWS_SHARED_CREDENTIALS_FILE")},
-        {"AWS_CONFIG_FILE", "/dev/null"},
-        {"AWS_ACCESS_KEY_ID", ""},
-        {"AWS_SECRET_ACCESS_KEY", ""},
-        {"AWS_SESSION_TOKEN", ""},
-        {"AWS_PROFILE", ""},
-        {"AWS_ENDPOINT_URL", ""},
-        {"AWS_EC2_METADATA_DISABLED", "true"},
-        {"no_proxy", "127.0.0.1"}};
     std::string line;
     for (const std::string& word : words) line += " " + word;
-    Outcome outcome = shop_.run(std::move(words), environment);
+    Outcome outcome = shop_.run(std::move(words), profile_environment());
     EXPECT_EQ(outcome.code, code) << line << "\n" << outcome.out << outcome.err;
     return outcome;
   }

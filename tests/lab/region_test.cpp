@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <random>
@@ -30,20 +29,6 @@ Tree tree_of(const std::string& directory) {
     tree[fs::relative(file.path(), directory).string()] = read_file(file.path().string());
   }
   return tree;
-}
-
-// Keys of the lab's users by profile, and nothing of the user's own.
-Environment profiles() {
-  lab();
-  return {{"AWS_SHARED_CREDENTIALS_FILE", std::getenv("AWS_SHARED_CREDENTIALS_FILE")},
-          {"AWS_CONFIG_FILE", "/dev/null"},
-          {"AWS_ACCESS_KEY_ID", ""},
-          {"AWS_SECRET_ACCESS_KEY", ""},
-          {"AWS_SESSION_TOKEN", ""},
-          {"AWS_PROFILE", ""},
-          {"AWS_ENDPOINT_URL", ""},
-          {"AWS_EC2_METADATA_DISABLED", "true"},
-          {"no_proxy", "127.0.0.1"}};
 }
 
 Environment only(Region region, const std::string& user = kLabOwner) {
@@ -75,7 +60,7 @@ class LabRegions : public testing::Test {
                           "', region: west, replicated_by: provider}\n");
   }
   Outcome run(int code, std::vector<std::string> words) const {
-    Outcome result = shop_.run(std::move(words), profiles());
+    Outcome result = shop_.run(std::move(words), profile_environment());
     EXPECT_EQ(result.code, code) << result.out << result.err;
     return result;
   }

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <random>
 #include <set>
 
@@ -40,17 +39,9 @@ class LabTransport : public testing::Test {
   static std::string ca() { return ", ca_file: '" + lab().tls_ca_file + "'"; }
   Outcome run(int code, std::vector<std::string> words,
               const std::map<std::string, std::string>& more = {}) const {
-    std::map<std::string, std::string> environment = {
-        {"AWS_SHARED_CREDENTIALS_FILE", std::getenv("AWS_SHARED_CREDENTIALS_FILE")},
-        {"AWS_CONFIG_FILE", "/dev/null"},
-        {"AWS_CA_BUNDLE", ""},
-        {"AWS_ACCESS_KEY_ID", ""},
-        {"AWS_SECRET_ACCESS_KEY", ""},
-        {"AWS_SESSION_TOKEN", ""},
-        {"AWS_PROFILE", ""},
-        {"AWS_ENDPOINT_URL", ""},
-        {"AWS_EC2_METADATA_DISABLED", "true"},
-        {"no_proxy", "127.0.0.1,localhost"}};
+    std::map<std::string, std::string> environment = profile_environment();
+    environment["AWS_CA_BUNDLE"] = "";
+    environment["no_proxy"] = "127.0.0.1,localhost";
     for (const auto& [name, value] : more) environment[name] = value;
     Outcome outcome = shop_.run(std::move(words), environment);
     EXPECT_EQ(outcome.code, code) << outcome.out << outcome.err;

@@ -147,6 +147,19 @@ std::vector<std::pair<std::string, std::string>> lab_environment(Region region,
           {"no_proxy", "127.0.0.1"}};
 }
 
+std::map<std::string, std::string> profile_environment() {
+  lab();  // writes the file of credentials
+  return {{"AWS_SHARED_CREDENTIALS_FILE", std::getenv("AWS_SHARED_CREDENTIALS_FILE")},
+          {"AWS_CONFIG_FILE", "/dev/null"},
+          {"AWS_ACCESS_KEY_ID", ""},
+          {"AWS_SECRET_ACCESS_KEY", ""},
+          {"AWS_SESSION_TOKEN", ""},
+          {"AWS_PROFILE", ""},
+          {"AWS_ENDPOINT_URL", ""},
+          {"AWS_EC2_METADATA_DISABLED", "true"},
+          {"no_proxy", "127.0.0.1"}};
+}
+
 ProcessResult run_aws(Region region, std::vector<std::string> arguments, const std::string& user) {
   ProcessOptions options;
   // Older ones do not know AWS_ENDPOINT_URL.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,6 +50,8 @@ S3Options lab_options(Region region, const std::string& user = kLabOwner);
 // For a child process that is to work there; nothing of the user's own AWS settings is left.
 std::vector<std::pair<std::string, std::string>> lab_environment(
     Region region, const std::string& user = kLabOwner);
+// The same with the keys of all users at hand, by profile, and none chosen.
+std::map<std::string, std::string> profile_environment();
 // `aws ARGUMENTS` there.
 ProcessResult run_aws(Region region, std::vector<std::string> arguments,
                       const std::string& user = kLabOwner);
