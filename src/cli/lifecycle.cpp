@@ -70,9 +70,11 @@ struct View {
 };
 
 LifecycleComparison compare_now(S3Store& store, const View& view) {
-  const auto text = bucket_setting(store.client(), kSetting);
+  const auto answer = bucket_setting(store.client(), kSetting);
   std::vector<BucketRule> rules;
-  if (text && !text->empty()) rules = parse_lifecycle(as_bytes(*text));
+  if (answer && !answer->body.empty()) {
+    rules = reading(*answer, [&] { return parse_lifecycle(answer->body); });
+  }
   return compare_lifecycle(view.plan, rules, view.request);
 }
 

@@ -129,6 +129,15 @@ void Setup::report(const std::string& document, bool has_content) const {
                                 {"dry_run", options_.dry_run}});
 }
 
+// The document, which can be read; empty when there is none.
+std::string present_rules(S3Client& client) {
+  const auto answer = bucket_replication(client);
+  if (!answer || answer->body.empty()) return {};
+  std::string document(as_text(answer->body));
+  reading(*answer, [&] { parse_replication(document); });
+  return document;
+}
+
 int Setup::run() {
   check();
   S3Client from(parse_s3_url(from_url_).bucket, from_s3_, context_.clock, context_.stop);
@@ -136,7 +145,7 @@ int Setup::run() {
               context_.stop);
   require_bucket(from);
   // First what may be refused, then what changes something.
-  const std::string before = bucket_replication(from).value_or("");
+  const std::string before = present_rules(from);
   need_role(from, before);
   const std::string document = with_replication_rule(before, options_.role, rule(to));
   bool exists = true;

@@ -45,9 +45,9 @@ std::string replication_note(const std::string& url, const OpenStoreOptions& opt
   if (!is_s3_url(url)) return "the primary is no bucket, so it has no replication rules";
   try {
     S3Client client = client_of(url, options);
-    const auto document = bucket_replication(client);
-    const auto rules =
-        document ? parse_replication(*document).rules : ReplicationConfiguration{}.rules;
+    const auto answer = bucket_replication(client);
+    const auto read = [&] { return parse_replication(as_text(answer->body)).rules; };
+    const auto rules = answer ? reading(*answer, read) : std::vector<ReplicationRule>{};
     if (rules.empty()) {
       return "the primary's bucket has no replication rule: either the store replicates whole "
              "zones "

@@ -274,15 +274,23 @@ class Exchange {
       head_ended_ = false;
       return;
     }
-    head_ended_ |= trimmed(line).empty();
-    if (head_ended_) {
+    // What comes behind the body has no place here.
+    if (head_ended_) return;
+    if (trimmed(line).empty()) {
+      head_ended_ = true;
       acknowledge();
-      if (has_content() && request_.sink.begin) request_.sink.begin(response_.status);
+      return end_head();
     }
     const std::size_t colon = line.find(':');
     if (colon == line.npos) return;
     response_.headers.emplace_back(lower_case(trimmed(line.substr(0, colon))),
                                    trimmed(line.substr(colon + 1)));
+  }
+
+  void end_head() const {
+    if (response_.status < 200) return;
+    if (request_.on_head) request_.on_head(response_);
+    if (has_content() && request_.sink.begin) request_.sink.begin(response_);
   }
 
   bool has_content() const { return response_.status == 200 || response_.status == 206; }

@@ -26,10 +26,13 @@ struct HttpBody {
 // `data` must outlive the request.
 HttpBody body_of(ByteView data);
 
+struct HttpResponse;
+
 // Takes a body as it comes, in order.
 struct HttpSink {
-  // Before the first byte, with the status (200 or 206); again when the request is repeated.
-  std::function<void(int status)> begin = {};
+  // Before the first byte, with the head of the answer (200 or 206); again when the request is
+  // repeated.
+  std::function<void(const HttpResponse& head)> begin = {};
   std::function<void(ByteView)> take = {};
 };
 
@@ -43,6 +46,8 @@ struct HttpRequest {
   MutableBytes into = {};
   // In place of both, if it is set: where the body of a 200 or 206 answer goes.
   HttpSink sink = {};
+  // When the head of the answer is there: what fails from then on has a server's name for it.
+  std::function<void(const HttpResponse& head)> on_head = {};
   // To the host itself, whatever proxies are set: for services of this machine.
   bool direct = false;
   // For the whole exchange; zero: only a transfer that stalls (HttpOptions::stall) ends it.

@@ -6,6 +6,9 @@
 #include "store/manual_clock.h"
 #include "store/s3/bucket.h"
 #include "store/s3/listing.h"
+#include "store/s3/probe.h"
+#include "store/s3/replication.h"
+#include "store/s3/retention.h"
 #include "store/s3/s3_store.h"
 #include "store/s3/versions.h"
 #include "store_s3/environment.h"
@@ -19,11 +22,11 @@ using ::testing::HasSubstr;
 
 class RequestId : public ::testing::Test {
  protected:
-  void answer(int status, const std::string& body) {
-    MiniS3::Reply reply;
-    reply.status = status;
-    reply.headers = {{"x-amz-request-id", "r-9"}};
-    reply.body = body;
+  static MiniS3::Reply named(int status, const std::string& body) {
+    return {.status = status, .headers = {{"x-amz-request-id", "r-9"}}, .body = body};
+  }
+  void answer(int status, const std::string& body) { answer(named(status, body)); }
+  void answer(const MiniS3::Reply& reply) {
     server_.set_plan([reply](const MiniS3::Received&, unsigned) { return MiniS3::Fault{reply}; });
   }
   S3Store& store() {
@@ -72,6 +75,75 @@ TEST_F(RequestId, ListsThatCannotBeUsed) {
   answer(200, "no list");
   expect_named(Code::kCorrupt, [&] { list_versions(store().client(), "", [](const auto&) {}); });
   expect_named(Code::kCorrupt, [&] { store().clean_up(); });
+}
+
+TEST_F(RequestId, RangesThatCannotBeUsed) {
+  Bytes ten(10);
+  const auto read = [&] { store().read("object", 5, ten); };
+  const auto pass = [&] { store().read_through("object", 10, [](ByteView) {}); };
+  answer(200, "all of it, from the start");
+  expect_named(Code::kCorrupt, read);  // longer than what there is room for
+  answer(200, "from start");
+  expect_named(Code::kUnsupported, read);
+  answer(206, "short");
+  expect_named(Code::kCorrupt, read);
+  expect_named(Code::kCorrupt, pass);
+  answer(206, "longer than ten");
+  expect_named(Code::kCorrupt, read);
+  expect_named(Code::kCorrupt, pass);
+  answer(204, "");
+  expect_named(Code::kUnsupported, read);
+}
+
+TEST_F(RequestId, ARangeThatIsAnother) {
+  Bytes ten(10);
+  MiniS3::Reply reply = named(206, "0123456789");
+  reply.headers.emplace_back("content-range", "bytes 6-15/20");
+  answer(reply);
+  expect_named(Code::kCorrupt, [&] { store().read("object", 5, ten); });
+  expect_named(Code::kCorrupt, [&] { store().read_through("object", 10, [](ByteView) {}); });
+  reply.headers.back().second = "bytes 5-14/20";
+  answer(reply);
+  store().read("object", 5, ten);
+}
+
+TEST_F(RequestId, AnAnswerThatBreaksOffWheneverItIsAskedFor) {
+  MiniS3::Reply reply = named(206, "0123456789");
+  reply.cut_body_after = 4;
+  answer(reply);
+  Bytes ten(10);
+  expect_named(Code::kUnavailable, [&] { store().read("object", 5, ten); });
+  expect_named(Code::kUnavailable, [&] { store().get("object"); });
+}
+
+TEST_F(RequestId, SettingsOfTheBucketThatCannotBeRead) {
+  answer(200, "no settings");
+  S3Client& client = store().client();
+  expect_named(Code::kCorrupt, [&] { bucket_versioning(client); });
+  expect_named(Code::kCorrupt, [&] { bucket_lock(client); });
+  for (const int status : {405, 501}) {
+    answer(status, "");
+    expect_named(Code::kUnsupported, [&] { bucket_replication(client); });
+    expect_named(Code::kUnsupported, [&] { set_bucket_replication(client, "<a/>"); });
+  }
+}
+
+TEST_F(RequestId, ALockUntilNoTime) {
+  MiniS3::Reply reply = named(200, "");
+  reply.headers.emplace_back("x-amz-object-lock-retain-until-date", "tomorrow");
+  answer(reply);
+  expect_named(Code::kInvalid, [&] { retention_of(store().client(), "object"); });
+}
+
+TEST_F(RequestId, WhatAProbeFindsMissing) {
+  answer(200, "");
+  for (const Feature& feature : probe_store(store(), {})) {
+    if (feature.name != "create only if absent") continue;
+    EXPECT_EQ(feature.state, Feature::State::kMissing);
+    EXPECT_THAT(feature.detail, HasSubstr("(request r-9)"));
+    return;
+  }
+  FAIL() << "it was not tried";
 }
 
 TEST_F(RequestId, AnObjectWithoutADate) {

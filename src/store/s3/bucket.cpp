@@ -11,10 +11,11 @@ namespace holdfast {
 namespace {
 
 // Names with or without a namespace prefix.
-pugi::xml_document parsed(const std::string& text, std::string_view what) {
+pugi::xml_document parsed(const HttpResponse& answer, std::string_view what) {
   pugi::xml_document document;
-  if (!document.load_buffer(text.data(), text.size())) {
-    throw Error(Code::kCorrupt, fmt::format("the store's {} is no XML", what),
+  if (!document.load_buffer(answer.body.data(), answer.body.size())) {
+    throw Error(Code::kCorrupt,
+                fmt::format("the store's {} is no XML{}", what, request_note(answer)),
                 "check that the endpoint is that of an S3 store and that no proxy answers for it");
   }
   return document;
@@ -77,12 +78,12 @@ void ensure_bucket(S3Client& client) {
       "object_lock away");
 }
 
-std::optional<std::string> bucket_setting(S3Client& client, std::string_view name) {
+std::optional<HttpResponse> bucket_setting(S3Client& client, std::string_view name) {
   S3Request request;
   request.query = {{std::string(name), ""}};
   request.expected = {404};
-  const HttpResponse answer = get_whole(client, request);
-  if (answer.status != 404) return std::string(as_text(answer.body));
+  HttpResponse answer = get_whole(client, request);
+  if (answer.status != 404) return answer;
   if (parse_error_body(answer.body).code == "NoSuchBucket") require_bucket(client);
   return std::nullopt;
 }
@@ -104,9 +105,9 @@ void remove_bucket_setting(S3Client& client, std::string_view name) {
 }
 
 Versioning bucket_versioning(S3Client& client) {
-  const auto text = bucket_setting(client, "versioning");
-  if (!text || text->empty()) return Versioning::kNever;
-  const auto document = parsed(*text, "versioning");
+  const auto answer = bucket_setting(client, "versioning");
+  if (!answer || answer->body.empty()) return Versioning::kNever;
+  const auto document = parsed(*answer, "versioning");
   const std::string_view status = document.document_element().child_value("Status");
   if (status == "Enabled") return Versioning::kEnabled;
   return status == "Suspended" ? Versioning::kSuspended : Versioning::kNever;
@@ -114,9 +115,9 @@ Versioning bucket_versioning(S3Client& client) {
 
 BucketLock bucket_lock(S3Client& client) {
   BucketLock lock;
-  const auto text = bucket_setting(client, "object-lock");
-  if (!text || text->empty()) return lock;
-  const auto document = parsed(*text, "object lock configuration");
+  const auto answer = bucket_setting(client, "object-lock");
+  if (!answer || answer->body.empty()) return lock;
+  const auto document = parsed(*answer, "object lock configuration");
   const auto root = document.document_element();
   lock.enabled = std::string_view(root.child_value("ObjectLockEnabled")) == "Enabled";
   const auto rule = root.child("Rule").child("DefaultRetention");

@@ -15,9 +15,9 @@ void require_bucket(S3Client& client);
 // kInvalid when a lock is wanted and the bucket that is there has none.
 void ensure_bucket(S3Client& client);
 
-// The XML of a setting: "lifecycle", "versioning", "replication", "object-lock", "policy". Nothing
-// when the bucket has none.
-std::optional<std::string> bucket_setting(S3Client& client, std::string_view name);
+// The answer whose body is the XML of a setting: "lifecycle", "versioning", "replication",
+// "object-lock", "policy". Nothing when the bucket has none. To be looked at within reading().
+std::optional<HttpResponse> bucket_setting(S3Client& client, std::string_view name);
 void set_bucket_setting(S3Client& client, std::string_view name, const std::string& document);
 void remove_bucket_setting(S3Client& client, std::string_view name);
 

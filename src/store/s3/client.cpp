@@ -140,6 +140,7 @@ struct S3Client::Attempt {
   std::optional<Duration> first_failure;
   S3Credentials credentials;
   std::string region;  // that it was signed for
+  std::string note;    // the request id of an answer that has begun
 };
 
 // Keeps the number of requests at once to what the options allow.
@@ -293,6 +294,8 @@ HttpResponse S3Client::attempt(const S3Request& request, Attempt& state) {
   http.body = request.body;
   http.into = request.into;
   http.sink = request.sink;
+  state.note.clear();
+  http.on_head = [&](const HttpResponse& head) { state.note = request_note(head); };
   const std::uint64_t expected = request.into.size() + request.sink_bytes;
   const bool whole = request.method == "GET" && !request.key.empty() && expected == 0;
   const std::uint64_t bytes = request.body.size + (whole ? kLargestWhole : expected);
@@ -301,7 +304,12 @@ HttpResponse S3Client::attempt(const S3Request& request, Attempt& state) {
                             ? options_.retry_for - (clock_.monotonic() - *state.first_failure)
                             : std::max(options_.retry_for, kFirstTry);
   http.deadline = in_grace() ? Grace::kLength : request_deadline(options_, bytes, left);
-  return http_.send(http, stop_now());
+  try {
+    return http_.send(http, stop_now());
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled) throw;
+    throw with_note(error, state.note);
+  }
 }
 
 Duration S3Client::patience(const Error& failure) const {

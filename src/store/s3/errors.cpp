@@ -154,6 +154,10 @@ std::string request_note(const HttpResponse& answer) {
   return id.empty() ? std::string() : fmt::format(" (request {})", printable(id));
 }
 
+Error with_note(const Error& error, const std::string& note) {
+  return {error.code(), error.message() + note, error.hint()};
+}
+
 S3Failure judge(const HttpResponse& answer, const std::string& what) {
   const S3ErrorBody body = parse_error_body(answer.body);
   const Rule rule = rule_of(answer.status, body.code);

@@ -34,13 +34,16 @@ S3Failure judge(const HttpResponse& answer, const std::string& what);
 // " (request ID)" as the answer names it, for the end of a message; empty when it names none.
 std::string request_note(const HttpResponse& answer);
 
+// The error with a request_note() at the end of its message.
+Error with_note(const Error& error, const std::string& note);
+
 // Looks into an answer with `read`. Its errors get the answer's request id.
 template <typename Read>
 auto reading(const HttpResponse& answer, const Read& read) {
   try {
     return read();
   } catch (const Error& error) {
-    throw Error(error.code(), error.message() + request_note(answer), error.hint());
+    throw with_note(error, request_note(answer));
   }
 }
 

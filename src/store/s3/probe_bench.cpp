@@ -57,6 +57,9 @@ std::string answer_text(const HttpResponse& answer) {
 }
 
 Error missing_feature(const std::string& text) { return {Code::kUnsupported, text}; }
+Error missing_feature(const std::string& text, const HttpResponse& answer) {
+  return missing_feature(text + request_note(answer));
+}
 Error wrong_answer(const std::string& text) { return {Code::kCorrupt, text}; }
 
 void expect_right(bool right, const char* text) {
@@ -65,8 +68,8 @@ void expect_right(bool right, const char* text) {
 
 void expect_failed_condition(const HttpResponse& answer, const char* ignored) {
   if (answer.status == 412) return;
-  if (answer.status / 100 == 2) throw missing_feature(std::string("ignored: ") + ignored);
-  throw missing_feature("refused: " + answer_text(answer));
+  if (answer.status / 100 == 2) throw missing_feature(std::string("ignored: ") + ignored, answer);
+  throw missing_feature("refused: " + answer_text(answer), answer);
 }
 
 ProbeBench::ProbeBench(S3Store& store, const std::function<void(const Feature&)>& seen)
@@ -109,7 +112,8 @@ S3Request ProbeBench::put(const std::string& name, ByteView data, HeaderList mor
 std::string ProbeBench::begin_upload(const S3Request& begin) {
   S3Request request = begin;
   request.query = {{"uploads", ""}};
-  const std::string id = parse_upload_id(bare_.send(request).http.body);
+  const HttpResponse answer = bare_.send(request).http;
+  const std::string id = reading(answer, [&] { return parse_upload_id(answer.body); });
   uploads_.emplace_back(request.key, id);
   return id;
 }
@@ -118,9 +122,10 @@ std::string ProbeBench::send_part(const std::string& name, const std::string& up
                                   unsigned number, ByteView data) {
   S3Request part = put(name, data);
   part.query = {{"partNumber", std::to_string(number)}, {"uploadId", upload}};
-  std::string etag(bare_.send(part).http.header("etag"));
+  const HttpResponse answer = bare_.send(part).http;
+  std::string etag(answer.header("etag"));
   std::erase(etag, '"');
-  expect_right(!etag.empty(), "a part has no ETag");
+  reading(answer, [&] { expect_right(!etag.empty(), "a part has no ETag"); });
   return etag;
 }
 

@@ -21,6 +21,7 @@ std::string answer_text(const HttpResponse& answer);  // "400 InvalidArgument"
 
 // What an attempt throws: the store does not have the feature, or has it wrong.
 Error missing_feature(const std::string& text);
+Error missing_feature(const std::string& text, const HttpResponse& answer);  // with its request id
 Error wrong_answer(const std::string& text);
 void expect_right(bool right, const char* text);  // throws wrong_answer
 

@@ -60,7 +60,7 @@ std::string takes_class(ProbeBench& bench, const std::string& wanted) {
   const std::string_view got = head.header("x-amz-storage-class");
   // Which of all classes needs not be said.
   if (got == wanted || (got.empty() && wanted == "STANDARD")) return wanted;
-  throw missing_feature(fmt::format("{} became {}", wanted, got.empty() ? "STANDARD" : got));
+  throw missing_feature(fmt::format("{} became {}", wanted, got.empty() ? "STANDARD" : got), head);
 }
 
 std::string encrypts(ProbeBench& bench) {
@@ -68,7 +68,9 @@ std::string encrypts(ProbeBench& bench) {
       bench.put("encrypted", bench.small, object_headers(bench.bare(), bench.key("encrypted"), 1)));
   const HttpResponse head = bench.bare().send(bench.request("HEAD", "encrypted")).http;
   std::string how(head.header("x-amz-server-side-encryption"));
-  if (how.empty()) throw missing_feature("the store does not say that the object is encrypted");
+  if (how.empty()) {
+    throw missing_feature("the store does not say that the object is encrypted", head);
+  }
   return how;
 }
 
@@ -114,12 +116,13 @@ std::string lock_holds(ProbeBench& bench) {
   // Leases are never locked, so the least policies do not allow it here.
   if (locked.status == 403) return "not tried: this key may not lock what lies below lease/";
   const std::string version(locked.header("x-amz-version-id"));
-  if (version.empty()) throw missing_feature("a locked object has no version");
+  if (version.empty()) throw missing_feature("a locked object has no version", locked);
   S3Request remove = bench.request("DELETE", "locked");
   remove.query = {{"versionId", version}};
   remove.expected = {400, 403, 405, 409};
-  if (bench.bare().send(remove).http.status / 100 == 2) {
-    throw missing_feature("a version that was locked for a minute could be removed");
+  const HttpResponse removed = bench.bare().send(remove).http;
+  if (removed.status / 100 == 2) {
+    throw missing_feature("a version that was locked for a minute could be removed", removed);
   }
   return "a locked version could not be removed";
 }
@@ -127,7 +130,7 @@ std::string lock_holds(ProbeBench& bench) {
 std::string may_destroy(ProbeBench& bench) {
   const HttpResponse put = bench.bare().send(bench.put("destroyed", bench.small)).http;
   const std::string version(put.header("x-amz-version-id"));
-  if (version.empty()) throw missing_feature("objects have no versions");
+  if (version.empty()) throw missing_feature("objects have no versions", put);
   S3Request remove = bench.request("DELETE", "destroyed");
   remove.query = {{"versionId", version}};
   bench.bare().send(remove);
@@ -153,9 +156,9 @@ void probe_history(ProbeBench& bench) {
 }
 
 std::string setting(ProbeBench& bench, const char* name) {
-  const auto text = bucket_setting(bench.client(), name);
+  const auto answer = bucket_setting(bench.client(), name);
   // Some answer with a document that has no rules.
-  return text && text->find("Rule>") != std::string::npos ? "set" : "none";
+  return answer && as_text(answer->body).find("Rule>") != std::string_view::npos ? "set" : "none";
 }
 
 void probe_settings(ProbeBench& bench) {

@@ -89,7 +89,8 @@ std::string list_in_pages(ProbeBench& bench) {
                   {"max-keys", "2"},
                   {"encoding-type", "url"}};
     if (page.truncated) list.query.emplace_back("continuation-token", page.next);
-    page = parse_list(bench.client().send(list).http.body);
+    const HttpResponse answer = bench.client().send(list).http;
+    page = reading(answer, [&] { return parse_list(answer.body); });
     for (const ObjectInfo& object : page.objects) keys.push_back(object.key);
   } while (++pages < 2 * kListed && page.truncated);
   expect_right(std::is_sorted(keys.begin(), keys.end()), "the order is another one");

@@ -21,7 +21,7 @@ std::string create_condition(ProbeBench& bench) {
   S3Request first = bench.put("created", bench.small, {{"if-none-match", "*"}});
   first.expected = {400};
   const HttpResponse created = bench.bare().send(first).http;
-  if (created.status == 400) throw missing_feature("refused: " + answer_text(created));
+  if (created.status == 400) throw missing_feature("refused: " + answer_text(created), created);
   S3Request second = bench.put("created", bench.other, {{"if-none-match", "*"}});
   second.expected = {400, 412};
   expect_failed_condition(bench.bare().send(second).http, "the second create replaced the first");
@@ -47,7 +47,9 @@ std::string replace_condition(ProbeBench& bench) {
     replaced = replace(bench, bench.other, stale);
     how = "If-Match, with the ETag without its quotes";
   }
-  if (replaced.status / 100 != 2) throw missing_feature("refused: " + answer_text(replaced));
+  if (replaced.status / 100 != 2) {
+    throw missing_feature("refused: " + answer_text(replaced), replaced);
+  }
   expect_failed_condition(replace(bench, bench.small, stale),
                           "an outdated writer replaced the object");
   expect_right(bench.store().get(bench.key("replaced")) == bench.other,
@@ -65,7 +67,9 @@ std::string upload_in_two_parts(ProbeBench& bench) {
   const std::string body = complete_upload_body(etags);
   const HttpResponse answer =
       bench.bare().send(bench.completion("parts", upload, as_bytes(body))).http;
-  if (!parse_error_body(answer.body).code.empty()) throw missing_feature(answer_text(answer));
+  if (!parse_error_body(answer.body).code.empty()) {
+    throw missing_feature(answer_text(answer), answer);
+  }
   bench.completed(bench.full("parts"), upload);
   Bytes around(1000);
   constexpr std::size_t kFrom = kFirstPart - 500;
@@ -94,7 +98,8 @@ std::string abort_and_list(ProbeBench& bench) {
   const auto listed = [&] {
     S3Request list;
     list.query = {{"uploads", ""}, {"prefix", bench.full("aborted")}, {"encoding-type", "url"}};
-    const UploadPage page = parse_uploads(bench.bare().send(list).http.body);
+    const HttpResponse answer = bench.bare().send(list).http;
+    const UploadPage page = reading(answer, [&] { return parse_uploads(answer.body); });
     return std::any_of(page.uploads.begin(), page.uploads.end(),
                        [&](const PendingUpload& pending) { return pending.upload_id == upload; });
   };
@@ -108,9 +113,10 @@ std::string abort_and_list(ProbeBench& bench) {
 std::string refuse_damage(ProbeBench& bench, S3Request damaged) {
   damaged.expected = {400, 403};
   const HttpResponse answer = bench.bare().send(damaged).http;
-  if (answer.status / 100 == 2) throw missing_feature("ignored: a wrong one was accepted");
+  if (answer.status / 100 == 2) throw missing_feature("ignored: a wrong one was accepted", answer);
   const std::string code = parse_error_body(answer.body).code;
-  if (code == "AccessDenied") throw Error(Code::kDenied, answer_text(answer));
+  if (code == "AccessDenied")
+    throw Error(Code::kDenied, answer_text(answer) + request_note(answer));
   return answer_text(answer);
 }
 

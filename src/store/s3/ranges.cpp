@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/human.h"
+#include "store/s3/errors.h"
 
 namespace holdfast {
 namespace {
@@ -19,10 +21,17 @@ void ask_for(S3Request& request, std::uint64_t offset, std::uint64_t size) {
   request.headers = {{"range", fmt::format("bytes={}-{}", offset, offset + size - 1)}};
 }
 
-void require_range(int status, std::uint64_t offset) {
-  if (status == 206 || (status == 200 && offset == 0)) return;
-  throw Error(Code::kUnsupported, "the store does not answer requests for a range",
-              "`holdfast store check` tells what else it lacks");
+void require_range(const HttpResponse& head, std::uint64_t offset) {
+  if (head.status != 206 && (head.status != 200 || offset != 0)) {
+    throw Error(Code::kUnsupported, "the store does not answer requests for a range",
+                "`holdfast store check` tells what else it lacks");
+  }
+  const std::string_view range = head.header("content-range");
+  if (range.empty() || range.starts_with(fmt::format("bytes {}-", offset))) return;
+  throw Error(Code::kCorrupt,
+              fmt::format("the store answered with the range '{}' when it was asked for byte {}",
+                          printable(range), offset),
+              "check that no proxy or cache answers for the store");
 }
 
 Error wrong_size(const std::string& key, const std::string& problem) {
@@ -43,21 +52,24 @@ class RangeStream {
   void send(S3Client& client, S3Request& request) {
     ask_for(request, offset_, size_);
     request.sink_bytes = size_;
-    request.sink.begin = [this](int status) {
-      require_range(status, offset_);
+    request.sink.begin = [this](const HttpResponse& head) {
+      require_range(head, offset_);
       answered_ = 0;
     };
     request.sink.take = [this, &request](ByteView data) { take(request.key, data); };
+    const HttpResponse answer = send_for_visitor(client, request);
+    reading(answer, [&] { require_all(request.key, offset_ + size_, answered_ == size_); });
+  }
+
+ private:
+  HttpResponse send_for_visitor(S3Client& client, const S3Request& request) {
     try {
-      client.send(request);
+      return client.send(request).http;
     } catch (const Error&) {
       if (visitor_error_) std::rethrow_exception(visitor_error_);
       throw;
     }
-    require_all(request.key, offset_ + size_, answered_ == size_);
   }
-
- private:
   void take(const std::string& key, ByteView data) {
     if (data.size() > size_ - answered_) throw wrong_size(key, "came longer than it was asked for");
     const std::uint64_t known =
@@ -87,9 +99,11 @@ class RangeStream {
 void read_range(S3Client& client, S3Request request, std::uint64_t offset, MutableBytes out) {
   ask_for(request, offset, out.size());
   request.into = out;
-  const S3Answer answer = client.send(request);
-  require_range(answer.http.status, offset);
-  require_all(request.key, offset + out.size(), answer.http.body_size == out.size());
+  const HttpResponse answer = client.send(request).http;
+  reading(answer, [&] {
+    require_range(answer, offset);
+    require_all(request.key, offset + out.size(), answer.body_size == out.size());
+  });
 }
 
 void stream_ranges(S3Client& client, S3Request request, std::uint64_t size,

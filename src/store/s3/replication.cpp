@@ -123,8 +123,9 @@ void set_role(pugi::xml_node root, const std::string& role, bool has_others) {
   node.text().set(role.c_str());
 }
 
-Error no_rules(const std::string& endpoint) {
-  return {Code::kUnsupported, "the store at " + endpoint + " knows no replication rules",
+// `why`: the answer's own words, or its request id.
+Error no_rules(const std::string& endpoint, const std::string& why) {
+  return {Code::kUnsupported, "the store at " + endpoint + " knows no replication rules" + why,
           "set up replication in the store itself (Ceph: multisite; MinIO: mc replicate), and see "
           "what arrives with: holdfast region status. Or let Holdfast copy: remove "
           "'replicated_by: provider'"};
@@ -168,18 +169,28 @@ std::string bucket_arn(const std::string& bucket, const std::string& region) {
   return fmt::format("arn:{}:s3:::{}", partition, bucket);
 }
 
-std::optional<std::string> bucket_replication(S3Client& client) {
+namespace {
+
+HttpResponse send_for_rules(S3Client& client, const S3Request& request) {
+  HttpResponse answer;
+  try {
+    answer = client.send(request).http;
+  } catch (const Error& error) {
+    if (error.code() != Code::kUnsupported) throw;
+    throw no_rules(client.endpoint(), ": " + error.message());
+  }
+  if (answer.status == 405) throw no_rules(client.endpoint(), request_note(answer));
+  return answer;
+}
+
+}  // namespace
+
+std::optional<HttpResponse> bucket_replication(S3Client& client) {
   S3Request request;
   request.query = {{"replication", ""}};
   request.expected = {404, 405};
-  try {
-    const HttpResponse answer = client.send(request).http;
-    if (answer.status == 405) throw no_rules(client.endpoint());
-    if (answer.status != 404) return std::string(as_text(answer.body));
-  } catch (const Error& error) {
-    if (error.code() == Code::kUnsupported) throw no_rules(client.endpoint());
-    throw;
-  }
+  HttpResponse answer = send_for_rules(client, request);
+  if (answer.status != 404) return answer;
   require_bucket(client);
   return std::nullopt;
 }
@@ -190,12 +201,7 @@ void set_bucket_replication(S3Client& client, const std::string& document) {
   request.query = {{"replication", ""}};
   request.body = body_of(as_bytes(document));
   request.expected = {405};
-  try {
-    if (client.send(request).http.status == 405) throw no_rules(client.endpoint());
-  } catch (const Error& error) {
-    if (error.code() == Code::kUnsupported) throw no_rules(client.endpoint());
-    throw;
-  }
+  send_for_rules(client, request);
 }
 
 void enable_versioning(S3Client& client) {

@@ -37,9 +37,9 @@ std::string with_replication_rule(std::string_view document, const std::string& 
 // "arn:aws:s3:::BUCKET", in the partition of the region.
 std::string bucket_arn(const std::string& bucket, const std::string& region);
 
-// The document of the bucket; nothing when it has no rule. Throws Error(kUnsupported) when the
-// store knows no rules.
-std::optional<std::string> bucket_replication(S3Client& client);
+// The answer whose body is the document of the bucket; nothing when it has no rule. To be looked at
+// within reading(). Throws Error(kUnsupported) when the store knows no rules.
+std::optional<HttpResponse> bucket_replication(S3Client& client);
 void set_bucket_replication(S3Client& client, const std::string& document);
 
 // Versions are kept from now on.

@@ -14,7 +14,7 @@ Retention retention_of(S3Client& client, const std::string& full_key) {
   if (head.status == 404 || until.empty()) return {};
   const std::string_view mode = head.header("x-amz-object-lock-mode");
   return {mode == "GOVERNANCE" ? LockMode::kGovernance : LockMode::kCompliance,
-          parse_rfc3339(until)};
+          reading(head, [&] { return parse_rfc3339(until); })};
 }
 
 void set_retention(S3Client& client, const std::string& full_key, const Retention& retention) {
