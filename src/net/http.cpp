@@ -79,7 +79,7 @@ CurlList header_lines(const HttpRequest& request) {
   };
   suppress("accept");
   suppress("content-type");
-  if (request.body.size <= kExpectAbove) suppress("expect");
+  if (request.body.size <= kExpectAbove || !request.expect_continue) suppress("expect");
   return lines;
 }
 

@@ -48,6 +48,9 @@ struct HttpRequest {
   HttpSink sink = {};
   // When the head of the answer is there: what fails from then on has a server's name for it.
   std::function<void(const HttpResponse& head)> on_head = {};
+  // A body over 1 MiB waits until the server says that it wants it: one turn more, and nothing sent
+  // in vain to a server that refuses.
+  bool expect_continue = true;
   // To the host itself, whatever proxies are set: for services of this machine.
   bool direct = false;
   // For the whole exchange; zero: only a transfer that stalls (HttpOptions::stall) ends it.

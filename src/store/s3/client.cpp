@@ -292,6 +292,7 @@ HttpResponse S3Client::attempt(const S3Request& request, Attempt& state) {
   std::erase_if(signable.headers, [](const auto& header) { return header.first == "host"; });
   http.headers = std::move(signable.headers);
   http.body = request.body;
+  http.expect_continue = request.expect_continue || state.tries > 1;
   http.into = request.into;
   http.sink = request.sink;
   state.note.clear();

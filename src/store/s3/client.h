@@ -31,6 +31,8 @@ struct S3Request {
   MutableBytes into = {};        // as HttpRequest::into
   HttpSink sink = {};            // as HttpRequest::sink
   std::uint64_t sink_bytes = 0;  // that it will be given
+  // As HttpRequest::expect_continue, for the first try; all others ask.
+  bool expect_continue = true;
   // Statuses below 500 that are an answer to the caller, not an error.
   std::vector<int> expected = {};
 };

@@ -43,7 +43,9 @@ std::string send_part(S3Client& client, const std::string& full_key, const std::
                    .key = full_key,
                    .query = {{"partNumber", std::to_string(index + 1)}, {"uploadId", upload}},
                    .body = spool.part(index),
-                   .body_sha256 = spool.part_sha256(index)});
+                   .body_sha256 = spool.part_sha256(index),
+                   // What refuses the first refuses all; the others need not wait for a yes.
+                   .expect_continue = index == 0});
   std::string etag = unquoted(answer.http.header("etag"));
   if (etag.empty()) {
     throw Error(Code::kUnavailable,
