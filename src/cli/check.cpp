@@ -17,6 +17,7 @@
 #include "protect/database_job.h"
 #include "settings/values.h"
 #include "source/mariadb/check.h"
+#include "store/s3/probe.h"
 
 namespace holdfast {
 namespace {
@@ -119,6 +120,23 @@ std::vector<SetupFinding> check_vault(Context& context, const std::vector<Source
   }
 }
 
+// Some stores ignore it without a word; only writing tells.
+std::vector<SetupFinding> check_encryption(Context& context) {
+  try {
+    const std::string url = vault_url(context);
+    const S3Options options = store_options(context, url).s3;
+    if (!is_s3_url(url) || options.encryption == S3Encryption::kNone || options.as_of) return {};
+    S3Store bucket(url, options, context.clock, context.stop);
+    if (const auto trouble = trouble_with_encryption(bucket)) {
+      return {{Verdict::kAdvice, trouble->message(), trouble->hint()}};
+    }
+    return {{Verdict::kGood, "the store encrypts what is written", ""}};
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled) throw;
+    return {};  // no vault, no way there or no right to write, which has been said or is no harm
+  }
+}
+
 // The configuration cannot know of a vault that is given elsewhere.
 std::vector<SetupFinding> check_copies(Context& context) {
   std::vector<SetupFinding> findings;
@@ -152,7 +170,9 @@ int run(Context& context, const CheckOptions& options) {
     }
   }
   OpenedVault opened;
-  check("vault", check_vault(context, sources, opened));
+  std::vector<SetupFinding> about_vault = check_vault(context, sources, opened);
+  for (SetupFinding& one : check_encryption(context)) about_vault.push_back(std::move(one));
+  check("vault", about_vault);
   if (const auto findings = check_copies(context); !findings.empty()) check("copies", findings);
   for (const SourceSettings& source : sources) {
     check(source.name, check_source(context, source, opened.vault.get()));

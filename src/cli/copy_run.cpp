@@ -35,8 +35,12 @@ std::unique_ptr<ObjectStore> open_destination(Context& context, const CopyPlace&
 }
 
 // As `init` asks of the place of a vault.
-void require_conditions_of_bucket(ObjectStore& to) {
-  if (auto* const bucket = dynamic_cast<S3Store*>(&to)) require_conditions(*bucket);
+void look_at_new_place(Context& context, ObjectStore& to) {
+  auto* const bucket = dynamic_cast<S3Store*>(&to);
+  if (bucket == nullptr) return;
+  require_conditions(*bucket);
+  const auto weakness = trouble_with_encryption(*bucket);
+  if (weakness) context.output.warning(*weakness);
 }
 
 CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, CopyJob job,
@@ -58,7 +62,7 @@ CopyResult run_job(Context& context, ObjectStore& from, ObjectStore& to, CopyJob
     prepare_reading(context, store, needed, thaw, job.dry_run, archived);
     display.emplace(context, "copy", "object", sampled);
   };
-  job.before_first = require_conditions_of_bucket;
+  job.before_first = [&](ObjectStore& place) { look_at_new_place(context, place); };
   try {
     return copy_vault(from, to, job, progress, context.stop);
   } catch (Error& error) {

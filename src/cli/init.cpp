@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
 #include "cli/commands.h"
@@ -147,7 +148,8 @@ std::unique_ptr<ObjectStore> open_place(Context& context, const std::string& url
   return open_store(url, options);
 }
 
-int report(Context& context, const std::string& url, const std::string& id, const FirstKey& key) {
+int report(Context& context, const std::string& url, const std::string& id, const FirstKey& key,
+           const std::optional<Error>& weakness) {
   context.output.print(fmt::format("vault {} in {}\n", id, url));
   context.output.print(key.file.empty()
                            ? std::string("its key: your passphrase\n")
@@ -159,8 +161,11 @@ int report(Context& context, const std::string& url, const std::string& id, cons
                                {"url", url},
                                {"key_file", key.file.empty() ? Json() : Json(key.file)},
                                {"key_file_created", key.made},
+                               {"warning", weakness ? error_json(*weakness) : Json()},
                                {"dry_run", false}});
-  return kExitSuccess;
+  if (!weakness) return kExitSuccess;
+  context.output.warning(*weakness);
+  return kExitWarnings;
 }
 
 int report_dry_run(Context& context, const std::string& url, const FirstKey& key) {
@@ -181,9 +186,11 @@ int run_init(Context& context, const InitOptions& init) {
   const auto store = open_place(context, url, init.dry_run);
   refuse_existing(*store);
   refuse_within_a_vault(init.dry_run ? full_url(url) : store->traits().url);
+  std::optional<Error> weakness;
   if (is_s3_url(url) && !init.dry_run) {  // it writes to find out
     S3Store bucket(url, store_options(context, url).s3, context.clock, context.stop);
     require_conditions(bucket);
+    weakness = trouble_with_encryption(bucket);
   }
   const FirstKey key = init.dry_run ? key_for_dry_run(context) : first_key(context);
   VaultId id;
@@ -194,7 +201,7 @@ int run_init(Context& context, const InitOptions& init) {
     throw;
   }
   if (init.dry_run) return report_dry_run(context, full_url(url), key);
-  return report(context, store->traits().url, to_hex(id), key);
+  return report(context, store->traits().url, to_hex(id), key, weakness);
 }
 
 }  // namespace

@@ -52,6 +52,10 @@ bool is_utf8(std::string_view text) {
   }
 }
 
+std::string text_of(const Error& error) {
+  return error.message() + (error.hint().empty() ? "" : "\n  " + error.hint());
+}
+
 // As the text stands inside of lists and objects.
 std::string indented(const std::string& text, std::size_t depth) {
   std::string result;
@@ -93,11 +97,9 @@ void Output::message(std::string_view text) {
 
 void Output::warning(std::string_view text) { message("warning: " + std::string(text)); }
 
-void Output::error(const Error& error) {
-  std::string text = "holdfast: " + error.message();
-  if (!error.hint().empty()) text += "\n  " + error.hint();
-  message(text);
-}
+void Output::warning(const Error& error) { warning(text_of(error)); }
+
+void Output::error(const Error& error) { message("holdfast: " + text_of(error)); }
 
 void Output::bar(const std::string& line) {
   MutexLock lock(mutex_);

@@ -35,6 +35,7 @@ class Output {
   // Lines on standard error. Texts may have several lines and no line end.
   void message(std::string_view text);
   void warning(std::string_view text);
+  void warning(const Error& error);  // one that ends nothing
   void error(const Error& error);
 
   // Replaces the line of the progress bar at the bottom of a terminal; empty: takes it away.

@@ -73,6 +73,48 @@ TEST_F(StoreCommand, RefusesWhatIsNoBucket) {
   EXPECT_EQ(run({"store"}).code, 2);
 }
 
+constexpr const char* kEncrypted = "stores: [{url: 's3://', encryption: sse-s3}]\n";
+
+TEST_F(StoreCommand, AStoreThatEncryptsIsTakenAtItsWord) {
+  shop_.write_config(kEncrypted);
+  const Outcome made = run({"init", "--vault", "s3://backups", "--key-file", shop_ / "key"});
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_EQ(made.err.find("encrypt"), std::string::npos) << made.err;
+  const Outcome checked = run({"check", "--vault", "s3://backups", "--key-file", shop_ / "key"});
+  EXPECT_EQ(checked.code, 0) << checked.out;
+  EXPECT_THAT(checked.out, HasSubstr("ok      the store encrypts what is written"));
+}
+
+class WithoutEncryption : public StoreCommand {
+ protected:
+  WithoutEncryption() : StoreCommand({.encrypts = false}) { shop_.write_config(kEncrypted); }
+};
+
+TEST_F(WithoutEncryption, InitWarnsAndCheckAdvises) {
+  const Outcome made = run({"init", "--vault", "s3://backups", "--key-file", shop_ / "key"});
+  EXPECT_EQ(made.code, 3) << made.err;
+  EXPECT_THAT(made.err, HasSubstr("s3://backups ignores 'encryption: sse-s3'"));
+  EXPECT_THAT(made.err, HasSubstr("remove 'encryption'"));
+  const auto keys = server_.keys();
+  EXPECT_TRUE(std::none_of(keys.begin(), keys.end(), [](const std::string& key) {
+    return key.starts_with("lease/");
+  })) << "the probe left something";
+  const Outcome checked = run({"check", "--vault", "s3://backups", "--key-file", shop_ / "key"});
+  EXPECT_EQ(checked.code, 0) << checked.out;
+  EXPECT_THAT(checked.out, HasSubstr("advice  s3://backups ignores 'encryption: sse-s3'"));
+}
+
+TEST_F(WithoutEncryption, TheFirstCopyWarns) {
+  shop_.write("data/a", "content");
+  shop_.init();
+  shop_.backup();
+  for (const bool first : {true, false}) {
+    const Outcome copied = run({"copy", "--vault", shop_ / "vault", "--to", "s3://backups"});
+    EXPECT_EQ(copied.code, 0) << copied.err;
+    EXPECT_EQ(copied.err.find("ignores 'encryption") != std::string::npos, first) << copied.err;
+  }
+}
+
 class WithoutConditions : public StoreCommand {
  protected:
   WithoutConditions() : StoreCommand({.honours_conditions = false}) {}

@@ -186,6 +186,9 @@ Reply MiniS3::put(const Received& received, const std::string& key) {
   }
   objects_[key] = received.body;
   archived_.erase(key);
+  encrypted_.erase(key);
+  const std::string how = received.header("x-amz-server-side-encryption");
+  if (behaviour_.encrypts && !how.empty()) encrypted_[key] = how;
   Reply reply;
   reply.headers = {{"ETag", etag_of(received.body)}};
   return reply;
@@ -211,6 +214,10 @@ Reply MiniS3::get(const Received& received, const std::string& key) {
   const std::string& content = found->second;
   Reply reply;
   reply.headers = {{"ETag", etag_of(content)}, {"Last-Modified", std::string(kDate)}};
+  const auto encrypted = encrypted_.find(key);
+  if (encrypted != encrypted_.end()) {
+    reply.headers.emplace_back("x-amz-server-side-encryption", encrypted->second);
+  }
   const auto archived = archived_.find(key);
   if (archived != archived_.end()) {
     reply.headers.emplace_back("x-amz-storage-class", "GLACIER");

@@ -34,6 +34,7 @@ class MiniS3 {
     bool wants_bare_etags = false;  // in If-Match, as Ceph does
     bool denies_removal = false;
     bool etags_are_hashes = true;
+    bool encrypts = true;               // says of its objects that it does, when it was asked to
     bool completes_with_error = false;  // 200 and an error body, at the first completion
   };
 
@@ -81,6 +82,7 @@ class MiniS3 {
   unsigned next_upload_ GUARDED_BY(mutex_) = 0;
   bool failed_completion_ GUARDED_BY(mutex_) = false;
   std::map<std::string, std::string> objects_ GUARDED_BY(mutex_);
+  std::map<std::string, std::string> encrypted_ GUARDED_BY(mutex_);  // and how
   std::map<std::string, Upload> uploads_ GUARDED_BY(mutex_);
   std::map<std::string, bool> archived_ GUARDED_BY(mutex_);  // and whether it can be read
   std::vector<std::string> asked_for_ GUARDED_BY(mutex_);

@@ -34,6 +34,16 @@ std::string trouble_with_conditions(S3Store& store, const std::string& key) {
   return {};
 }
 
+const char* encryption_name(S3Encryption encryption) {
+  return encryption == S3Encryption::kSseKms ? "sse-kms" : "sse-s3";
+}
+
+// Whether an answer about an object says what was asked for.
+bool is_encrypted(const HttpResponse& head, S3Encryption wanted) {
+  const std::string_view how = head.header("x-amz-server-side-encryption");
+  return wanted == S3Encryption::kSseKms ? how.starts_with("aws:kms") : !how.empty();
+}
+
 void remove_if_possible(S3Store& store, const std::string& key) {
   try {
     store.remove(key);
@@ -105,6 +115,26 @@ void require_conditions(S3Store& store) {
               fmt::format("{} has no conditional writes: {}", store.traits().url, trouble),
               "use another store, or accept that two programs at one instant can defeat each other "
               "with 'conditional_writes: emulated' under 'stores' (docs/S3.md)");
+}
+
+std::optional<Error> trouble_with_encryption(S3Store& store) {
+  const S3Encryption wanted = store.client().options().encryption;
+  if (wanted == S3Encryption::kNone) return std::nullopt;
+  const std::string key = "lease/" + random_name();
+  store.put(key, random_bytes(100));
+  const HttpResponse head =
+      store.client().send({.method = "HEAD", .key = store.prefix() + key}).http;
+  remove_if_possible(store, key);
+  if (is_encrypted(head, wanted)) return std::nullopt;
+  return Error(
+      Code::kUnsupported,
+      fmt::format("{} ignores 'encryption: {}': what is written is not encrypted by the "
+                  "store{}",
+                  store.traits().url, encryption_name(wanted), request_note(head)),
+      "a vault is encrypted by Holdfast itself, so nobody can read it for that; archives "
+      "without recipients lie there open. Switch encryption on in the store (Ceph: version "
+      "17 or later, with rgw crypt settings), or remove 'encryption' under 'stores'; "
+      "`holdfast store check` looks again");
 }
 
 }  // namespace holdfast

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,5 +49,9 @@ StoreVerdict judge_features(const std::vector<Feature>& features);
 // Throws Error(kUnsupported) when the store lacks conditional writes and the options do not accept
 // that (S3Options::emulate_conditions).
 void require_conditions(S3Store& store);
+
+// A warning when the options want that the store encrypts, and what is written is not: some stores
+// ignore it without a word. Writes a small object below "lease/" and removes it.
+std::optional<Error> trouble_with_encryption(S3Store& store);
 
 }  // namespace holdfast
