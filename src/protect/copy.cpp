@@ -24,7 +24,6 @@ namespace holdfast {
 namespace {
 
 constexpr int kRounds = 5;
-constexpr unsigned kPacksSentAtOnce = 4;
 
 using Sizes = ObjectSizes;
 
@@ -266,7 +265,7 @@ void Copy::copy_one(const std::string& key, std::uint64_t size) {
   Digest digest{};
   auto object = transfer_.fetch(key, size, digest);
   if (!object) return lose(key);
-  const bool created = object->commit(key);
+  const bool created = object->commit(key, to_hex(digest));
   if (!created && has_log(key, true)) return;  // came there by itself meanwhile
   if (!created && !transfer_.has(key, size, digest)) {
     // Something of another size or content is in the way: a torn copy, or a damaged one. A good
@@ -274,7 +273,7 @@ void Copy::copy_one(const std::string& key, std::uint64_t size) {
     to_.remove(key);
     object = transfer_.fetch(key, size, digest);
     if (!object) return lose(key);
-    object->commit(key);
+    object->commit(key, to_hex(digest));
   }
   const auto stored = job_.verify ? hash_unless_archived(to_, key, size) : std::nullopt;
   if (stored && *stored != digest) {
@@ -311,13 +310,13 @@ void Copy::copy_or_replace(const std::string& key) {
   }
 }
 
-// Objects at once, as many as either store pays for. A pack keeps several connections of a distant
-// destination busy by itself: more of them at once only need more room.
+// Objects at once, as many as either store pays for. More packs at once than processors can fill
+// only need more room.
 unsigned Copy::threads_for(const Stage& stage) const {
   if (job_.threads > 0) return job_.threads;
   const unsigned pays = std::max(from_.traits().parallelism, to_.traits().parallelism);
   const bool packs = stage.name == "packs" || stage.name == "archives";
-  return packs && to_.traits().remote ? std::min(pays, kPacksSentAtOnce) : pays;
+  return packs && to_.traits().remote ? static_cast<unsigned>(packs_at_once(to_)) : pays;
 }
 
 // False when an object vanished from the source: a prune is at work there.

@@ -104,7 +104,7 @@ bool Repair::fetch(const std::string& key) {
   ++result_.restored_objects;
   did((job_.dry_run ? "would take from the other copy: " : "taken from the other copy: ") + key);
   if (job_.dry_run) return true;
-  object->commit(key);
+  object->commit(key, to_hex(digest));
   return true;
 }
 

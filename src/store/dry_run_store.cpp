@@ -10,7 +10,7 @@ namespace {
 class DroppedObject final : public StagedObject {
  public:
   void append(ByteView) override {}
-  bool commit(std::string_view key) override {
+  bool commit(std::string_view key, std::string_view) override {
     check_key(key);
     return true;
   }

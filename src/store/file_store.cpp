@@ -52,7 +52,7 @@ class FileStore::Staged final : public StagedObject {
     finish_on_error([&] { file_.append(data); });
   }
 
-  bool commit(std::string_view key) override {
+  bool commit(std::string_view key, std::string_view) override {
     require_open();
     const bool created = finish_on_error([&] { return tree_.create(key, file_); });
     finish();

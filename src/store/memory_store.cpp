@@ -16,7 +16,7 @@ class MemoryStore::Staged final : public StagedObject {
     holdfast::append(data_, data);
   }
 
-  bool commit(std::string_view key) override {
+  bool commit(std::string_view key, std::string_view) override {
     require_open();
     committed_ = true;
     check_key(key);

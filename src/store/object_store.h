@@ -48,8 +48,10 @@ class StagedObject {
   virtual ~StagedObject() = default;
   virtual void append(ByteView data) = 0;
   // Makes the object durable and visible, whole or not at all. True when it was created, false
-  // when an object of that key existed (which stays as it is). To be called once.
-  virtual bool commit(std::string_view key) = 0;
+  // when an object of that key existed (which stays as it is). To be called once. `sha256`: of the
+  // content, in hex, when the caller knows it; spares some stores to compute it once more.
+  virtual bool commit(std::string_view key, std::string_view sha256) = 0;
+  bool commit(std::string_view key) { return commit(key, {}); }
 };
 
 // Keys are '/'-separated names of the characters A-Z a-z 0-9 . _ - + = @ ; no empty, "." or ".."

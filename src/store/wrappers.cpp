@@ -22,9 +22,9 @@ class CountingStaged final : public StagedObject {
     counters_.bytes_written += data.size();
   }
 
-  bool commit(std::string_view key) override {
+  bool commit(std::string_view key, std::string_view sha256) override {
     ++counters_.writes;
-    return inner_->commit(key);
+    return inner_->commit(key, sha256);
   }
 
  private:

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "codec/compress.h"
+#include "os/processors.h"
 
 namespace holdfast {
 namespace {
@@ -12,6 +13,7 @@ constexpr std::string_view kHead = "HFPACK1\n";
 constexpr std::string_view kTail = "HFPEND1\n";
 constexpr std::size_t kFooterSize = 56;
 constexpr std::size_t kMaxTrailer = 256u << 20;
+constexpr unsigned kLeastRemotePacks = 4;
 
 Bytes trailer_associated(const VaultId& vault) {
   Bytes data = to_bytes(as_bytes("HFT1"));
@@ -157,9 +159,16 @@ PackContents PackWriter::finish() {
   out.raw(as_bytes(kTail));
   write(footer);
   contents_.name = hash_.finish();
-  object_->commit(pack_key(contents_.pack_class, contents_.name));
+  object_->commit(pack_key(contents_.pack_class, contents_.name), to_hex(contents_.name));
   object_.reset();
   return std::move(contents_);
+}
+
+std::size_t packs_at_once(const ObjectStore& store) {
+  const StoreTraits traits = store.traits();
+  if (!traits.remote) return 1;
+  const unsigned least = std::min(kLeastRemotePacks, traits.parallelism);
+  return std::clamp(2 * processors(), least, std::max(least, traits.parallelism));
 }
 
 void parse_trailer(ByteView body, std::uint64_t frames_end, PackContents& contents) {

@@ -60,6 +60,10 @@ class PackWriter {
   PackContents contents_;
 };
 
+// How many packs are worth sending to this store at once: a disk is busy with one; a distant store
+// answers late, and its connections are slower than the processors that fill packs.
+std::size_t packs_at_once(const ObjectStore& store);
+
 // Reads the table of contents of a pack of `size` bytes. Throws Error(kCorrupt).
 PackContents read_pack_contents(ObjectStore& store, const std::string& key, std::uint64_t size,
                                 const KeyRing& ring);

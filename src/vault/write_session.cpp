@@ -20,9 +20,6 @@ const Vault& writable(const Vault& vault) {
   return vault;
 }
 
-// A disk is busy with one pack; of a distant store one waits for the answers to several requests.
-std::size_t committer_count(const ObjectStore& store) { return store.traits().remote ? 3 : 1; }
-
 unsigned thread_count(unsigned wanted) { return wanted > 0 ? wanted : processors(); }
 
 }  // namespace
@@ -56,7 +53,7 @@ WriteSession::WriteSession(const Vault& vault, const WriteOptions& options)
   for (std::size_t i = 0; i < sealer_count_; ++i) {
     sealers_.emplace_back([this] { seal_frames(); });
   }
-  for (std::size_t i = 0; i < committer_count(vault.store()); ++i) {
+  for (std::size_t i = 0; i < packs_at_once(vault.store()); ++i) {
     committers_.emplace_back([this] { commit_packs(); });
   }
 }

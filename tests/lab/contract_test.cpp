@@ -68,9 +68,9 @@ class InTurns final : public ForwardingStore {
     Staged(std::unique_ptr<StagedObject> inner, std::mutex& mutex)
         : inner_(std::move(inner)), mutex_(mutex) {}
     void append(ByteView data) override { inner_->append(data); }
-    bool commit(std::string_view key) override {
+    bool commit(std::string_view key, std::string_view sha256) override {
       const std::lock_guard turn(mutex_);
-      return inner_->commit(key);
+      return inner_->commit(key, sha256);
     }
 
    private:

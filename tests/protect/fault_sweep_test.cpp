@@ -260,7 +260,7 @@ class ForgetfulStaged final : public StagedObject {
  public:
   explicit ForgetfulStaged(std::unique_ptr<StagedObject> inner) : inner_(std::move(inner)) {}
   void append(ByteView data) override { inner_->append(data); }
-  bool commit(std::string_view) override { return true; }
+  bool commit(std::string_view, std::string_view) override { return true; }
 
  private:
   std::unique_ptr<StagedObject> inner_;
@@ -279,7 +279,7 @@ class ShorteningStaged final : public StagedObject {
  public:
   explicit ShorteningStaged(std::unique_ptr<StagedObject> inner) : inner_(std::move(inner)) {}
   void append(ByteView data) override { append_all_but_last(data); }
-  bool commit(std::string_view key) override { return inner_->commit(key); }
+  bool commit(std::string_view key, std::string_view) override { return inner_->commit(key); }
 
  private:
   void append_all_but_last(ByteView data) { inner_->append(data.first(data.size() - 1)); }

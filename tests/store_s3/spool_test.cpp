@@ -4,8 +4,6 @@
 
 #include <string>
 
-#include "codec/hash.h"
-
 namespace holdfast {
 namespace {
 
@@ -25,12 +23,11 @@ void fill(Spool& spool, std::string_view text, std::size_t piece) {
   for (std::size_t at = 0; at < text.size(); at += piece) {
     spool.append(as_bytes(text.substr(at, piece)));
   }
-  spool.finish();
 }
 
-TEST(Spool, PartsFollowEachOtherAndHaveTheirHashes) {
+TEST(Spool, PartsFollowEachOther) {
   SpoolFiles files;
-  Spool spool(files, true, 10);
+  Spool spool(files, 10);
   const std::string text = counted(35);
   fill(spool, text, 7);
   ASSERT_EQ(spool.parts(), 4u);
@@ -38,7 +35,6 @@ TEST(Spool, PartsFollowEachOtherAndHaveTheirHashes) {
   for (std::size_t i = 0; i < spool.parts(); ++i) {
     const std::string part = content_of(spool.part(i));
     EXPECT_EQ(part.size(), i < 3 ? 10u : 5u);
-    EXPECT_EQ(spool.part_sha256(i), to_hex(sha256(as_bytes(part))));
     all += part;
   }
   EXPECT_EQ(all, text);
@@ -47,8 +43,8 @@ TEST(Spool, PartsFollowEachOtherAndHaveTheirHashes) {
 
 TEST(Spool, AFileIsUsedAgainWithoutWhatWasInIt) {
   SpoolFiles files;
-  { Spool(files, false, 10).append(as_bytes(counted(95))); }
-  Spool spool(files, false, 10);
+  { Spool(files, 10).append(as_bytes(counted(95))); }
+  Spool spool(files, 10);
   fill(spool, "short", 100);
   EXPECT_EQ(spool.parts(), 1u);
   EXPECT_EQ(content_of(spool.part(0)), "short");
@@ -57,17 +53,16 @@ TEST(Spool, AFileIsUsedAgainWithoutWhatWasInIt) {
 
 TEST(Spool, EmptyContentHasNoParts) {
   SpoolFiles files;
-  Spool spool(files, true, 10);
-  spool.finish();
+  Spool spool(files, 10);
   EXPECT_EQ(spool.parts(), 0u);
-  EXPECT_EQ(spool.part_sha256(0), to_hex(sha256({})));
+  EXPECT_EQ(spool.whole().size, 0u);
 }
 
 // With parts of 16 MiB the largest object of S3, 5 TiB, would have 327,680 of the 10,000 that it
 // takes.
 TEST(Spool, PartsGrowSoThatTheyAreFewEnough) {
   SpoolFiles files;
-  Spool spool(files, false, 1);
+  Spool spool(files, 1);
   const std::string text = counted(1000 + 2 * 1000 + 4 * 10 + 1);
   fill(spool, text, 999);
   ASSERT_EQ(spool.parts(), 2011u);

@@ -1,4 +1,5 @@
-// Which uploads wait for the store's word before they send their bytes.
+// How objects go up: whole or in parts, and which of the requests wait for the store's word before
+// they send their bytes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+#include "codec/hash.h"
 #include "store/manual_clock.h"
 #include "store/s3/s3_store.h"
 #include "store_s3/environment.h"
@@ -60,6 +63,63 @@ class Upload : public ::testing::Test {
   ManualClock clock_{parse_rfc3339("2025-11-10T12:00:00Z")};
   std::unique_ptr<S3Store> store_;
 };
+
+TEST_F(Upload, WhatHasAKnownHashGoesWithOneRequest) {
+  const Bytes content((kPart * 4) + 5, 7);
+  const auto staged = store().stage();
+  staged->append(content);
+  EXPECT_TRUE(staged->commit("object", to_hex(sha256(content))));
+  ASSERT_EQ(server_.received().size(), 1u);
+  EXPECT_EQ(server_.received()[0].header("x-amz-content-sha256"), to_hex(sha256(content)));
+  EXPECT_EQ(server_.received()[0].header("if-none-match"), "*");
+  EXPECT_EQ(store().get("object"), content);
+}
+
+TEST_F(Upload, WhatIsThereStaysWhenItIsSentWhole) {
+  store().put("object", as_bytes("old"));
+  const Bytes content(kPart + 1, 7);
+  const auto staged = store().stage();
+  staged->append(content);
+  EXPECT_FALSE(staged->commit("object", to_hex(sha256(content))));
+  EXPECT_EQ(as_text(store().get("object")), "old");
+}
+
+// A network that lets no long transfer through.
+TEST_F(Upload, WhatDoesNotGetThroughWholeGoesInParts) {
+  const Bytes content((kPart * 2) + 5, 7);
+  std::atomic<unsigned> whole{0};
+  server_.set_plan([&](const Received& received, unsigned) -> std::optional<MiniS3::Fault> {
+    if (received.method != "PUT" || received.body.size() <= kPart) return std::nullopt;
+    ++whole;
+    return MiniS3::Fault{{.close_before_answer = true}};
+  });
+  const auto staged = store().stage();
+  staged->append(content);
+  EXPECT_TRUE(staged->commit("object", to_hex(sha256(content))));
+  EXPECT_EQ(whole, 3u);
+  EXPECT_EQ(parts_sent(), 3u);
+  EXPECT_EQ(store().get("object"), content);
+}
+
+// The store has it, and all its answers are lost.
+TEST_F(Upload, WhatArrivedWholeWithoutAnAnswerIsNotSentAgain) {
+  const Bytes content((kPart * 2) + 5, 7);
+  server_.set_plan([&](const Received& received, unsigned) -> std::optional<MiniS3::Fault> {
+    if (received.method != "PUT") return std::nullopt;
+    return MiniS3::Fault{{.close_before_answer = true}, true};
+  });
+  const auto staged = store().stage();
+  staged->append(content);
+  EXPECT_TRUE(staged->commit("object", to_hex(sha256(content))));
+  EXPECT_EQ(parts_sent(), 0u);
+}
+
+TEST_F(Upload, AWrongHashIsRefused) {
+  const auto staged = store().stage();
+  staged->append(Bytes(kPart + 1, 7));
+  EXPECT_THROW(staged->commit("object", to_hex(sha256(Bytes(kPart, 7)))), Error);
+  EXPECT_FALSE(store().stat("object"));
+}
 
 TEST_F(Upload, OnlyTheFirstPartAsks) {
   send((kPart * 4) + 5);

@@ -31,17 +31,20 @@ const auto* const kEnvironment =
 
 // Requests go to both vaults in one order: the one at stake and its copy are in one bucket.
 struct Bucket {
-  explicit Bucket(const MiniS3::Behaviour& behaviour) : server(behaviour) {}
+  explicit Bucket(const MiniS3::Behaviour& behaviour, bool with_parts = false)
+      : in_parts(with_parts), server(behaviour) {}
 
   S3Store store(const std::string& place) {
     S3Options options;
     options.endpoint = server.url();
     options.region = "lab";
     options.retry_for = std::chrono::seconds{10};
-    options.upload_part = 12u << 10;  // the packs go up in parts
+    options.upload_part = 12u << 10;
+    if (in_parts) options.upload_whole = 0;
     return {"s3://bucket/" + place, options, clock};
   }
 
+  const bool in_parts;  // packs go up so
   MiniS3 server;
   ManualClock clock{parse_rfc3339("2025-11-10T12:00:00Z")};  // of the tries: nobody waits
 };
@@ -115,7 +118,9 @@ class S3VaultSweep : public S3Vault, public ::testing::WithParamInterface<FaultK
   // The requests of a run that can have the fault.
   unsigned count(const Run& run);
   void sweep(const Run& run, const Check& check);
+  void sweep_backup();
 
+  bool in_parts_ = false;
   unsigned parts_ = 0;  // of uploads, in a run without a fault
   bool again_ = false;  // the run is the second one, over what the first one left
 
@@ -134,7 +139,7 @@ std::string S3Vault::judge(Bucket& bucket, const Check& check) {
 
 // How many requests the fault can happen to.
 unsigned S3VaultSweep::count(const Run& run) {
-  Bucket bucket(GetParam().behaviour);
+  Bucket bucket(GetParam().behaviour, in_parts_);
   S3Store main = bucket.store("main"), other = bucket.store("other");
   fill(main, main_);
   std::atomic<unsigned> applicable{0};
@@ -155,7 +160,7 @@ unsigned S3VaultSweep::count(const Run& run) {
 void S3VaultSweep::one(const Run& run, const Check& check, unsigned at) {
   SCOPED_TRACE(fmt::format("request {}", at));
   const FaultKind& kind = GetParam();
-  Bucket bucket(kind.behaviour);
+  Bucket bucket(kind.behaviour, in_parts_);
   {
     S3Store main = bucket.store("main");
     fill(main, main_);
@@ -212,12 +217,22 @@ void S3VaultSweep::sweep(const Run& run, const Check& check) {
   RecordProperty("requests", static_cast<int>(requests));
 }
 
-TEST_P(S3VaultSweep, Backup) {
+void S3VaultSweep::sweep_backup() {
   write_text(directory_ + "/large", noise(random_, 30'000));
   expected_.other_directory = directory_;
   expected_.other_tree = take_snapshot(directory_);
   sweep([&](ObjectStore& main, ObjectStore&) { back_up(*open(main), job_of(directory_)); },
         [&](ObjectStore& main, ObjectStore&) { return sound(main); });
+}
+
+TEST_P(S3VaultSweep, Backup) {
+  sweep_backup();
+  EXPECT_EQ(parts_, 0u);
+}
+
+TEST_P(S3VaultSweep, BackupInParts) {
+  in_parts_ = true;
+  sweep_backup();
   EXPECT_GE(parts_, 3u);
 }
 

@@ -58,11 +58,11 @@ class FaultStaged final : public StagedObject {
         [&] { inner_->append(half(data)); });
   }
 
-  bool commit(std::string_view key) override {
+  bool commit(std::string_view key, std::string_view sha256) override {
     const auto fault = plan_->next(Operation::kCommit, key);
     bool first = true;
     const auto commit_once = [&] {
-      if (std::exchange(first, false)) return inner_->commit(key);
+      if (std::exchange(first, false)) return inner_->commit(key, sha256);
       // A staged object can be committed once, so the second time it is a copy.
       return store_.put_new(key, store_.get(key));
     };

@@ -12,8 +12,8 @@ class LockingStore::Staged final : public StagedObject {
   Staged(LockingStore& store, std::unique_ptr<StagedObject> inner)
       : store_(store), inner_(std::move(inner)) {}
   void append(ByteView data) override { inner_->append(data); }
-  bool commit(std::string_view key) override {
-    const bool fresh = inner_->commit(key);
+  bool commit(std::string_view key, std::string_view sha256) override {
+    const bool fresh = inner_->commit(key, sha256);
     if (fresh) store_.created(key);
     return fresh;
   }

@@ -133,6 +133,7 @@ struct S3Client::Attempt {
   HeaderList checksums;
   std::string endpoint;  // for now somewhere else
   unsigned tries = 0;
+  unsigned most_tries = 0;  // 0: not limited
   unsigned damaged = 0;
   bool repeated = false;
   bool refreshed = false, clock_set = false, followed = false;
@@ -327,7 +328,7 @@ void S3Client::wait_before_retry(S3Failure& failure, const HttpResponse* answer,
   const Duration longest = std::min(kLongestDelay, first * (1u << std::min(state.tries, 10u)));
   const Duration delay = std::max(jitter(longest), retry_after(answer));
   const Duration end = *state.first_failure + patience(failure.error);
-  if (damaged || now + delay > end) {
+  if (damaged || now + delay > end || state.tries == state.most_tries) {
     throw Error(failure.error.code(),
                 fmt::format("{}; tried {} in {}", failure.error.message(),
                             state.tries == 1 ? "once" : fmt::format("{} times", state.tries),
@@ -383,6 +384,7 @@ S3Answer S3Client::send(const S3Request& request) {
   Attempt state;
   state.what = what(request);
   state.begun = clock_.monotonic();
+  state.most_tries = request.tries;
   set_checksums(request, state);
   for (;;) {
     breaker_.check();

@@ -45,6 +45,9 @@ struct S3Options {
   std::uint64_t upload_limit = 0;         // bytes a second; 0: none
   std::uint64_t download_limit = 0;       // bytes a second; 0: none
   std::uint64_t upload_part = 16u << 20;  // of what is larger; S3 takes no less than 5 MiB
+  // Up to which size an object whose hash is known goes with one request: packs, and what may
+  // follow their end.
+  std::uint64_t upload_whole = 96u << 20;
   unsigned connections = 16;              // requests at once
   Duration request_timeout = std::chrono::seconds{60};  // beside what the body's size adds
   Duration retry_for = std::chrono::minutes{5};         // in all, for one operation

@@ -129,6 +129,13 @@ struct S3Store::State {
     request.query = {{"versionId", version->version}};
     return request;
   }
+  // That writes an object that lies in memory.
+  S3Request put_of(std::string_view key, ByteView data) const {
+    return {.method = "PUT",
+            .key = full(key),
+            .headers = object_headers(client, key, data.size()),
+            .body = body_of(data)};
+  }
   // What lies below `prefix` now, with its storage class.
   void list_now(std::string_view below,
                 const std::function<void(const ObjectInfo&, std::string_view)>& visit) {
@@ -162,35 +169,21 @@ class S3Store::Staged final : public StagedObject {
   Staged(std::shared_ptr<State> state, bool over)
       : state_(std::move(state)),
         over_(over),
-        spool_(state_->spool_files,
-               state_->client.options().checksum == S3Checksum::kSha256 ||
-                   state_->client.options().checksum == S3Checksum::kMd5,
-               state_->client.options().upload_part) {}
+        spool_(state_->spool_files, state_->client.options().upload_part) {}
 
   void append(ByteView data) override {
     require_open();
     spool_.append(data);
   }
 
-  bool commit(std::string_view key) override {
+  bool commit(std::string_view key, std::string_view sha256) override {
     require_open();
     committed_ = true;
-    const std::string full_key = state_->full(key);
-    spool_.finish();
-    HeaderList headers = object_headers(state_->client, key, spool_.size());
-    if (spool_.parts() > 1) {
-      return upload_in_parts(state_->client, full_key, spool_, headers, over_);
-    }
-    if (over_) {
-      state_->client.send({.method = "PUT",
-                           .key = full_key,
-                           .headers = std::move(headers),
-                           .body = spool_.whole(),
-                           .body_sha256 = spool_.part_sha256(0)});
-      return true;
-    }
-    return put_if(state_->client, full_key, spool_.whole(), std::move(headers), "",
-                  spool_.part_sha256(0));
+    return send_upload(state_->client, {.key = state_->full(key),
+                                   .headers = object_headers(state_->client, key, spool_.size()),
+                                   .sha256 = std::string(sha256),
+                                   .over = over_},
+                  spool_);
   }
 
  private:
@@ -224,23 +217,18 @@ StoreTraits S3Store::traits() const {
 
 void S3Store::put(std::string_view key, ByteView data) {
   state_->require_writable();
-  state_->client.send({.method = "PUT",
-                       .key = state_->full(key),
-                       .headers = object_headers(state_->client, key, data.size()),
-                       .body = body_of(data)});
+  state_->client.send(state_->put_of(key, data));
 }
 
 bool S3Store::put_new(std::string_view key, ByteView data) {
   state_->require_writable();
-  return put_if(state_->client, state_->full(key), body_of(data),
-                object_headers(state_->client, key, data.size()), "");
+  return put_if(state_->client, state_->put_of(key, data), "");
 }
 
 bool S3Store::replace(std::string_view key, ByteView data, std::string_view etag) {
   state_->require_writable();
   if (etag.empty()) return false;
-  return put_if(state_->client, state_->full(key), body_of(data),
-                object_headers(state_->client, key, data.size()), etag);
+  return put_if(state_->client, state_->put_of(key, data), etag);
 }
 
 std::unique_ptr<StagedObject> S3Store::stage() {

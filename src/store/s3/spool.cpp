@@ -1,6 +1,5 @@
 #include "store/s3/spool.h"
 
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -36,29 +35,8 @@ void SpoolFiles::put_back(Fd file, std::uint64_t size) {
   if (free_.size() < kFiles) free_.push_back(std::move(file));
 }
 
-class Spool::Hasher {
- public:
-  Hasher() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context_, EVP_sha256(), nullptr); }
-  ~Hasher() { EVP_MD_CTX_free(context_); }
-  Hasher(const Hasher&) = delete;
-  Hasher& operator=(const Hasher&) = delete;
-
-  void add(ByteView data) { EVP_DigestUpdate(context_, data.data(), data.size()); }
-  std::string finish() {
-    Bytes digest(32);
-    EVP_DigestFinal_ex(context_, digest.data(), nullptr);
-    EVP_DigestInit_ex(context_, EVP_sha256(), nullptr);
-    return to_hex(digest);
-  }
-
- private:
-  EVP_MD_CTX* context_;
-};
-
-Spool::Spool(SpoolFiles& files, bool hash_parts, std::uint64_t part_bytes)
-    : files_(files), fd_(files.take()), part_bytes_(part_bytes) {
-  if (hash_parts) hasher_ = std::make_unique<Hasher>();
-}
+Spool::Spool(SpoolFiles& files, std::uint64_t part_bytes)
+    : files_(files), fd_(files.take()), part_bytes_(part_bytes) {}
 
 Spool::~Spool() { files_.put_back(std::move(fd_), size_); }
 
@@ -69,20 +47,12 @@ std::uint64_t Spool::part_end() const {
 
 void Spool::append(ByteView data) {
   while (!data.empty()) {
-    if (size_ == part_end()) {
-      if (hasher_ && !starts_.empty()) hashes_.push_back(hasher_->finish());
-      starts_.push_back(size_);
-    }
+    if (size_ == part_end()) starts_.push_back(size_);
     const ByteView piece = data.first(std::min<std::uint64_t>(part_end() - size_, data.size()));
-    if (hasher_) hasher_->add(piece);
     pwrite_full(fd_.get(), piece, size_, files_.directory());
     size_ += piece.size();
     data = data.subspan(piece.size());
   }
-}
-
-void Spool::finish() {
-  if (hasher_) hashes_.push_back(hasher_->finish());
 }
 
 HttpBody Spool::range(std::uint64_t from, std::uint64_t size) const {
@@ -100,9 +70,5 @@ HttpBody Spool::part(std::size_t index) const {
 }
 
 HttpBody Spool::whole() const { return range(0, size_); }
-
-std::string Spool::part_sha256(std::size_t index) const {
-  return index < hashes_.size() ? hashes_[index] : std::string();
-}
 
 }  // namespace holdfast

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,26 +30,22 @@ class SpoolFiles {
 // One thread at a time.
 class Spool {
  public:
-  // `files` outlives it. `hash_parts`: the SHA-256 of each part is computed on the way. Parts have
-  // `part_bytes`, and twice as many after each thousand of them: S3 takes 10,000, and 5 TiB.
-  Spool(SpoolFiles& files, bool hash_parts, std::uint64_t part_bytes);
+  // `files` outlives it. Parts have `part_bytes`, and twice as many after each thousand of them: S3
+  // takes 10,000, and 5 TiB.
+  Spool(SpoolFiles& files, std::uint64_t part_bytes);
   ~Spool();
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
 
   void append(ByteView data);
-  void finish();
   std::uint64_t size() const { return size_; }
   std::size_t parts() const { return starts_.size(); }
-  // Part `index`, from 0; valid as long as the spool. May be read by any thread after finish().
+  // Part `index`, from 0; valid as long as the spool. May be read by any thread after the last
+  // append().
   HttpBody part(std::size_t index) const;
   HttpBody whole() const;
-  // Hex; empty when the parts are not hashed.
-  std::string part_sha256(std::size_t index) const;
 
  private:
-  class Hasher;
-
   HttpBody range(std::uint64_t from, std::uint64_t size) const;
   std::uint64_t part_end() const;  // of the one that is being filled
 
@@ -59,8 +54,6 @@ class Spool {
   const std::uint64_t part_bytes_;
   std::uint64_t size_ = 0;
   std::vector<std::uint64_t> starts_;  // of the parts
-  std::unique_ptr<Hasher> hasher_;
-  std::vector<std::string> hashes_;
 };
 
 }  // namespace holdfast

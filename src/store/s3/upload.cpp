@@ -18,6 +18,7 @@ namespace {
 constexpr unsigned kPartsAtOnce = 4;
 constexpr std::uint64_t kPackLike = 1u << 20;
 constexpr int kCompletions = 3;
+constexpr unsigned kWholeTries = 3;
 
 std::string quoted(std::string_view etag) { return fmt::format("\"{}\"", etag); }
 
@@ -43,7 +44,6 @@ std::string send_part(S3Client& client, const std::string& full_key, const std::
                    .key = full_key,
                    .query = {{"partNumber", std::to_string(index + 1)}, {"uploadId", upload}},
                    .body = spool.part(index),
-                   .body_sha256 = spool.part_sha256(index),
                    // What refuses the first refuses all; the others need not wait for a yes.
                    .expect_continue = index == 0});
   std::string etag = unquoted(answer.http.header("etag"));
@@ -171,24 +171,18 @@ bool replace_if(S3Client& client, S3Request request, std::string_view etag) {
 
 }  // namespace
 
-bool put_if(S3Client& client, const std::string& full_key, const HttpBody& body, HeaderList headers,
-            std::string_view etag, const std::string& body_sha256) {
-  S3Request request{.method = "PUT",
-                    .key = full_key,
-                    .headers = std::move(headers),
-                    .body = body,
-                    .body_sha256 = body_sha256};
+bool put_if(S3Client& client, S3Request put, std::string_view etag) {
   if (client.options().emulate_conditions) {
-    if (current_etag(client, full_key) != etag) return false;
-    client.send(request);
+    if (current_etag(client, put.key) != etag) return false;
+    client.send(put);
     return true;
   }
-  if (!etag.empty()) return replace_if(client, std::move(request), etag);
-  request.headers.emplace_back("if-none-match", "*");
-  request.expected = {412};
-  const S3Answer answer = client.send(request);
+  if (!etag.empty()) return replace_if(client, std::move(put), etag);
+  put.headers.emplace_back("if-none-match", "*");
+  put.expected = {412};
+  const S3Answer answer = client.send(put);
   if (answer.http.status / 100 == 2) return true;
-  return answer.repeated && has_content(client, full_key, body);
+  return answer.repeated && has_content(client, put.key, put.body);
 }
 
 namespace {
@@ -202,8 +196,7 @@ void make_sure_of_lock(S3Client& client, const std::string& full_key, const Head
   extend_retention(client, full_key, parse_rfc3339(wanted->second));
 }
 
-}  // namespace
-
+// Several at once. Leaves no unfinished upload behind when it throws, as far as the store answers.
 bool upload_in_parts(S3Client& client, const std::string& full_key, const Spool& spool,
                      const HeaderList& headers, bool over) {
   if (!over && exists(client, full_key)) return false;
@@ -225,6 +218,34 @@ bool upload_in_parts(S3Client& client, const std::string& full_key, const Spool&
   }
   make_sure_of_lock(client, full_key, headers);
   return true;
+}
+
+bool send_whole(S3Client& client, const Upload& upload, const Spool& spool, unsigned tries) {
+  S3Request put{.method = "PUT",
+                .key = upload.key,
+                .headers = upload.headers,
+                .body = spool.whole(),
+                .body_sha256 = upload.sha256,
+                .tries = tries};
+  if (!upload.over) return put_if(client, std::move(put), "");
+  client.send(put);
+  return true;
+}
+
+}  // namespace
+
+bool send_upload(S3Client& client, const Upload& upload, const Spool& spool) {
+  if (spool.parts() <= 1) return send_whole(client, upload, spool, 0);
+  if (!upload.sha256.empty() && spool.size() <= client.options().upload_whole) {
+    try {
+      return send_whole(client, upload, spool, kWholeTries);
+    } catch (const Error& error) {
+      if (error.code() != Code::kUnavailable) throw;
+    }
+    // A network that cuts long transfers lets parts through; a lost answer may have been a yes.
+    if (has_content(client, upload.key, spool.whole())) return true;
+  }
+  return upload_in_parts(client, upload.key, spool, upload.headers, upload.over);
 }
 
 std::uint64_t abort_uploads(S3Client& client, const std::string& prefix, Timestamp before) {

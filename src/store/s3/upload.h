@@ -18,16 +18,21 @@ HeaderList object_headers(const S3Client& client, std::string_view key, std::uin
 // Whether the stored object has exactly this content. `full_key` is with the prefix.
 bool has_content(S3Client& client, const std::string& full_key, const HttpBody& body);
 
-// A PUT on the condition that the key is free (`etag` empty) or still has `etag`. False when the
-// condition does not hold. An answer that was lost is cleared up by looking.
-bool put_if(S3Client& client, const std::string& full_key, const HttpBody& body, HeaderList headers,
-            std::string_view etag, const std::string& body_sha256 = {});
+// Sends `put` on the condition that its key is free (`etag` empty) or still has `etag`. False when
+// the condition does not hold. An answer that was lost is cleared up by looking.
+bool put_if(S3Client& client, S3Request put, std::string_view etag);
 
-// Sends a spooled object in parts, several at once. True when it was created, false when the key
-// existed; with `over` it takes the place of what is there. Leaves no unfinished upload behind when
-// it throws, as far as the store answers.
-bool upload_in_parts(S3Client& client, const std::string& full_key, const Spool& spool,
-                     const HeaderList& headers, bool over = false);
+// What is to become of a spooled object.
+struct Upload {
+  std::string key;  // with the prefix
+  HeaderList headers;
+  std::string sha256;  // of the content, hex; empty: not known
+  bool over = false;   // in the place of what is there
+};
+
+// True when it was created, false when the key existed. With one request when it is small, or when
+// its hash is known: that costs this side and the store less than parts. Else in parts.
+bool send_upload(S3Client& client, const Upload& upload, const Spool& spool);
 
 // Ends uploads below `prefix` that were begun before `before`: what crashed writers left. Returns
 // how many.
