@@ -48,7 +48,7 @@ struct S3Options {
   // Up to which size an object whose hash is known goes with one request: packs, and what may
   // follow their end.
   std::uint64_t upload_whole = 96u << 20;
-  unsigned connections = 16;              // requests at once
+  unsigned connections = 16;                            // requests at once
   Duration request_timeout = std::chrono::seconds{60};  // beside what the body's size adds
   Duration retry_for = std::chrono::minutes{5};         // in all, for one operation
   // Without If-None-Match and If-Match: look, then write. Two writers at one instant can defeat it.

@@ -179,11 +179,12 @@ class S3Store::Staged final : public StagedObject {
   bool commit(std::string_view key, std::string_view sha256) override {
     require_open();
     committed_ = true;
-    return send_upload(state_->client, {.key = state_->full(key),
-                                   .headers = object_headers(state_->client, key, spool_.size()),
-                                   .sha256 = std::string(sha256),
-                                   .over = over_},
-                  spool_);
+    return send_upload(state_->client,
+                       {.key = state_->full(key),
+                        .headers = object_headers(state_->client, key, spool_.size()),
+                        .sha256 = std::string(sha256),
+                        .over = over_},
+                       spool_);
   }
 
  private:
