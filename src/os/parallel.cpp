@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "os/grace.h"
 #include "os/mutex.h"
 
 namespace holdfast {
@@ -32,7 +33,12 @@ void in_parallel(unsigned threads, std::size_t count, const std::stop_token& sto
   {
     std::vector<std::jthread> others;
     const std::size_t wanted = std::min<std::size_t>(threads, count);
-    for (std::size_t i = 1; i < wanted; ++i) others.emplace_back(run);
+    for (std::size_t i = 1; i < wanted; ++i) {
+      others.emplace_back([&run, given = Grace::is_given()] {
+        const Grace grace(given);
+        run();
+      });
+    }
     run();
   }
   if (error) std::rethrow_exception(error);

@@ -75,10 +75,9 @@ std::size_t remove_replaced_pieces(ObjectStore& from, ObjectStore& to, std::stop
 }
 
 void refuse_log_removal(ObjectStore& store) {
-  const std::string key = "lease/" + std::string(kLogRemovalLease) + ".json";
-  if (!store.stat(key)) return;
+  if (list_objects(store, "lease/" + std::string(kLogRemovalLease)).empty()) return;
   for (const LeaseInfo& lease : live_leases(store, store_now(store))) {
-    if (lease.key != key) continue;
+    if (!is_exclusive_lease(lease.key, kLogRemovalLease)) continue;
     throw Error(Code::kConflict,
                 "log is being removed from " + store.traits().url + ": " + lease.holder,
                 "run it again in a minute: what it brings might need that log");

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/human.h"
+#include "os/grace.h"
 #include "protect/log_archive.h"
 #include "protect/log_catch_up.h"
 #include "protect/log_patience.h"
@@ -113,18 +114,28 @@ LogFollowerStatus LogFollower::status() const {
   return status;
 }
 
-// After a stop only for what waits and needs no looking for.
 bool LogFollower::await_work(const std::stop_token& stop) {
   MutexLock lock(mutex_);
   for (;;) {
+    if (stop.stop_requested()) return false;
     const bool uneven = state_ == State::kUneven;
-    if (stop.stop_requested()) return !uneven && !waiting_.empty();
     if (uneven ? !stream_.empty() : !waiting_.empty()) return true;
     lock.wait(changed_);
   }
 }
 
 void LogFollower::run(const std::stop_token& stop) {
+  keep_up(stop);
+  store_the_rest();
+}
+
+// Until then the vault gets its last objects, which are offered.
+void LogFollower::await_stop(const std::stop_token& stop) {
+  MutexLock lock(mutex_);
+  while (!stop.stop_requested()) lock.wait(changed_);
+}
+
+void LogFollower::keep_up(const std::stop_token& stop) {
   Duration pause = kFirstPause;
   while (await_work(stop)) {
     try {
@@ -134,7 +145,7 @@ void LogFollower::run(const std::stop_token& stop) {
       continue;
     } catch (...) {
       const Error error = current_error();
-      if (error.code() == Code::kCancelled) return;
+      if (error.code() == Code::kCancelled) return await_stop(stop);
       failed(error);
     }
     if (stop.stop_requested()) return;
@@ -198,15 +209,59 @@ void LogFollower::store_next() {
     error = current_error();
   }
   MutexLock lock(mutex_);
-  waiting_bytes_ -= next.upload.content->size();
   storing_since_.reset();
   if (error) {
-    if (!uneven_since_) uneven_since_ = next.since;
-    drop();
+    not_stored(std::move(next), *error);
     throw Error(*error);
   }
+  waiting_bytes_ -= next.upload.content->size();
   ++status_.objects;
   if (state_ == State::kEven && reach_) reach_ = std::max(*reach_, next.upload.end);
+}
+
+void LogFollower::not_stored(Waiting waiting, const Error& error) {
+  // A stop has ended the request, not the place: there is one more try.
+  if (error.code() == Code::kCancelled && state_ == State::kEven) {
+    waiting_.push_front(std::move(waiting));
+    return;
+  }
+  waiting_bytes_ -= waiting.upload.content->size();
+  if (!uneven_since_) uneven_since_ = waiting.since;
+  drop();
+}
+
+bool LogFollower::has_rest() const {
+  MutexLock lock(mutex_);
+  return state_ == State::kEven && !waiting_.empty();
+}
+
+// Only what waits and needs no looking for. The stop that ends the process has ended the requests
+// to a bucket, too, but for those within a grace.
+void LogFollower::store_the_rest() {
+  const Grace grace;
+  const Duration end = vault_.clock().monotonic() + options_.last_words;
+  std::string trouble;
+  try {
+    while (has_rest() && vault_.clock().monotonic() < end) store_next();
+  } catch (...) {
+    trouble = current_error().message();
+  }
+  tell_what_is_missing(trouble);
+}
+
+void LogFollower::tell_what_is_missing(const std::string& trouble) const {
+  std::string text;
+  {
+    MutexLock lock(mutex_);
+    if (stream_.empty() || (state_ == State::kEven && waiting_.empty())) return;
+    const std::uint64_t behind = offered_ - std::min(offered_, reach_.value_or(offered_));
+    text = behind > 0 ? fmt::format("{} ends before the last {} of the log that the vault has",
+                                    place_.name, format_size(behind))
+                      : fmt::format("{} may lack log that the vault has", place_.name);
+  }
+  if (!trouble.empty()) text += fmt::format(" ({})", trouble);
+  options_.notify(
+      text + fmt::format("; the next stream brings it, or holdfast copy --to {}", place_.name));
 }
 
 void LogFollower::failed(const Error& error) {

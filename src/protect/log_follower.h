@@ -58,13 +58,17 @@ struct LogFollowerOptions {
   BeforeLogObject before_object = {};
   // More does not wait here: it is in the vault, and is brought from there.
   std::size_t waiting_bytes = std::size_t{64} << 20;
+  // How long what waits is still stored when the follower ends; the object that is on its way then
+  // may take some seconds more.
+  Duration last_words = std::chrono::seconds{10};
   // `notify` hears when it falls behind or does not answer, and when it has everything again.
   std::function<void(const std::string&)> notify = [](const std::string&) {};
 };
 
 // Has a thread of its own. What comes while the place is away, or faster than it takes it, is
 // dropped; when it answers, it is evened out from the vault and then goes on with what has come
-// meanwhile. Its destructor stores what waits unless the place fails; the next run evens out.
+// meanwhile. Its destructor stores what waits, also where a stop has ended all other requests, and
+// says what does not get there; the next run evens out.
 class LogFollower {
  public:
   LogFollower(const Vault& vault, LogFollowerPlace place, LogFollowerOptions options);
@@ -88,11 +92,17 @@ class LogFollower {
   };
 
   void run(const std::stop_token& stop);
+  void keep_up(const std::stop_token& stop);
   bool await_work(const std::stop_token& stop);
+  void await_stop(const std::stop_token& stop);
   void step(const std::stop_token& stop);
   void bring_missing(const std::stop_token& stop);
   void finish_evening(Duration begun, std::uint64_t reach);
   void store_next();
+  void not_stored(Waiting waiting, const Error& error) REQUIRES(mutex_);
+  void store_the_rest();
+  bool has_rest() const;
+  void tell_what_is_missing(const std::string& trouble) const;
   void failed(const Error& error);
   void well();
   void drop() REQUIRES(mutex_);

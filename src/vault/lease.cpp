@@ -18,6 +18,9 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr int kLooks = 5;                                     // for the rival of a claim
+constexpr std::size_t kClaimTail = sizeof "-.json" - 1 + 32;  // of its name, with an id
+
 std::string describe(const Json& json) {
   return fmt::format("{} on host {} (pid {}) since {}", json.value("kind", "work"),
                      json.value("host", "?"), json.value("pid", 0), json.value("started", "?"));
@@ -29,6 +32,11 @@ bool holder_died(const Json& json) {
   if (!json.is_object() || json.value("host", "") != host_name()) return false;
   const int pid = json.value("pid", 0);
   return pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+std::string key_of(const std::string& kind, const std::string& id, bool exclusive, bool claims) {
+  if (claims) return fmt::format("lease/{}-{}.json", kind, id);
+  return fmt::format("lease/{}.json", exclusive ? kind : id);
 }
 
 Error lost_object() {
@@ -59,8 +67,9 @@ Lease::Lease(ObjectStore& store, Clock& clock, std::string_view kind, bool exclu
       clock_(clock),
       kind_(kind),
       exclusive_(exclusive),
+      claims_(exclusive && !store.traits().conditional_create),
       id_(to_hex(random_array<16>())),
-      key_(fmt::format("lease/{}.json", exclusive ? kind_ : id_)) {
+      key_(key_of(kind_, id_, exclusive_, claims_)) {
   body_ = Json{{"id", id_},
                {"kind", kind},
                {"host", host_name()},
@@ -96,6 +105,7 @@ void Lease::create() {
     store_.put(key_, as_bytes(body_));
     return;
   }
+  if (claims_) return claim();
   for (int attempt = 0; attempt < 5; ++attempt) {
     if (store_.put_new(key_, as_bytes(body_))) return;
     const auto held = store_.stat(key_);
@@ -114,6 +124,56 @@ void Lease::create() {
               "run it again when the others have ended");
 }
 
+// Everybody writes a name of his own and looks for others then. Of two, the later writer sees the
+// earlier one's, whatever any clock says, so that never both see nobody.
+void Lease::claim() {
+  std::optional<Error> rival;
+  try {
+    store_.put(key_, as_bytes(body_));
+    for (int look = 0; look < kLooks; ++look) {
+      bool goes_first = false;
+      rival = find_rival(goes_first);
+      if (!rival) return;
+      // One of two gives way at once, so that the other gets it.
+      if (goes_first) break;
+    }
+  } catch (const Error& error) {
+    rival = error;
+  }
+  const Grace grace;
+  try {
+    store_.remove(key_);
+  } catch (const Error&) {
+    // It ends by itself when it is old.
+  }
+  throw Error(*rival);
+}
+
+// Another one that is alive; the dead are taken away.
+std::optional<Error> Lease::find_rival(bool& goes_first) {
+  std::optional<Timestamp> now;
+  for (const ObjectInfo& info : list_objects(store_, "lease/" + kind_)) {
+    if (info.key == key_ || !is_exclusive_lease(info.key, kind_)) continue;
+    Json json;
+    try {
+      const Bytes body = store_.get(info.key);
+      json = Json::parse(as_text(body), nullptr, false);
+    } catch (const Error& error) {
+      if (error.code() != Code::kNotFound) throw;
+      continue;  // ended meanwhile
+    }
+    if (!now) now = store_now(store_);
+    const Duration silent = *now - info.modified;
+    if (silent >= kLeaseLife || (kind_ == "copy" && holder_died(json))) {
+      store_.remove(info.key);
+      continue;
+    }
+    goes_first = info.key < key_;
+    return held_by(json.is_object() ? describe(json) : info.key, info.modified, silent);
+  }
+  return std::nullopt;
+}
+
 // `silent`: for how long, by the store's clock, nothing was seen of whoever holds it.
 Error Lease::held_by(const std::string& holder, Timestamp last_seen, Duration silent) const {
   return {Code::kConflict,
@@ -127,6 +187,7 @@ Error Lease::held_by(const std::string& holder, Timestamp last_seen, Duration si
 // Whether the name is still held by us; others may have taken it over while we slept.
 bool Lease::is_ours() {
   if (!exclusive_) return true;
+  if (claims_) return store_.stat(key_).has_value();
   try {
     const Json json = Json::parse(as_text(store_.get(key_)), nullptr, false);
     return json.is_object() && json.value("id", Json()) == Json(id_);
@@ -139,6 +200,12 @@ bool Lease::is_ours() {
 // False when the name is no longer ours. What changed between the look and the write stays.
 bool Lease::renew() {
   if (!exclusive_) {
+    store_.put(key_, as_bytes(body_));
+    return true;
+  }
+  if (claims_) {
+    // Gone: it looked dead to somebody who wanted it.
+    if (!is_ours()) return false;
     store_.put(key_, as_bytes(body_));
     return true;
   }
@@ -189,6 +256,13 @@ Lease::~Lease() {
   } catch (const std::exception&) {
     // It ends by itself when it is old; nothing depends on its removal.
   }
+}
+
+bool is_exclusive_lease(std::string_view key, std::string_view kind) {
+  const std::string name = fmt::format("lease/{}", kind);
+  if (!key.starts_with(name) || !key.ends_with(".json")) return false;
+  const std::string_view rest = key.substr(name.size());
+  return rest == ".json" || (rest.starts_with('-') && rest.size() == kClaimTail);
 }
 
 std::vector<LeaseInfo> live_leases(ObjectStore& store, Timestamp now) {

@@ -1,7 +1,9 @@
 // Who is at work on a vault. A prune never removes what a lease that is alive may still need.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -18,7 +20,8 @@ inline constexpr Duration kLeaseRefresh = std::chrono::minutes{2};
 // A lease of our own: created by the constructor, refreshed by a thread, removed at the end. When
 // `exclusive`, it has the one name "lease/KIND.json": Error(kConflict) names the holder while
 // another one is alive, a dead one is taken over: at once when it is a copy whose process on this
-// host is gone, else when it was not refreshed in time.
+// host is gone, else when it was not refreshed in time. In a store without conditional writes the
+// name is "lease/KIND-ID.json", and Error(kConflict) may come to both of two that begin at once.
 class Lease {
  public:
   Lease(ObjectStore& store, Clock& clock, std::string_view kind, bool exclusive = false);
@@ -37,6 +40,8 @@ class Lease {
 
  private:
   void create();
+  void claim();
+  std::optional<Error> find_rival(bool& goes_first);
   Error held_by(const std::string& holder, Timestamp last_seen, Duration silent) const;
   bool is_ours();
   bool renew();
@@ -46,6 +51,7 @@ class Lease {
   Clock& clock_;
   std::string kind_;
   const bool exclusive_;
+  const bool claims_;  // exclusive, without conditional writes
   const std::string id_;
   std::string key_;
   std::string body_;
@@ -63,6 +69,9 @@ struct LeaseInfo {
   Timestamp modified{};
   std::string holder;  // "backup on host db1 (pid 123) since 2025-11-10T12:00:00Z"
 };
+
+// Whether the key is that of an exclusive lease of this kind.
+bool is_exclusive_lease(std::string_view key, std::string_view kind);
 
 // The leases that are alive at `now` of the store's clock.
 std::vector<LeaseInfo> live_leases(ObjectStore& store, Timestamp now);

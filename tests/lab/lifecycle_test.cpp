@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "os/clock.h"
 #include "os/file.h"
 #include "store/s3/s3_store.h"
 #include "support/lab.h"
@@ -46,7 +47,7 @@ class LabLifecycle : public testing::Test {
   void start(BucketKind kind, const std::string& prefix = "", const std::string& more = "") {
     bucket_ = new_bucket(kind);
     vault_ = "s3://" + bucket_ + prefix;
-    write_text(home_ / "holdfast.yaml", kPolicy + ("state_dir: " + (home_ / "state")) +
+    write_text(home_ / "holdfast.yaml", policy_ + ("state_dir: " + (home_ / "state")) +
                                             "\ncache_dir: " + (home_ / "cache") + "\n" + more);
     make_directories(home_ / "data");
     write_text(home_ / "data/file", content_);
@@ -86,6 +87,7 @@ class LabLifecycle : public testing::Test {
   }
 
   TempDir home_;
+  std::string policy_ = kPolicy;
   std::string bucket_;
   std::string vault_;
   std::string content_ = std::string(100'000, 'x');
@@ -177,6 +179,73 @@ TEST_F(LabLifecycle, AChangedPolicyChangesTheRules) {
   EXPECT_EQ(applied.at("changes"),
             json::parse(R"([{"rule": "holdfast-data", "change": "remove"}])"));
   EXPECT_EQ(rules_by_aws().size(), 1U);
+}
+
+class LabTransition : public LabLifecycle {
+ protected:
+  LabTransition() { policy_ = "lifecycle: {files: {archive_after: 1d}}\n"; }
+
+  void change_content() {
+    for (char& c : content_)
+      c = static_cast<char>((random_ = random_ * 6364136223846793005U + 1) >> 56U);
+    write_text(home_ / "data/file", content_);
+  }
+  // All packs with file contents have moved; the days of the lab are short.
+  void await_transition(S3Store& store) const {
+    const Duration end = system_clock().monotonic() + std::chrono::minutes{3};
+    for (;;) {
+      std::size_t moved = 0;
+      store.list_archived("data/", [&](const ObjectInfo&) { ++moved; });
+      if (moved > 0 && moved == list_objects(store, "data/").size()) return;
+      ASSERT_LT(system_clock().monotonic(), end) << moved << " moved";
+      system_clock().sleep_for(std::chrono::milliseconds{200}, {});
+    }
+  }
+  std::string restored() {
+    const std::string target = home_ / ("back" + std::to_string(++restores_));
+    run(0, {"restore", "latest", "--target", target, "--no-wait"});
+    return std::string(as_text(read_file(target + (home_ / "data/file"))));
+  }
+
+  std::uint64_t random_ = 1;
+  int restores_ = 0;
+};
+
+TEST_F(LabTransition, PacksThatMovedAreUsedLikeAnyOther) {
+  start(BucketKind::kPlain);
+  change_content();
+  run(0, {"backup", "files", home_ / "data"});
+  S3Store store(vault_, lab_options(Region::kEast), system_clock());
+  const auto before = list_objects(store, "data/");
+  run(0, {"lifecycle", "apply"});
+  await_transition(store);
+  // Prune and copy go by names, sizes and times.
+  const auto after = list_objects(store, "data/");
+  ASSERT_EQ(after.size(), before.size());
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    EXPECT_EQ(after[i].key, before[i].key);
+    EXPECT_EQ(after[i].size, before[i].size);
+    EXPECT_EQ(after[i].modified, before[i].modified);
+  }
+  EXPECT_TRUE(run(0, {"lifecycle", "show"}).at("settled"));
+  EXPECT_TRUE(restored() == content_);
+  // What is there is not stored again.
+  const json same = run(0, {"backup", "files", home_ / "data", "--read-everything"});
+  EXPECT_EQ(list_objects(store, "data/").size(), before.size()) << same.dump(2);
+  run(0, {"validate", "all", "--read-data"});
+  run(0, {"copy", "--to", home_ / "copy"});
+
+  change_content();
+  run(0, {"backup", "files", home_ / "data"});
+  const json listed = run(0, {"list"});
+  for (const json& backup : listed.at("backups")) {
+    const std::string id = backup.at("id");
+    if (id != listed.at("backups").back().at("id")) run(0, {"forget", id, "--yes"});
+  }
+  run(0, {"prune", "--grace", "0s"});
+  EXPECT_LT(list_objects(store, "data/").size(), before.size() + 1);
+  EXPECT_TRUE(restored() == content_);
+  run(0, {"validate", "all", "--read-data"});
 }
 
 // Ceph's GLACIER is a pool with that name: what lies there is read at once, and nothing waits.

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "os/grace.h"
 #include "protect/log_uploader.h"
 #include "protect/log_world.h"
 #include "support/cut_off_store.h"
@@ -17,6 +18,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // Pauses between two tries are short.
 class HastyClock final : public Clock {
@@ -48,6 +50,7 @@ class Gated final : public ForwardingStore {
     ++waiting_;
     moved_.notify_all();
     moved_.wait(lock, [&] { return open_; });
+    --waiting_;
     return ForwardingStore::put_new(key, data);
   }
   void open(bool open) {
@@ -215,6 +218,56 @@ TEST_F(LogFollow, ThatIsStoppedStoresWhatWaits) {
     for (const std::uint64_t number : {4u, 5u, 6u}) keep(follower, number);
   }
   EXPECT_EQ(log_of(two_), log_of(one_));
+}
+
+// As a bucket after the stop that ends the program: only what is given a grace gets through.
+class Stopped final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  bool put_new(std::string_view key, ByteView data) override {
+    const bool made = ForwardingStore::put_new(key, data);
+    if (stopped && !Grace::is_given()) throw Error(Code::kCancelled, "interrupted");
+    return made;
+  }
+  std::atomic<bool> stopped{false};
+};
+
+class LogFollowStop : public LogFollow {
+ protected:
+  // A follower with objects that wait behind one that is on its way while everything stops.
+  void stop_with_waiting(Duration last_words) {
+    store_segment(*vault_, 3);
+    Stopped stopped(gate_);
+    LogFollowerOptions quick = options();
+    quick.last_words = last_words;
+    const LogFollowerPlace west{
+        "west",
+        [&] { return std::shared_ptr<const Vault>(Vault::open(stopped, clock_, ring_, "")); }};
+    LogFollower follower(*vault_, west, quick);
+    follower.even_out(kSystem);
+    ASSERT_TRUE(all_there());
+    ASSERT_TRUE(eventually([&] { return follower.status().even; }));
+    gate_.open(false);
+    for (const std::uint64_t number : {4u, 5u, 6u}) keep(follower, number);
+    ASSERT_TRUE(gate_.await_writer());
+    stopped.stopped = true;
+    gate_.open(true);
+    // The vault's own last object.
+    keep(follower, 7);
+  }
+};
+
+TEST_F(LogFollowStop, EndsTheRequestOfAnObjectThatIsStoredAllTheSame) {
+  stop_with_waiting(std::chrono::minutes{1});
+  EXPECT_EQ(log_of(two_), log_of(one_));
+  EXPECT_THAT(said(), Not(HasSubstr("west")));
+}
+
+TEST_F(LogFollowStop, DoesNotTakeLongAndSaysWhatIsMissing) {
+  stop_with_waiting(Duration{});
+  EXPECT_THAT(log_of(two_), ElementsAre("1:3", "1:4"));
+  EXPECT_THAT(said(), HasSubstr("west ends before the last 4.0 MiB of the log that the vault has"));
+  EXPECT_THAT(said(), HasSubstr("holdfast copy --to west"));
 }
 
 TEST_F(LogFollow, GivesNothingToTheVault) {

@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "store/expect_error.h"
 #include "store/memory_store.h"
+#include "store/wrappers.h"
 #include "support/fault_store.h"
 #include "vault/held_clock.h"
 
@@ -158,6 +161,126 @@ TEST_F(LeaseTest, AnOvertakenHolderLeavesItsHeirAlone) {
   EXPECT_EQ(store.get(heir.key()), of_heir);
   sleeper.reset();
   EXPECT_TRUE(store.stat(heir.key()));
+}
+
+// A store that looks and then writes where a condition is asked for. In front of a request of
+// choice somebody else acts.
+class Weak final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+
+  StoreTraits traits() const override {
+    StoreTraits traits = ForwardingStore::traits();
+    traits.conditional_create = traits.conditional_replace = false;
+    return traits;
+  }
+  void put(std::string_view key, ByteView data) override {
+    step();
+    ForwardingStore::put(key, data);
+  }
+  bool put_new(std::string_view key, ByteView data) override {
+    if (stat(key)) return false;
+    put(key, data);
+    return true;
+  }
+  bool replace(std::string_view key, ByteView data, std::string_view etag) override {
+    const auto info = stat(key);
+    if (!info || info->etag != etag) return false;
+    put(key, data);
+    return true;
+  }
+  std::optional<ObjectInfo> stat(std::string_view key) override {
+    step();
+    return ForwardingStore::stat(key);
+  }
+  void list(std::string_view prefix, const std::function<void(const ObjectInfo&)>& visit) override {
+    step();
+    ForwardingStore::list(prefix, visit);
+  }
+  void remove(std::string_view key) override {
+    step();
+    ForwardingStore::remove(key);
+  }
+
+  // False when the last one was not reached.
+  bool act_before(unsigned request, std::function<void()> act) {
+    const bool reached = !act_;
+    left_ = request;
+    act_ = std::move(act);
+    return reached;
+  }
+
+ private:
+  void step() {
+    if (left_ == 0 || --left_ > 0) return;
+    std::exchange(act_, nullptr)();
+  }
+  unsigned left_ = 0;
+  std::function<void()> act_;
+};
+
+struct WeakLeaseTest : LeaseTest {
+  // Whether it got the lease.
+  bool take(std::optional<Lease>& lease) {
+    try {
+      lease.emplace(weak, clock, "prune", true);
+      return true;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kConflict);
+      EXPECT_NE(error.message().find("another prune"), std::string::npos) << error.message();
+      return false;
+    }
+  }
+  Weak weak{store};
+};
+
+// Which of the two has the smaller name is chance, hence the repetition.
+TEST_F(WeakLeaseTest, OfTwoThatBeginAtOnceOneGetsItWhereverTheyMeet) {
+  for (int round = 0; round < 20; ++round) {
+    unsigned request = 1;
+    for (;; ++request) {
+      std::optional<Lease> first, second;
+      bool other = false;
+      weak.act_before(request, [&] { other = take(second); });
+      const bool one = take(first);
+      if (!weak.act_before(0, nullptr)) break;
+      EXPECT_NE(one, other) << "request " << request;
+    }
+    EXPECT_GT(request, 2u);
+    EXPECT_EQ(leases(), 0u);
+  }
+}
+
+TEST_F(WeakLeaseTest, TheHolderIsNamedAndTheDeadAreTakenAway) {
+  std::optional<Lease> next;
+  store.put("lease/prune-" + std::string(32, 'd') + ".json",
+            as_bytes("{\"kind\":\"prune\",\"host\":\"dead\"}"));
+  EXPECT_FALSE(take(next));
+  EXPECT_EQ(leases(), 1u);
+  store_clock.jump(kLeaseLife);
+  EXPECT_TRUE(take(next));
+  EXPECT_EQ(leases(), 1u);
+  // By a program that has conditional writes, or had them.
+  next.reset();
+  store.put("lease/prune.json", as_bytes("{}"));
+  EXPECT_FALSE(take(next));
+}
+
+TEST_F(WeakLeaseTest, WhoSleptTooLongKnowsIt) {
+  std::optional<Lease> sleeper, next;
+  ASSERT_TRUE(take(sleeper));
+  store_clock.jump(kLeaseLife);
+  ASSERT_TRUE(take(next));
+  EXPECT_FALSE(sleeper->confirm());
+  sleeper.reset();
+  EXPECT_TRUE(next->confirm());
+}
+
+TEST_F(WeakLeaseTest, OtherKindsAreNoRivals) {
+  const Lease copy(weak, clock, "prune-all", true);
+  const Lease backup(weak, clock, "prune");
+  std::optional<Lease> lease;
+  EXPECT_TRUE(take(lease));
 }
 
 TEST_F(LeaseTest, StoreClockLeavesNothingBehind) {

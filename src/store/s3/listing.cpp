@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "os/grace.h"
 #include "store/s3/xml.h"
 
 namespace holdfast {
@@ -153,7 +154,10 @@ class DoubleReader {
   void fetch() {
     if (!first_.needs_page()) return second_.fetch();
     if (!second_.needs_page()) return first_.fetch();
-    auto other = std::async(std::launch::async, [this] { second_.fetch(); });
+    auto other = std::async(std::launch::async, [this, given = Grace::is_given()] {
+      const Grace grace(given);
+      second_.fetch();
+    });
     first_.fetch();
     other.get();
   }

@@ -1,0 +1,116 @@
+// A copy that gets the log of MariaDB at the same time as the vault: nothing counts as safe before
+// both have it.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "mariadb/shop.h"
+#include "mariadb/writer.h"
+#include "os/clock.h"
+#include "source/mariadb/gtid.h"
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+class MariadbAlso : public ::testing::Test {
+ protected:
+  MariadbAlso() {
+    MariadbWriter::create_table(server_);
+    std::ofstream out(shop_ / "holdfast.yaml", std::ios::app);
+    out << "copies:\n  - {name: west, url: " << shop_ / "west"
+        << "}\n";
+    out.close();
+    shop_.back_up();
+    shop_.expect(0, {"copy", "--to", "west"});
+  }
+
+  Background stream() const { return shop_.stream({"--also", "west"}); }
+  bool is_durable(const std::string& gtid) const {
+    return GtidPosition(shop_.status().value("durable_gtid", "")).contains(GtidPosition(gtid));
+  }
+  template <typename Done>
+  void await(const Background& stream, const Done& done) const {
+    const Duration end = system_clock().monotonic() + std::chrono::minutes{1};
+    while (!done()) {
+      ASSERT_LT(system_clock().monotonic(), end) << stream.said() << shop_.status().dump(2);
+      system_clock().sleep_for(std::chrono::milliseconds{20}, {});
+    }
+  }
+  // The vault is lost.
+  std::string restored_from_west() const {
+    fs::remove_all(shop_ / "vault");
+    fs::rename(shop_ / "west", shop_ / "vault");
+    return shop_.restore("restored");
+  }
+
+  TestMariadb server_;
+  MariadbShop shop_{server_};
+};
+
+TEST_F(MariadbAlso, WhatIsDurableIsInTheCopyAlone) {
+  Background stream = this->stream();
+  MariadbWriter writer(server_);
+  for (int i = 0; i < 3; ++i) {
+    writer.wait_for(100);
+    server_.run({"FLUSH BINARY LOGS"});
+  }
+  writer.wait_for(100);
+  writer.stop();
+  shop_.wait_until_durable(server_);
+  EXPECT_EQ(stream.end(SIGKILL), 128 + SIGKILL);
+  const std::string wanted = server_.contents();
+  server_.kill();
+  EXPECT_EQ(TestMariadb::on(restored_from_west()).contents(), wanted);
+}
+
+TEST_F(MariadbAlso, NothingIsDurableWhileTheCopyIsAway) {
+  Background stream = this->stream();
+  MariadbWriter writer(server_);
+  writer.wait_for(100);
+  fs::rename(shop_ / "west", shop_ / "away");
+  stream.wait_for("the log waits");
+  writer.wait_for(100);
+  writer.stop();
+  const std::string wanted = server_.sql("SELECT @@gtid_binlog_pos");
+  const int errors = shop_.status().value("errors", 0);
+  await(stream, [&] { return shop_.status().value("errors", 0) > errors + 1; });
+  EXPECT_FALSE(is_durable(wanted));
+  fs::rename(shop_ / "away", shop_ / "west");
+  await(stream, [&] { return is_durable(wanted); });
+  EXPECT_EQ(stream.end(SIGKILL), 128 + SIGKILL);
+  const std::string rows = server_.contents();
+  server_.kill();
+  EXPECT_EQ(TestMariadb::on(restored_from_west()).contents(), rows);
+}
+
+// Whichever place it wrote to last: the next run brings both to the same end before it receives.
+TEST_F(MariadbAlso, AStreamThatIsKilledAgainAndAgainLeavesBothTheSame) {
+  MariadbWriter writer(server_);
+  for (int i = 0; i < 6; ++i) {
+    Background stream = this->stream();
+    writer.wait_for(60);
+    if (i % 2 == 0) server_.run({"FLUSH BINARY LOGS"});
+    EXPECT_EQ(stream.end(SIGKILL), 128 + SIGKILL);
+  }
+  // A run of the vault alone, which the copy misses.
+  {
+    Background stream = shop_.stream();
+    writer.wait_for(60);
+    EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  }
+  Background stream = this->stream();
+  writer.wait_for(60);
+  writer.stop();
+  shop_.wait_until_durable(server_);
+  EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  const std::string wanted = server_.contents();
+  server_.kill();
+  EXPECT_EQ(TestMariadb::on(restored_from_west()).contents(), wanted);
+}
+
+}  // namespace
+}  // namespace holdfast
