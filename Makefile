@@ -32,8 +32,10 @@ lab-down: ## stop the two regions and remove all that is in them
 # The tests of the lab mostly wait.
 test: ## build and run all tests
 	@scripts/install-dependencies.sh build test lab
+	@scripts/test-servers.sh
 	@scripts/build.sh release --tests
-	@ctest --test-dir build/release --output-on-failure --parallel $$(($(JOBS) + 2))
+	@ctest --test-dir build/release --output-on-failure --parallel $$(($(JOBS) + 2)); status=$$?; \
+	  scripts/test-servers.sh --not-run; exit $$status
 
 bench: all ## compare with its peers, into bench/results (BENCH_SMALL=1: a short trial)
 	@scripts/install-dependencies.sh bench lab

@@ -15,6 +15,8 @@ packages_of() {
       echo libgtest-dev libgmock-dev attr acl git openssl util-linux age zstd postgresql-15 \
         mariadb-server mariadb-backup
       ;;
+    # npm, which may also have come with another package of node.
+    servers) command -v npm >/dev/null || echo npm ;;
     # A one-node Ceph cluster with two zones, and what a person types against it.
     lab) echo ceph-mon ceph-osd ceph-mgr ceph-common radosgw awscli curl openssl ;;
     demo) echo attr acl postgresql-15 procps ;;
@@ -23,7 +25,7 @@ packages_of() {
     fuzz) echo clang libclang-rt-14-dev ;;
     *)
       echo "install-dependencies.sh: no group named '$1'" >&2
-      echo "The groups are: build test lab demo bench lint fuzz" >&2
+      echo "The groups are: build test servers lab demo bench lint fuzz" >&2
       return 2
       ;;
   esac

@@ -11,6 +11,7 @@
 #include "os/process_stream.h"
 #include "source/mariadb/dump.h"
 #include "source/postgres/dump.h"
+#include "source/postgres/tools.h"
 
 namespace holdfast {
 namespace {
@@ -48,6 +49,7 @@ std::vector<ArchivePart> postgres_archives(const SourceSettings& source, Timesta
   PgConnection connection(settings, "", stop);
   const bool sealed = !source.archive.recipients.empty();
   const bool one = settings.databases.size() == 1;
+  require_pg_dump(settings, connection.server_version(), !one, stop);
   std::vector<ArchivePart> parts;
   for (const PgDumpPlan& plan : plan_pg_archives(settings, connection, sealed)) {
     const std::string part = plan.database.empty() ? std::string(kGlobalsPart) : plan.database;

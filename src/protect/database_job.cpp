@@ -9,6 +9,7 @@
 #include "protect/mariadb_job.h"
 #include "protect/postgres_job.h"
 #include "source/postgres/dump.h"
+#include "source/postgres/tools.h"
 
 namespace holdfast {
 namespace {
@@ -40,6 +41,7 @@ ContentReader command_output(const std::vector<std::string>& command,
 void add_logical_postgres(const Vault& vault, const PostgresSettings& settings, BackupJob& job,
                           std::stop_token stop) {
   PgConnection connection(settings, "", stop);
+  require_pg_dump(settings, connection.server_version(), true, stop);
   BackupEnding ending;
   ending.database = postgres_facts(read_cluster(connection), "logical");
   ending.database->start = ending.database->stop = connection.value(

@@ -14,6 +14,7 @@
 #include "protect/directory_dump.h"
 #include "source/postgres/directory_dump.h"
 #include "source/postgres/proof.h"
+#include "source/postgres/tools.h"
 
 namespace holdfast {
 namespace {
@@ -38,6 +39,8 @@ PostgresProof::PostgresProof(const Vault& vault, const BackupName& backup,
       steps_(steps),
       stop_(std::move(stop)) {
   require_reachable(scratch_, settings_.system_user);
+  require_pg_proof_tools(settings_, std::stoi(facts_.version) * 10000, facts_.method == "physical",
+                         stop_);
 }
 
 RestoreResult PostgresProof::make_cluster() const {

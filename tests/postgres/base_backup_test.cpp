@@ -94,7 +94,8 @@ TEST(BaseBackup, StoresTheSameFilesAsReadingThemDoesAndNothingTwice) {
   const TempDir places;
   fs::create_directory(places / "space");
   give_to_postgres(places.path());
-  PostgresServer server({{"--data-checksums", "--wal-segsize=1"}, {"autovacuum = off"}});
+  PostgresServer server(
+      PostgresOptions{{"--data-checksums", "--wal-segsize=1"}, {"autovacuum = off"}});
   // As Debian has it: configuration that lies outside of the data directory.
   fs::copy_file(server.data() + "/pg_hba.conf", server.path() + "/elsewhere.conf");
   give_to_postgres(server.path() + "/elsewhere.conf");
@@ -246,7 +247,8 @@ TEST_F(Elsewhere, WhatIsMissingIsSaidWithWhatToDo) {
 }
 
 TEST(BaseBackup, NeedsALogThatHasEnough) {
-  PostgresServer server({{"--wal-segsize=1"}, {"wal_level = minimal", "max_wal_senders = 0"}});
+  PostgresServer server(
+      PostgresOptions{{"--wal-segsize=1"}, {"wal_level = minimal", "max_wal_senders = 0"}});
   server.start();
   const Shop shop(server);
   read_as_stream(shop, server);

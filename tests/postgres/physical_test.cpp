@@ -173,8 +173,9 @@ class ServerZone : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(ServerZone, IsNoMatter) {
   const std::string zone = GetParam();
-  PostgresServer server({{"--data-checksums", "--wal-segsize=1"},
-                         {"timezone = '" + zone + "'", "log_timezone = '" + zone + "'"}});
+  PostgresServer server(
+      PostgresOptions{{"--data-checksums", "--wal-segsize=1"},
+                      {"timezone = '" + zone + "'", "log_timezone = '" + zone + "'"}});
   server.start();
   server.query("CREATE TABLE t AS SELECT 1 AS id, now() AS at");
   const Shop shop(

@@ -173,8 +173,10 @@ TEST_F(Proof, WhatThisHostCannotDoIsNoResult) {
   validate(9);
   shop_->configure(with_pg_ctl("[[ $1 == start ]] && ulimit -v 120000\nreal_pg_ctl \"$@\""));
   EXPECT_NE(validate(9).dump().find("Cannot allocate memory"), std::string::npos);
-  shop_->configure(with_pg_ctl("exit 127"));
+  shop_->configure(with_pg_ctl("[[ $1 == start ]] && exit 127\nreal_pg_ctl \"$@\""));
   validate(8);
+  shop_->configure(with_pg_ctl("exit 127"));
+  validate(11);
   EXPECT_EQ(notes(), "");
 }
 

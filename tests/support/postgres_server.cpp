@@ -22,8 +22,6 @@ namespace fs = std::filesystem;
 constexpr Duration kPatience = std::chrono::minutes{1};
 constexpr Duration kPoll = std::chrono::milliseconds{20};
 
-std::string program(const std::string& name) { return std::string(kPostgresPrograms) + "/" + name; }
-
 std::string text_of(const std::string& path) {
   std::ifstream in(path);
   std::stringstream text;
@@ -69,7 +67,7 @@ void give_to_postgres(const std::string& path) {
   for (const auto& entry : fs::recursive_directory_iterator(path)) give(entry.path().string());
 }
 
-PostgresServer::PostgresServer(const PostgresOptions& options) {
+PostgresServer::PostgresServer(const PostgresOptions& options) : programs_(options.programs) {
   give_to_postgres(directory_.path());
   std::vector<std::string> arguments = {"--pgdata=" + data(),  "--auth=trust",
                                         "--username=postgres", "--no-sync",
@@ -79,11 +77,17 @@ PostgresServer::PostgresServer(const PostgresOptions& options) {
   configure(options.settings);
 }
 
-PostgresServer::PostgresServer(const std::string& data_name) : data_name_(data_name) {
+PostgresServer::PostgresServer(const std::string& data_name, const std::string& programs)
+    : data_name_(data_name), programs_(programs) {
   give_to_postgres(directory_.path());
 }
 
 PostgresServer::~PostgresServer() { kill(); }
+
+std::string PostgresServer::program(const std::string& name) const {
+  const std::string of_version = programs_ + "/" + name;
+  return fs::exists(of_version) ? of_version : std::string(kPostgresPrograms) + "/" + name;
+}
 
 std::string PostgresServer::log() const { return text_of(directory_ / "server.log"); }
 

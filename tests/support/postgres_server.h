@@ -1,4 +1,5 @@
-// A throw-away PostgreSQL server (Debian's package postgresql-15) for one test.
+// A throw-away PostgreSQL server for one test: of Debian's package postgresql-15, or of another
+// version.
 #pragma once
 
 #include <signal.h>
@@ -17,6 +18,8 @@ inline constexpr const char* kPostgresPrograms = "/usr/lib/postgresql/15/bin";
 struct PostgresOptions {
   std::vector<std::string> initdb;    // "--data-checksums", "--wal-segsize=1"
   std::vector<std::string> settings;  // lines for postgresql.conf: "archive_mode = on"
+  // Where initdb and postgres are; psql and what else is not there is Debian's.
+  std::string programs = kPostgresPrograms;
 };
 
 // The server refuses to run as root: then it, and all that is run for it, is the user postgres, and
@@ -29,7 +32,8 @@ class PostgresServer {
   explicit PostgresServer(const PostgresOptions& options = {});
   // One that is to be started on a directory of this name below path(), which somebody else fills:
   // pg_basebackup, a restore.
-  explicit PostgresServer(const std::string& data_name);
+  explicit PostgresServer(const std::string& data_name,
+                          const std::string& programs = kPostgresPrograms);
   PostgresServer(const PostgresServer&) = delete;
   PostgresServer& operator=(const PostgresServer&) = delete;
   ~PostgresServer();
@@ -57,18 +61,21 @@ class PostgresServer {
 
   // What `psql` answers, without headings; throws std::runtime_error when it fails.
   std::string query(const std::string& sql) const;
-  // Runs `program` of the package as the server's user, with PGHOST, PGUSER and PGDATABASE set.
+  // Runs `program` of the server's version, or else of Debian's, as the server's user, with PGHOST,
+  // PGUSER and PGDATABASE set.
   ProcessResult run(const std::string& program, std::vector<std::string> arguments) const;
   // Polls until `sql` answers `wanted`; throws std::runtime_error after a minute.
   void wait_for(const std::string& sql, const std::string& wanted) const;
 
  private:
+  std::string program(const std::string& name) const;
   void spawn();
   std::string port() const;
   void end(int signal);
 
   TempDir directory_;
   std::string data_name_ = "data";
+  std::string programs_;
   int port_ = 0;  // 0: none
   pid_t pid_ = -1;
 };

@@ -4,9 +4,10 @@
 
 #include "base/error.h"
 #include "base/human.h"
-#include "os/file.h"
 #include "source/postgres/dump_check.h"
+#include "source/postgres/physical.h"
 #include "source/postgres/replication.h"
+#include "source/postgres/tools.h"
 #include "source/postgres/wal_hold.h"
 
 namespace holdfast {
@@ -29,7 +30,7 @@ class Check {
         if (before) check_cluster(cluster, *before);
         check_replication(connection);
         if (reads_files(cluster)) {
-          check_backup_functions(connection);
+          check_backup_functions(connection, cluster);
         } else {
           check_stream(connection);
         }
@@ -77,14 +78,16 @@ class Check {
         "ALTER ROLE " + role_ + " REPLICATION;");
   }
 
-  void check_backup_functions(PgConnection& connection) {
-    const bool starts = connection.value(
-                            "select bool_and(has_function_privilege(oid, 'execute')) from pg_proc "
-                            "where proname in ('pg_backup_start', 'pg_backup_stop', "
-                            "'pg_start_backup', 'pg_stop_backup')") == "t";
+  void check_backup_functions(PgConnection& connection, const PgCluster& cluster) {
+    const std::string functions = pg_backup_functions(cluster.version_number);
+    const bool starts =
+        connection.value(
+            "select bool_and(has_function_privilege(f::regprocedure::oid, 'execute')) "
+            "from regexp_split_to_table($1, '(?<=[)]), ') f",
+            {functions}) == "t";
     if (!starts) {
       bad("the role " + role_ + " may not start a backup",
-          "GRANT EXECUTE ON FUNCTION pg_backup_start, pg_backup_stop TO " + role_ + ";");
+          "GRANT EXECUTE ON FUNCTION " + functions + " TO " + role_ + ";");
     } else if (may_replicate_) {
       good("the role " + role_ + " may back up");
     }
@@ -184,15 +187,22 @@ class Check {
     const std::vector<PgRow> rows = connection.query(
         "select active, coalesce(wal_status, ''), "
         "coalesce(safe_wal_size < pg_size_bytes(current_setting('max_slot_wal_keep_size')) / 5, "
-        "false), pg_size_pretty(safe_wal_size) "
-        "from pg_replication_slots where slot_name = $1 and not temporary",
+        "false), pg_size_pretty(safe_wal_size), "
+        // From 17 on, and from 18 on with that limit.
+        "to_jsonb(s) ->> 'invalidation_reason' = 'idle_timeout', "
+        "current_setting('idle_replication_slot_timeout', true) "
+        "from pg_replication_slots s where slot_name = $1 and not temporary",
         {slot});
     if (rows.empty()) return false;
     const bool active = rows[0][0] == "t";
     const std::string status = rows[0][1].value_or("");
     const std::string run = "holdfast stream " + source_;
     const std::string drop = "SELECT pg_drop_replication_slot('" + slot + "');";
-    if (status == "lost") {
+    if (rows[0][4] == "t") {
+      bad("the server gave the slot " + slot + " up: nobody read it for " +
+              rows[0][5].value_or("") + " (idle_replication_slot_timeout)",
+          drop + " then run " + run + ": it goes on if the server still has that WAL");
+    } else if (status == "lost") {
       bad("the slot " + slot + " has lost WAL that the stream had not taken yet",
           drop + " then take a backup, and run " + run);
     } else if (status == "unreserved") {
@@ -255,11 +265,12 @@ class Check {
   }
 
   void check_tools(const PgCluster& cluster) {
-    const std::string tool = pg_command(settings_, "pg_dump", cluster.version_number).back();
-    if (tool.starts_with('/') && !path_exists(tool)) {
-      bad("there is no " + tool, "install the client of the server's version");
-    } else {
-      good("dumps are made by " + tool);
+    try {
+      require_pg_dump(settings_, cluster.version_number, globals_.roles, stop_);
+      good("dumps are made by " + pg_command(settings_, "pg_dump", cluster.version_number).back());
+    } catch (const Error& error) {
+      if (error.code() == Code::kCancelled) throw;
+      bad(error.message(), error.hint());
     }
   }
 

@@ -23,6 +23,16 @@ Code code_of(std::string_view state) {
   return Code::kInvalid;
 }
 
+// Where the packages of Debian and of Red Hat have those of one version.
+std::string pg_program(const PostgresSettings& settings, const std::string& program,
+                       const std::string& major) {
+  if (!settings.bin_directory.empty()) return settings.bin_directory + "/" + program;
+  for (const std::string& place : {"/usr/lib/postgresql/" + major, "/usr/pgsql-" + major}) {
+    if (std::string path = place + "/bin/" + program; path_exists(path)) return path;
+  }
+  return program;
+}
+
 }  // namespace
 
 PgConnection::PgConnection(const PostgresSettings& settings, const std::string& database,
@@ -92,13 +102,7 @@ int PgConnection::server_version() const { return PQserverVersion(connection_.ge
 std::vector<std::string> pg_command(const PostgresSettings& settings, const std::string& program,
                                     int server_version) {
   std::vector<std::string> command = command_as(settings.system_user);
-  const std::string debian =
-      "/usr/lib/postgresql/" + std::to_string(server_version / 10000) + "/bin/" + program;
-  if (!settings.bin_directory.empty()) {
-    command.push_back(settings.bin_directory + "/" + program);
-  } else {
-    command.push_back(path_exists(debian) ? debian : program);
-  }
+  command.push_back(pg_program(settings, program, std::to_string(server_version / 10000)));
   return command;
 }
 

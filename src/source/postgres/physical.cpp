@@ -15,6 +15,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t kWalNameSize = 24;
+constexpr int kFirstWithNewNames = 150000;
 
 // "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)"
 std::string first_wal_file(const std::string& label) {
@@ -48,6 +49,12 @@ void write_text(const std::string& path, const std::string& text) {
 
 }  // namespace
 
+std::string pg_backup_functions(int version) {
+  return version < kFirstWithNewNames
+             ? "pg_start_backup(text, boolean, boolean), pg_stop_backup(boolean, boolean)"
+             : "pg_backup_start(text, boolean), pg_backup_stop(boolean)";
+}
+
 PgPhysicalBackup::PgPhysicalBackup(std::unique_ptr<PgWalHold> hold, std::stop_token stop)
     : stop_(std::move(stop)),
       hold_(std::move(hold)),
@@ -68,22 +75,21 @@ PgPhysicalBackup::PgPhysicalBackup(std::unique_ptr<PgWalHold> hold, std::stop_to
 }
 
 void PgPhysicalBackup::start() {
-  const bool before_15 = cluster_.version_number < 150000;
+  const bool old_names = cluster_.version_number < kFirstWithNewNames;
   try {
-    start_lsn_ = connection_.value(before_15 ? "select pg_start_backup('holdfast', true, false)"
+    start_lsn_ = connection_.value(old_names ? "select pg_start_backup('holdfast', true, false)"
                                              : "select pg_backup_start('holdfast', true)");
   } catch (Error& error) {
     if (error.code() == Code::kDenied) {
-      error.suggest(
-          "grant the role what backups need: GRANT EXECUTE ON FUNCTION pg_backup_start, "
-          "pg_backup_stop TO the role");
+      error.suggest("grant the role what backups need: GRANT EXECUTE ON FUNCTION " +
+                    pg_backup_functions(cluster_.version_number) + " TO the role");
     }
     throw;
   }
 }
 
 PgBackupEnd PgPhysicalBackup::finish(const std::string& directory) {
-  const bool before_15 = cluster_.version_number < 150000;
+  const bool old_names = cluster_.version_number < kFirstWithNewNames;
   // Before the stop: on a standby, recovery has to reach what the control file says, and may only
   // find the log up to the stop.
   const Bytes control = settled_content(cluster_.data_directory + "/global/pg_control");
@@ -92,7 +98,7 @@ PgBackupEnd PgPhysicalBackup::finish(const std::string& directory) {
     // The slot keeps the WAL for us, so an archive need not be waited for.
     row =
         connection_
-            .query(before_15 ? "select lsn, labelfile, spcmapfile from pg_stop_backup(false, false)"
+            .query(old_names ? "select lsn, labelfile, spcmapfile from pg_stop_backup(false, false)"
                              : "select lsn, labelfile, spcmapfile from pg_backup_stop(false)")
             .at(0);
   } catch (Error& error) {

@@ -13,6 +13,9 @@
 
 namespace holdfast {
 
+// The functions between which a server of `version` (150018) is read, as GRANT takes them.
+std::string pg_backup_functions(int version);
+
 // What completes the files of a backup.
 struct PgBackupEnd {
   std::vector<PgFile> files;  // below kPgExtras: label, control file, WAL from start to stop

@@ -19,6 +19,7 @@
 #include "os/identity.h"
 #include "os/process.h"
 #include "os/scratch.h"
+#include "source/postgres/tools.h"
 
 namespace holdfast {
 namespace {
@@ -52,7 +53,7 @@ ProcessResult run_tool(const PostgresSettings& settings, int version, const std:
   const std::string path = options.argv.back();
   if (path.starts_with('/') && !path_exists(path)) {
     throw Error(Code::kUnsupported, "there is no " + path,
-                "install the server's version on this host, or set bin_directory");
+                "install the server's version on this host, or set bin_directory of the source");
   }
   options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
   options.environment = {{"LC_ALL", "C"}};
@@ -158,8 +159,11 @@ void PgSandbox::write_configuration() const {
       "listen_addresses = ''\nunix_socket_directories = '{}'\nport = 5432\nhba_file = '{}/hba'\n"
       "ident_file = '{}/ident'\narchive_mode = off\nfsync = off\nautovacuum = off\n"
       "restart_after_crash = off\n"
-      "logging_collector = off\nsynchronous_standby_names = ''\nallow_in_place_tablespaces = on\n",
+      "logging_collector = off\nsynchronous_standby_names = ''\n",
       socket_directory_, scratch_, scratch_);
+  // A server refuses to start with a setting that it does not know.
+  const PgVersion version = pg_tool_version(sandboxed_, "pg_ctl", major_ * 10000, stop_);
+  if (has_in_place_tablespaces(version)) text += "allow_in_place_tablespaces = on\n";
   const ProcessResult facts =
       run_tool(sandboxed_, major_ * 10000, "pg_controldata", {"-D", data_}, stop_);
   if (facts.exit_code != 0) {
