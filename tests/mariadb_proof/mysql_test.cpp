@@ -15,8 +15,8 @@ namespace holdfast {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::StartsWith;
 
 class Mysql : public ::testing::TestWithParam<MysqlKind> {
@@ -98,7 +98,9 @@ class Mysql : public ::testing::TestWithParam<MysqlKind> {
 
 TEST_P(Mysql, ADumpIsListedReadBackAndProvedInAServerOfItsOwn) {
   configure(server_->settings(), "",
-            "    assertions:\n      - {query: 'select count(*) from shop.orders', expect: '3'}\n");
+            "    assertions:\n      - {query: 'select count(*) from shop.orders', expect: '3'}\n"
+            "      - {query: 'select count(*) from shop.orders', expect: '4'}\n"
+            "      - {query: 'select count(*) from shop.none', expect: '0'}\n");
   EXPECT_EQ(found("BAD", 0), "");
   EXPECT_THAT(found("ok", 0), HasSubstr("MySQL " + version() + ", system "));
   EXPECT_THAT(found("ok", 0), HasSubstr("which is MySQL's"));
@@ -121,13 +123,9 @@ TEST_P(Mysql, ADumpIsListedReadBackAndProvedInAServerOfItsOwn) {
               HasSubstr("-- Current Database: `shop`"));
   EXPECT_TRUE(fs::exists(*shop_ / "files/users.sql"));
 
-  const json proved = shop_->validate(0);
-  EXPECT_EQ(MariadbShop::failed_steps(proved), "");
+  const json proved = shop_->validate(5);
+  EXPECT_EQ(MariadbShop::failed_steps(proved), "assertion 2, assertion 3");
   EXPECT_THAT(proved.dump(), HasSubstr("MySQL " + version()));
-  configure(server_->settings(), "",
-            "    assertions:\n      - {query: 'select count(*) from shop.orders', expect: '4'}\n"
-            "      - {query: 'select count(*) from shop.none', expect: '0'}\n");
-  EXPECT_EQ(MariadbShop::failed_steps(shop_->validate(5)), "assertion 1, assertion 2");
 }
 
 TEST_P(Mysql, AccountsComeBackWithPasswordsRightsAndRoles) {
@@ -157,7 +155,8 @@ TEST_P(Mysql, AccountsComeBackWithPasswordsRightsAndRoles) {
   const std::size_t line = expected.rfind('\n', lost) + 1;
   expected.erase(line, expected.find('\n', lost) + 1 - line);
   EXPECT_EQ(copy.rows(grants), expected);
-  EXPECT_THAT(copy.rows("SHOW GRANTS FOR 'it''s'@'%'"), HasSubstr("SELECT (`v`)"));
+  EXPECT_THAT(copy.rows("SHOW GRANTS FOR 'it''s'@'%'"),
+              AnyOf(HasSubstr("SELECT (`v`)"), HasSubstr("SELECT (v)")));
   // Who was there keeps his password.
   EXPECT_EQ(MariadbConnection(copy.settings("it's", "kept"), {}).value("SELECT 1"), "1");
   if (!old()) {
@@ -192,8 +191,9 @@ TEST_P(Mysql, ArchivesAreWhatTheClientReadsAndGoBackIntoTheServer) {
   const json done = shop_->expect_json(
       0, {"restore", "latest:shop", "--into", "source", "--overwrite", "always"});
   EXPECT_EQ(contents(*server_, "shop"), before);
-  shop_->expect(0, {"restore", done.at("safety_backup"), "--into", "source", "--overwrite",
-                    "always", "--no-safety-backup"});
+  const std::string shop = "socket=" + server_->settings().socket + " user=root dbname=shop";
+  shop_->expect(0, {"restore", done.at("safety_backup"), "--into", shop, "--overwrite", "always",
+                    "--no-safety-backup"});
   EXPECT_EQ(contents(*server_, "shop"), emptied);
 
   const TestMariadb other;
@@ -213,7 +213,7 @@ TEST_P(Mysql, WhatIsNotDoneForItIsRefusedBeforehand) {
   const Outcome physical = shop_->expect(11, {"backup", "database", "shop"});
   EXPECT_THAT(physical.err, HasSubstr("the server is MySQL " + version()));
   configure(server_->settings(), ", method: physical");
-  EXPECT_THAT(shop_->expect(2, {"backup", "database", "shop"}).err,
+  EXPECT_THAT(shop_->expect(10, {"backup", "database", "shop"}).err,
               HasSubstr("there are no physical backups of MySQL"));
   configure(server_->settings());
   EXPECT_THAT(shop_->expect(11, {"stream", "shop"}).err, HasSubstr("its binary log is not read"));

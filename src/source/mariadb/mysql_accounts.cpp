@@ -177,6 +177,7 @@ class Accounts {
   void grant(const Account& account) {
     for (const MariadbRow& row : show("SHOW GRANTS FOR ", account)) {
       std::string statement = row.at(0).value_or("");
+      mend_name(account, statement);
       // 5.6 shows it with each: an account that is there keeps its own.
       const std::size_t password = find_unquoted(statement, kPassword);
       if (password != std::string::npos) {
@@ -190,6 +191,13 @@ class Accounts {
       text_ += is_about_nothing(statement) ? "-- not there: " + one_line(statement) : statement;
       text_ += ";\n";
     }
+  }
+
+  // A quote in a name is shown as it is.
+  static void mend_name(const Account& account, std::string& statement) {
+    const std::string shown = " TO '" + account.user + "'@'" + account.host + "'";
+    const std::size_t at = statement.rfind(shown);
+    if (at != std::string::npos) statement.replace(at + 4, shown.size() - 4, account.name);
   }
 
   bool is_about_nothing(const std::string& statement) const {
