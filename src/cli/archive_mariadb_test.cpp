@@ -58,7 +58,8 @@ std::string MariadbArchiveTest::validate() {
   const CheckedArchive checked = check_archive(store_, archive_.name, identities_, context_.stop);
   // A dump of a newer server that does not load would look like a damaged one.
   const std::string version = checked.dump ? checked.dump->mariadb_version() : "";
-  if (!version.empty()) require_mariadb_for(version, false, settings_);
+  if (checked.dump) engine_ = checked.dump->mariadb_engine();
+  if (!version.empty()) require_mariadb_for(version, false, settings_, engine_);
   require_reachable(scratch_, settings_.system_user);
   return format_size(checked.content.bytes);
 }
@@ -66,16 +67,17 @@ std::string MariadbArchiveTest::validate() {
 std::string MariadbArchiveTest::start() {
   const std::string data = scratch_ + "/data";
   make_directory_for(data, settings_.system_user);
-  make_mariadb_directory(settings_, data, context_.stop);
+  make_server_directory(settings_, data, engine_, {}, context_.stop);
   make_directories(scratch_ + "/server", 0700);
-  sandbox_ = std::make_unique<MariadbSandbox>(settings_, data, scratch_ + "/server", context_.stop);
-  return "MariaDB " + sandbox_->connect().value("SELECT @@version");
+  sandbox_ = std::make_unique<MariadbSandbox>(settings_, data, scratch_ + "/server", context_.stop,
+                                              std::vector<std::string>{}, engine_);
+  return sandbox_->title();
 }
 
 std::string MariadbArchiveTest::load() {
   const std::string database =
       mariadb_identifier(dump_.database.empty() ? kDatabase : dump_.database);
-  MariadbImport import(sandbox_->settings(), context_.stop);
+  MariadbImport import(sandbox_->settings(), context_.stop, engine_);
   if (is_accounts()) {
     std::string accounts;
     dump_.read([&accounts](ByteView content) { accounts += as_text(content); });

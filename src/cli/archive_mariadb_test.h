@@ -1,4 +1,4 @@
-// The restore test of an archive of MariaDB, step by step.
+// The restore test of an archive of MariaDB or MySQL, step by step.
 #pragma once
 
 #include <memory>
@@ -40,6 +40,7 @@ class MariadbArchiveTest {
   const std::vector<Key> identities_;
   const std::string scratch_;
   MariadbSettings settings_;
+  MariadbEngine engine_ = MariadbEngine::kMariadb;
   std::unique_ptr<MariadbSandbox> sandbox_;
 };
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/human.h"
+#include "source/mariadb/engine.h"
 
 namespace holdfast {
 
@@ -79,7 +80,8 @@ std::string database_text(const BackupSummary& s) {
   const DatabaseFacts& facts = *s.database;
   const bool postgres = is_postgres(facts);
   std::string text =
-      fmt::format("{} {}, {}", postgres ? "PostgreSQL" : "MariaDB", facts.version, facts.method) +
+      fmt::format("{} {}, {}", postgres ? "PostgreSQL" : engine_title(engine_of_key(facts.engine)),
+                  facts.version, facts.method) +
       part(postgres ? "system " : "server ", facts.system);
   if (!postgres) return text + part("binary log ", facts.start) + part("GTID ", facts.stop);
   if (facts.timeline != 0) text += part("timeline ", std::to_string(facts.timeline));

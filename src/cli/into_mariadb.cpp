@@ -21,7 +21,7 @@ std::string quoted_name(const std::string& name) {
   return text + "`";
 }
 
-// MariaDB cannot rename a database: what is there is dropped and made anew.
+// MariaDB and MySQL cannot rename a database: what is there is dropped and made anew.
 class IntoMariadb final : public IntoServer {
  public:
   IntoMariadb(const MariadbSettings& settings, const std::string& database, std::stop_token stop)
@@ -32,11 +32,18 @@ class IntoMariadb final : public IntoServer {
 
   std::string name() const override { return connection_.name(); }
   void check(const ChosenDump& dump, const std::set<std::string>&) override {
-    const std::string here = read_mariadb_server(connection_).version;
-    if (!is_older_mariadb(here, dump.mariadb_version)) return;
-    throw Error(Code::kUnsupported,
-                "the dump is of MariaDB " + dump.mariadb_version + ", and the server is " + here +
-                    ": an older server does not understand all of it",
+    const MariadbServer server = read_mariadb_server(connection_);
+    if (dump.mariadb_version.empty()) return;
+    const std::string both = std::string("the dump is of ") + engine_title(dump.mariadb_engine) +
+                             " " + dump.mariadb_version + ", and the server is " +
+                             engine_title(server.engine) + " " + server.version;
+    if (server.engine != dump.mariadb_engine) {
+      throw Error(Code::kUnsupported, both + ": neither understands all of the other's SQL",
+                  "restore it into a server of its own kind; or bring the dump to a file "
+                  "(holdfast cat, or restore --target DIR) and load what this server takes of it");
+    }
+    if (!is_older_mariadb(server.version, dump.mariadb_version)) return;
+    throw Error(Code::kUnsupported, both + ": an older server does not understand all of it",
                 "restore it into a server of the same or a later version");
   }
 
@@ -101,7 +108,7 @@ class IntoMariadb final : public IntoServer {
     if (exists_) connection_.query("drop database " + quoted_name(database_));
     connection_.query("create database " + quoted_name(database_) + collation);
     created_ = true;
-    MariadbImport import(settings_, stop_);
+    MariadbImport import(settings_, stop_, connection_.engine());
     import.write(as_bytes("USE " + quoted_name(database_) + ";\n"));
     MariadbDatabaseFilter filter(dump.database,
                                  [&import](ByteView content) { import.write(content); });

@@ -25,6 +25,7 @@
 #include "os/file.h"
 #include "protect/database_place.h"
 #include "protect/source_job.h"
+#include "source/mariadb/engine.h"
 #include "vault/require_vault.h"
 
 namespace holdfast {
@@ -248,12 +249,14 @@ void Recover::place_database(Recovery& recovery) const {
   const std::string name = recovery.source->key();
   const auto facts = database_of(*opened_.vault, backup);
   if (facts && facts->method == "logical") {
-    throw Error(Code::kUsage, name + " is a dump, which goes into a server that runs",
-                "leave it out (--class files --class config), and load it by itself: " +
-                    std::string(facts->engine == "mariadb"
-                                    ? "holdfast cat latest:SOURCE all.sql | mariadb"
-                                    : "holdfast cat latest:SOURCE "
-                                      "~globals.sql | psql, then each DATABASE.sql"));
+    throw Error(
+        Code::kUsage, name + " is a dump, which goes into a server that runs",
+        "leave it out (--class files --class config), and load it by itself: " +
+            std::string(facts->engine == kMysqlKey ? "holdfast cat latest:SOURCE all.sql | mysql"
+                        : facts->engine == kMariadbKey
+                            ? "holdfast cat latest:SOURCE all.sql | mariadb"
+                            : "holdfast cat latest:SOURCE "
+                              "~globals.sql | psql, then each DATABASE.sql"));
   }
   const auto place = original_directory(*opened_.vault, backup);
   if (!facts || !place) {

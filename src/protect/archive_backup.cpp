@@ -10,6 +10,8 @@
 #include "codec/hash.h"
 #include "os/process_stream.h"
 #include "source/mariadb/dump.h"
+#include "source/mariadb/mysql_accounts.h"
+#include "source/mariadb/mysql_tools.h"
 #include "source/postgres/dump.h"
 #include "source/postgres/tools.h"
 
@@ -76,14 +78,36 @@ ArchivePart mariadb_part(const SourceSettings& source, const MariadbDumpPlan& pl
   ProcessOptions options;
   options.argv = plan.command;
   options.environment = {{"TZ", "UTC"}};
-  return {name_of(source, name, now), [options, stop](const ByteSink& sink) {
+  const bool filtered = plan.of_mariadb_dump;
+  return {name_of(source, name, now), [options, stop, filtered](const ByteSink& sink) {
             MariadbDumpWatch watch;
+            SandboxLineFilter filter;
             run_dump(options, stop, [&](ByteView bytes) {
               watch.see(bytes);
-              sink(bytes);
+              sink(filtered ? filter.pass(bytes) : bytes);
             });
+            sink(filter.finish());
             watch.check_complete();
           }};
+}
+
+// One dump of all databases, and when it is sealed one of the accounts: what those hold of
+// passwords is not for everybody's eyes.
+std::vector<ArchivePart> mysql_archives(const SourceSettings& source, const MariadbServer& server,
+                                        const std::vector<std::string>& databases, Timestamp now,
+                                        const std::stop_token& stop) {
+  const MariadbSettings& settings = *source.mariadb;
+  const bool several = settings.databases.size() != 1;
+  const MariadbTool tool = find_mysql_dump(settings, server, stop);
+  std::vector<ArchivePart> parts{mariadb_part(
+      source, plan_mysql_dump(settings, server, tool, databases, several), source.name, now, stop)};
+  if (!several || source.archive.recipients.empty()) return parts;
+  const std::string name = archive_source(source.name, std::string(kGlobalsPart));
+  parts.push_back({name_of(source, name, now), [settings, databases, stop](const ByteSink& sink) {
+                     MariadbConnection connection(settings, stop);
+                     sink(as_bytes(mysql_accounts_dump(connection, databases)));
+                   }});
+  return parts;
 }
 
 std::vector<ArchivePart> mariadb_archives(const SourceSettings& source, Timestamp now,
@@ -96,6 +120,9 @@ std::vector<ArchivePart> mariadb_archives(const SourceSettings& source, Timestam
     throw Error(Code::kNotFound, "the server has no database to dump", kNothingStored);
   }
   warn_of_tables(tables_without_transactions(connection, databases), warnings);
+  if (server.engine == MariadbEngine::kMysql) {
+    return mysql_archives(source, server, databases, now, stop);
+  }
   std::vector<ArchivePart> parts{mariadb_part(
       source, plan_mariadb_archive(settings, server, databases), source.name, now, stop)};
   // Accounts are little but the hashes of their passwords: not for everybody's eyes.

@@ -137,6 +137,14 @@ std::string DumpWatch::mariadb_version() const {
   return head_.substr(begin, end - begin);
 }
 
+MariadbEngine DumpWatch::mariadb_engine() const {
+  const std::size_t at = head_.find(kMariadbVersion);
+  if (!is_mariadb() || at == std::string::npos) return MariadbEngine::kMariadb;
+  const std::size_t end = head_.find('\n', at + kMariadbVersion.size());
+  return head_.substr(at, end - at).find("MariaDB") == std::string::npos ? MariadbEngine::kMysql
+                                                                         : MariadbEngine::kMariadb;
+}
+
 CheckedArchive check_archive(ObjectStore& store, const ArchiveName& name,
                              const std::vector<Key>& identities, std::stop_token stop,
                              const ByteSink& also) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "protect/archive_store.h"
+#include "source/mariadb/engine.h"
 
 namespace holdfast {
 
@@ -28,6 +29,8 @@ class DumpWatch {
   int server_version() const;
   // MariaDB: "10.11.19" of "-- Server version 10.11.19-MariaDB"; empty when it does not say.
   std::string mariadb_version() const;
+  // Of the server, not of the tool that made the dump.
+  MariadbEngine mariadb_engine() const;
 
  private:
   void line(std::string_view text);

@@ -130,6 +130,10 @@ void BinlogReceiver::State::connect_and_stream(const std::stop_token& stop) {
   const BinlogPlace place = [&] {
     MariadbConnection connection(options.server, stop);
     const MariadbServer server = read_mariadb_server(connection);
+    require_mariadb(server, "its binary log is not read",
+                    "dumps reach their own moments: take them as often as you can lose data; a "
+                    "service that runs mysqlbinlog --read-from-remote-server --raw --stop-never "
+                    "into a directory, and a source of class files for that, keep its log");
     if (!server.log_bin) {
       throw Error(Code::kInvalid, "the server writes no binary log",
                   "set log_bin (and server_id) in its configuration, and restart it");

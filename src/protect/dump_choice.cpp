@@ -9,6 +9,7 @@
 #include "protect/backup_content.h"
 #include "protect/database_restore.h"
 #include "protect/directory_dump.h"
+#include "source/mariadb/dump.h"
 #include "source/mariadb/dump_filter.h"
 #include "source/postgres/dump.h"
 
@@ -83,11 +84,12 @@ ChosenDump dump_of_backup(const Vault& vault, const BackupName& backup,
   }
   ChosenDump dump;
   dump.id = backup.id();
-  dump.mariadb = facts->engine == "mariadb";
-  std::string path = "all.sql";
+  dump.mariadb = facts->engine == kMariadbKey || facts->engine == kMysqlKey;
+  std::string path = kDatabasesDump;
   if (dump.mariadb) {
     dump.database = database;
     dump.mariadb_version = facts->version;
+    dump.mariadb_engine = engine_of_key(facts->engine);
   } else {
     path = path_of(vault, backup, database);
     dump.database = database_of_dump(path);
@@ -149,7 +151,10 @@ CheckedDump check_dump(ChosenDump& dump, std::atomic<std::uint64_t>& bytes) {
                 "choose one that it has: --database NAME");
   }
   if (dump.server_version == 0) dump.server_version = watch.server_version();
-  if (dump.mariadb_version.empty()) dump.mariadb_version = watch.mariadb_version();
+  if (dump.mariadb_version.empty()) {
+    dump.mariadb_version = watch.mariadb_version();
+    dump.mariadb_engine = watch.mariadb_engine();
+  }
   return {bytes.load(), watch.roles()};
 }
 

@@ -11,6 +11,7 @@
 #include "codec/byte_stream.h"
 #include "protect/archive_check.h"
 #include "settings/settings.h"
+#include "source/mariadb/engine.h"
 #include "vault/vault.h"
 
 namespace holdfast {
@@ -19,10 +20,11 @@ struct ChosenDump {
   std::string what;      // for messages: the id or file, and the path in it
   std::string id;        // of the backup
   std::string database;  // that it is of; empty when nobody knows
-  bool mariadb = false;
+  bool mariadb = false;  // or MySQL
   PgDumpFormat format = PgDumpFormat::kPlain;
   int server_version = 0;       // of PostgreSQL that it came from: 150018; 0: unknown
   std::string mariadb_version;  // "10.11.19", of the server that it came from; empty: unknown
+  MariadbEngine mariadb_engine = MariadbEngine::kMariadb;  // that `mariadb_version` is of
   // Gives all of it, in order; of a directory, file after file. Throws kCorrupt, kCancelled and
   // what the sink throws.
   std::function<void(const ByteSink& sink)> read;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -12,6 +13,9 @@
 #include "protect/database_job.h"
 #include "source/mariadb/dump.h"
 #include "source/mariadb/mbstream.h"
+#include "source/mariadb/mysql_accounts.h"
+#include "source/mariadb/mysql_gtid.h"
+#include "source/mariadb/mysql_tools.h"
 #include "source/mariadb/physical.h"
 
 namespace holdfast {
@@ -29,7 +33,7 @@ struct Found {
 BackupEnding ending_of(const MariadbServer& server, const char* method, const Found& found) {
   BackupEnding ending;
   DatabaseFacts facts;
-  facts.engine = "mariadb";
+  facts.engine = engine_key(server.engine);
   facts.version = server.version;
   facts.method = method;
   facts.system = server.uid;
@@ -111,14 +115,32 @@ Error dump_error(const std::string& said) {
   return error;
 }
 
+ContentReader without_sandbox_line(const ContentReader& reader) {
+  const auto filter = std::make_shared<SandboxLineFilter>();
+  const auto kept = std::make_shared<Bytes>();
+  return [reader, filter, kept](MutableBytes out) {
+    while (kept->empty()) {
+      const std::size_t n = reader(out);
+      const ByteView passed = n == 0 ? filter->finish() : filter->pass(out.first(n));
+      if (n == 0 ? passed.empty() : passed.data() == out.data()) return n;
+      kept->assign(passed.begin(), passed.end());
+    }
+    const std::size_t n = std::min(kept->size(), out.size());
+    std::copy_n(kept->begin(), n, out.begin());
+    kept->erase(kept->begin(), kept->begin() + static_cast<std::ptrdiff_t>(n));
+    return n;
+  };
+}
+
 ContentReader open_dump(const MariadbDumpPlan& plan, const std::shared_ptr<Found>& found,
                         const Clock& clock, const std::stop_token& stop) {
   // Whatever was committed before is in its snapshot.
-  if (plan.stored_path == "all.sql") found->consistent = clock.now();
+  if (plan.stored_path == kDatabasesDump) found->consistent = clock.now();
   const auto stream = std::make_shared<ProcessStream>(in_utc(plan.command),
                                                       ProcessStream::Direction::kOutput, stop);
   const auto watch = std::make_shared<MariadbDumpWatch>();
-  return [stream, watch, found, has_position = plan.has_position](MutableBytes out) {
+  const ContentReader reader = [stream, watch, found,
+                                has_position = plan.has_position](MutableBytes out) {
     if (const std::size_t n = stream->read(out)) {
       watch->see(out.first(n));
       return n;
@@ -130,19 +152,15 @@ ContentReader open_dump(const MariadbDumpPlan& plan, const std::shared_ptr<Found
     if (has_position) found->position = watch->position();
     return std::size_t{0};
   };
+  return plan.of_mariadb_dump ? without_sandbox_line(reader) : reader;
 }
 
-// The whole text of `reader`, mended, in pieces. Accounts are few enough for the memory.
-ContentReader mended(const ContentReader& reader) {
+// What `make` returns, in pieces. Accounts are few enough for the memory.
+ContentReader text_reader(const std::function<std::string()>& make) {
   const auto text = std::make_shared<std::optional<std::string>>();
   const auto at = std::make_shared<std::size_t>(0);
-  return [reader, text, at](MutableBytes out) {
-    if (!*text) {
-      std::string all;
-      Bytes piece(kReadSize);
-      while (const std::size_t n = reader(piece)) all += as_text(ByteView(piece).first(n));
-      *text = mended_users_dump(all);
-    }
+  return [make, text, at](MutableBytes out) {
+    if (!*text) *text = make();
     const std::string_view left = std::string_view(**text).substr(*at);
     const std::size_t n = std::min(left.size(), out.size());
     std::copy_n(left.begin(), n, out.begin());
@@ -151,28 +169,67 @@ ContentReader mended(const ContentReader& reader) {
   };
 }
 
-void warn_of_tables(const std::vector<std::string>& tables, Warnings& warnings) {
+// The whole text of `reader`, mended.
+ContentReader mended(const ContentReader& reader) {
+  return text_reader([reader] {
+    std::string all;
+    Bytes piece(kReadSize);
+    while (const std::size_t n = reader(piece)) all += as_text(ByteView(piece).first(n));
+    return mended_users_dump(all);
+  });
+}
+
+void warn_of_tables(const std::vector<std::string>& tables, const MariadbServer& server,
+                    Warnings& warnings) {
   if (tables.empty()) return;
   warnings.add(fmt::format(
       "{} (first: {}) without transactions: the dump holds each as it was when it was read, not of "
-      "one moment; convert them to InnoDB, or use 'method: physical'",
-      plural(tables.size(), "table"), printable(tables.front())));
+      "one moment; convert them to InnoDB{}",
+      plural(tables.size(), "table"), printable(tables.front()),
+      server.engine == MariadbEngine::kMysql ? "" : ", or use 'method: physical'"));
 }
 
 void add_logical(const Vault& vault, const MariadbSettings& settings, const MariadbServer& server,
                  MariadbConnection& connection, BackupJob& job, Warnings& warnings,
                  std::stop_token stop) {
   const std::vector<std::string> databases = chosen_databases(settings, connection);
-  warn_of_tables(tables_without_transactions(connection, databases), warnings);
+  warn_of_tables(tables_without_transactions(connection, databases), server, warnings);
   const auto found = std::make_shared<Found>();
   found->consistent = vault.clock().now();
   for (const MariadbDumpPlan& plan : plan_mariadb_dumps(settings, server, databases)) {
     job.streams.push_back({plan.stored_path, 0600, [plan, found, &vault, stop] {
                              const ContentReader dump = open_dump(plan, found, vault.clock(), stop);
-                             return plan.stored_path == "users.sql" ? mended(dump) : dump;
+                             return plan.stored_path == kUsersDump ? mended(dump) : dump;
                            }});
   }
   job.end = [found, server] { return ending_of(server, "logical", *found); };
+}
+
+void add_mysql(const Vault& vault, const MariadbSettings& settings, const MariadbServer& server,
+               MariadbConnection& connection, BackupJob& job, Warnings& warnings,
+               const std::stop_token& stop) {
+  const std::vector<std::string> databases = chosen_databases(settings, connection);
+  warn_of_tables(tables_without_transactions(connection, databases), server, warnings);
+  const auto found = std::make_shared<Found>();
+  found->consistent = vault.clock().now();
+  if (!databases.empty()) {
+    const MariadbTool tool = find_mysql_dump(settings, server, stop);
+    const MariadbDumpPlan plan = plan_mysql_dump(settings, server, tool, databases, true);
+    job.streams.push_back({plan.stored_path, 0600, [plan, found, &vault, stop] {
+                             return open_dump(plan, found, vault.clock(), stop);
+                           }});
+  }
+  job.streams.push_back({kUsersDump, 0600, [settings, databases, stop] {
+                           return text_reader([settings, databases, stop] {
+                             MariadbConnection own(settings, stop);
+                             return mysql_accounts_dump(own, databases);
+                           });
+                         }});
+  const MariadbPosition before = server.log_bin ? mariadb_log_end(connection) : MariadbPosition{};
+  job.end = [found, server, settings, before, stop] {
+    found->position.gtid = mysql_gtid_at(settings, before, found->position, stop);
+    return ending_of(server, "logical", *found);
+  };
 }
 
 }  // namespace
@@ -183,6 +240,8 @@ void add_mariadb(const Vault& vault, const MariadbSettings& settings, BackupJob&
   const MariadbServer server = read_mariadb_server(connection);
   if (settings.method == DatabaseMethod::kPhysical) {
     add_physical(vault, settings, server, job, std::move(stop));
+  } else if (server.engine == MariadbEngine::kMysql) {
+    add_mysql(vault, settings, server, connection, job, warnings, stop);
   } else {
     add_logical(vault, settings, server, connection, job, warnings, std::move(stop));
   }

@@ -20,11 +20,12 @@ MariadbProof::MariadbProof(const Vault& vault, const BackupName& backup, const D
       backup_(backup),
       facts_(facts),
       settings_(settings),
+      engine_(engine_of_key(facts.engine)),
       scratch_(scratch),
       data_(scratch + "/data"),
       steps_(steps),
       stop_(std::move(stop)) {
-  require_mariadb_for(facts_.version, facts_.method == "physical", settings_);
+  require_mariadb_for(facts_.version, facts_.method == "physical", settings_, engine_);
   require_reachable(scratch_, settings_.system_user);
 }
 
@@ -46,7 +47,7 @@ RestoreResult MariadbProof::restore(const RestoreJob& files, RestoreProgress& pr
 
 RestoreResult MariadbProof::make_directory() const {
   make_directory_for(data_, settings_.system_user);
-  make_mariadb_directory(settings_, data_, stop_);
+  make_server_directory(settings_, data_, engine_, sandbox_options(facts_.settings), stop_);
   return {};
 }
 
@@ -54,14 +55,13 @@ std::string MariadbProof::start() {
   const std::string own = scratch_ + "/server";
   make_directories(own, 0700);
   sandbox_ = std::make_unique<MariadbSandbox>(settings_, data_, own, stop_,
-                                              sandbox_options(facts_.settings));
-  return on_server(*sandbox_,
-                   [&] { return "MariaDB " + sandbox_->connect().value("SELECT @@version"); });
+                                              sandbox_options(facts_.settings), engine_);
+  return on_server(*sandbox_, [&] { return sandbox_->title(); });
 }
 
 std::uint64_t MariadbProof::load_file(const std::string& path) const {
-  MariadbImport import(sandbox_->settings(), stop_);
-  const bool is_users = path == "users.sql";
+  MariadbImport import(sandbox_->settings(), stop_, engine_);
+  const bool is_users = path == kUsersDump;
   std::string users;
   const std::uint64_t bytes = read_backup_file(vault_, backup_, path, [&](ByteView content) {
     if (is_users) {

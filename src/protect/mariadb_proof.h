@@ -1,4 +1,4 @@
-// The part of a restore test that is MariaDB's.
+// The part of a restore test that is MariaDB's, and MySQL's.
 #pragma once
 
 #include <memory>
@@ -43,6 +43,7 @@ class MariadbProof {
   const BackupName& backup_;
   const DatabaseFacts& facts_;
   const MariadbSettings& settings_;
+  const MariadbEngine engine_;
   std::string scratch_;
   std::string data_;
   ProofSteps& steps_;

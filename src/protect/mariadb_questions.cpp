@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "source/mariadb/mysqld.h"
 
 namespace holdfast {
 namespace {
@@ -27,16 +28,19 @@ Version parse_version(const std::string& text) {
 
 }  // namespace
 
-void require_mariadb_for(const std::string& version, bool files, const MariadbSettings& settings) {
-  const std::string installed = mariadbd_version(settings);
+void require_mariadb_for(const std::string& version, bool files, const MariadbSettings& settings,
+                         MariadbEngine engine) {
+  const bool mysql = engine == MariadbEngine::kMysql;
+  const std::string installed =
+      mysql ? find_mysqld(settings, {}).version : mariadbd_version(settings);
   const Version here = parse_version(installed);
   const Version wanted = parse_version(version);
   if (files ? here == wanted : here >= wanted) return;
-  throw Error(
-      Code::kUnsupported,
-      fmt::format("the backup is of MariaDB {}, the server on this host is {}", version, installed),
-      fmt::format("install mariadb-server {}.{} here, or set bin_directory to where it is",
-                  wanted.major, wanted.minor));
+  throw Error(Code::kUnsupported,
+              fmt::format("the backup is of {} {}, the server on this host is {}",
+                          engine_title(engine), version, installed),
+              fmt::format("install {} {}.{} here, or set bin_directory to where it is",
+                          mysql ? "MySQL's server" : "mariadb-server", wanted.major, wanted.minor));
 }
 
 bool is_older_mariadb(const std::string& server, const std::string& dump) {

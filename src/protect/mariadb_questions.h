@@ -11,9 +11,10 @@
 
 namespace holdfast {
 
-// Throws kUnsupported unless the server on this host can take what one of `version` ("10.11.19")
-// had: files are for a server of the same series, a dump is also for later ones.
-void require_mariadb_for(const std::string& version, bool files, const MariadbSettings& settings);
+// Throws kUnsupported unless the server of `engine` on this host can take what one of `version`
+// ("10.11.19") had: files are for a server of the same series, a dump is also for later ones.
+void require_mariadb_for(const std::string& version, bool files, const MariadbSettings& settings,
+                         MariadbEngine engine = MariadbEngine::kMariadb);
 
 // Whether a server of version `server` is of an earlier series than a dump of `dump`: it may not
 // understand what is in it. Nothing is known of an empty version.

@@ -14,6 +14,7 @@
 #include "protect/mariadb_proof.h"
 #include "protect/postgres_proof.h"
 #include "protect/verdict.h"
+#include "source/mariadb/engine.h"
 
 namespace holdfast {
 namespace {
@@ -40,7 +41,7 @@ class RestoreTest : private ProofSteps {
       test_files();
     } else if (database->engine == "postgresql") {
       test_postgres(*database);
-    } else if (database->engine == "mariadb") {
+    } else if (database->engine == kMariadbKey || database->engine == kMysqlKey) {
       test_mariadb(*database);
     } else {
       throw Error(Code::kUnsupported,

@@ -37,6 +37,15 @@ DatabaseMethod read_method(const Fields& fields) {
   return field ? read_choice(*field, kMethods) : DatabaseMethod::kPhysical;
 }
 
+DatabaseMethod read_mysql_method(const Fields& fields) {
+  const auto field = fields.find("method");
+  if (field && read_choice(*field, kMethods) == DatabaseMethod::kPhysical) {
+    field->fail("there are no physical backups of MySQL",
+                "write 'method: logical', or leave 'method' out");
+  }
+  return DatabaseMethod::kLogical;
+}
+
 void read_text(const Fields& fields, std::string_view key, std::string& value) {
   if (const auto field = fields.find(key)) value = field->text();
 }
@@ -81,10 +90,11 @@ PostgresSettings read_postgresql(const Field& field, const std::string& where) {
   return settings;
 }
 
-MariadbSettings read_mariadb(const Field& field, const std::string& where) {
-  const Fields fields(field, " in 'mariadb'" + where, mariadb_keys());
+// Under either of its names: which server it is the server says.
+MariadbSettings read_mariadb(const Field& field, const std::string& key, const std::string& where) {
+  const Fields fields(field, " in '" + key + "'" + where, mariadb_keys());
   MariadbSettings settings;
-  settings.method = read_method(fields);
+  settings.method = key == "mysql" ? read_mysql_method(fields) : read_method(fields);
   read_file(fields, "defaults_file", settings.defaults_file);
   read_file(fields, "socket", settings.socket);
   read_text(fields, "host", settings.host);
@@ -107,21 +117,32 @@ Assertion read_assertion(const Field& field, const std::string& where) {
   return assertion;
 }
 
+void require_one_server(const Fields& fields, const std::string& where) {
+  std::vector<std::string> servers;
+  for (const char* key : {"postgresql", "mariadb", "mysql"}) {
+    if (fields.find(key)) servers.push_back(key);
+  }
+  if (servers.size() == 1) return;
+  fields.mapping().fail(
+      (servers.empty() ? "no server" : fmt::format("both '{}' and '{}'", servers[0], servers[1])) +
+          where,
+      "a source of class database has one of 'postgresql', 'mariadb' and 'mysql'");
+}
+
 }  // namespace
 
 void read_database(const Fields& fields, const std::string& where, SourceSettings& source) {
   if (const auto paths = fields.find("paths")) {
-    paths->fail("not for class 'database'", "say which server under 'postgresql' or 'mariadb'");
+    paths->fail("not for class 'database'",
+                "say which server under 'postgresql', 'mariadb' or 'mysql'");
   }
   const auto postgresql = fields.find("postgresql");
   const auto mariadb = fields.find("mariadb");
-  if (postgresql.has_value() == mariadb.has_value()) {
-    fields.mapping().fail(
-        fmt::format("{}{}", postgresql ? "both 'postgresql' and 'mariadb'" : "no server", where),
-        "a source of class database has one of 'postgresql' and 'mariadb'");
-  }
+  const auto mysql = fields.find("mysql");
+  require_one_server(fields, where);
   if (postgresql) source.postgresql = read_postgresql(*postgresql, where);
-  if (mariadb) source.mariadb = read_mariadb(*mariadb, where);
+  if (mariadb) source.mariadb = read_mariadb(*mariadb, "mariadb", where);
+  if (mysql) source.mariadb = read_mariadb(*mysql, "mysql", where);
   if (const auto assertions = fields.find("assertions")) {
     for (const Field& item : assertions->items()) {
       source.assertions.push_back(read_assertion(item, where));

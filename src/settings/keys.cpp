@@ -44,7 +44,7 @@ constexpr std::array<Name, 7> kPolicy = {"keep_last",    "keep_hourly", "keep_da
 constexpr std::array<Name, 4> kSourceLog = {"keep", "keep_without_backup", "also", "follow"};
 constexpr std::size_t kLogKeys = 2;
 // The keys of class database come last, those of class config before them: each a span of its own.
-constexpr std::array<Name, 23> kSource = {"name",
+constexpr std::array<Name, 24> kSource = {"name",
                                           "class",
                                           "paths",
                                           "exclude",
@@ -65,10 +65,11 @@ constexpr std::array<Name, 23> kSource = {"name",
                                           "repositories",
                                           "postgresql",
                                           "mariadb",
+                                          "mysql",
                                           "log",
                                           "assertions"};
 constexpr std::size_t kConfigKeys = 6;
-constexpr std::size_t kDatabaseKeys = 4;
+constexpr std::size_t kDatabaseKeys = 5;
 constexpr std::array<Name, 9> kPostgresql = {"connection", "method",      "read",
                                              "databases",  "format",      "jobs",
                                              "scratch",    "system_user", "bin_directory"};
@@ -81,7 +82,7 @@ constexpr std::array<Name, 2> kHook = {"command", "timeout"};
 constexpr std::array<Name, 5> kArchive = {"compress", "level", "recipients", "identity_file",
                                           "retention"};
 
-constexpr std::array<KeyTable, 17> kTables = {{{"", kTop},
+constexpr std::array<KeyTable, 18> kTables = {{{"", kTop},
                                                {"copy", kCopy},
                                                {"store", kStore},
                                                {"object_lock", kObjectLock},
@@ -94,6 +95,7 @@ constexpr std::array<KeyTable, 17> kTables = {{{"", kTop},
                                                {"source", kSource},
                                                {"postgresql", kPostgresql},
                                                {"mariadb", kMariadb},
+                                               {"mysql", kMariadb},
                                                {"assertion", kAssertion},
                                                {"hooks", kHooks},
                                                {"hook", kHook},

@@ -102,6 +102,7 @@ struct PostgresSettings {
   std::string bin_directory;             // of pg_dump and its like; empty: that of the version
 };
 
+// Of MySQL, too: which of the two a server is it says itself.
 struct MariadbSettings {
   std::string defaults_file;  // option file with user, password, host; may be empty
   std::string socket;
@@ -111,7 +112,7 @@ struct MariadbSettings {
   DatabaseMethod method = DatabaseMethod::kPhysical;
   std::vector<std::string> databases;  // logical; empty: all
   std::string system_user = "mysql";   // owns a restored data directory
-  std::string bin_directory;           // of mariadb-dump and its like; empty: PATH
+  std::string bin_directory;           // of mariadb-dump, mysqldump and their like; empty: PATH
 };
 
 // Where the backups of a source go.

@@ -225,7 +225,7 @@ constexpr Bad kBad[] = {
     {"sources:\n  - name: a\n", "holdfast.yaml:2: missing key 'class' in source 'a'",
      "class: files"},
     {"sources:\n  - {name: a, class: database}\n", "holdfast.yaml:2: no server in source 'a'",
-     "one of 'postgresql' and 'mariadb'"},
+     "one of 'postgresql', 'mariadb' and 'mysql'"},
     {"sources:\n  - {name: a, class: database, postgresql: {}, mariadb: {}}\n",
      "holdfast.yaml:2: both 'postgresql' and 'mariadb' in source 'a'", "one of"},
     {"sources:\n  - name: a\n    class: database\n    postgresql: {}\n    paths: [/a]\n",

@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "source/mariadb/dump.h"
+#include "source/mariadb/mysql_tools.h"
+#include "source/mariadb/physical.h"
 #include "source/mariadb/server.h"
 #include "source/mariadb/tools.h"
 
@@ -53,17 +55,17 @@ class Check {
       MariadbConnection connection(settings_, stop_);
       good("connected to " + connection.name());
       const MariadbServer server = read_mariadb_server(connection);
-      good("MariaDB " + server.version + (server.uid.empty() ? "" : ", system " + server.uid));
+      good(std::string(engine_title(server.engine)) + " " + server.version +
+           (server.uid.empty() ? "" : ", system " + server.uid));
+      if (settings_.method == DatabaseMethod::kPhysical) require_physical(server);
       check_rights(connection, server);
-      if (settings_.method == DatabaseMethod::kPhysical) {
-        check_tool("mariadb-backup", server);
-        check_files(server);
-      } else {
-        check_tool("mariadb-dump", server);
-        check_dump(connection);
-      }
+      check_method(connection, server);
       check_durability(connection);
-      check_log(connection, server);
+      if (server.engine == MariadbEngine::kMysql) {
+        say_mysql_log();
+      } else {
+        check_log(connection, server);
+      }
     } catch (const Error& error) {
       if (error.code() == Code::kCancelled) throw;
       bad(error.message(), error.hint());
@@ -80,14 +82,29 @@ class Check {
     findings_.push_back({Verdict::kBad, std::move(what), std::move(hint)});
   }
 
+  void check_method(MariadbConnection& connection, const MariadbServer& server) {
+    if (settings_.method == DatabaseMethod::kPhysical) {
+      check_tool("mariadb-backup", server);
+      check_files(server);
+      return;
+    }
+    if (server.engine == MariadbEngine::kMysql) {
+      check_mysql_tools(server);
+    } else {
+      check_tool("mariadb-dump", server);
+    }
+    check_dump(connection);
+  }
+
   void check_rights(MariadbConnection& connection, const MariadbServer& server) {
+    const bool mysql = server.engine == MariadbEngine::kMysql;
     std::vector<std::string> needed = {"RELOAD"};
     if (settings_.method == DatabaseMethod::kPhysical) {
       needed.insert(needed.end(), {"PROCESS", "LOCK TABLES"});
     } else {
       needed.insert(needed.end(), {"SELECT", "SHOW VIEW", "TRIGGER", "EVENT"});
     }
-    if (server.log_bin) needed.emplace_back("BINLOG MONITOR");
+    if (server.log_bin) needed.emplace_back(mysql ? "REPLICATION CLIENT" : "BINLOG MONITOR");
     const std::set<std::string> rights = rights_of(connection);
     account_ = connection.value(
         "SELECT CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', "
@@ -106,8 +123,8 @@ class Check {
     }
     if (server.log_bin && lacks("REPLICATION SLAVE")) {
       advise("the account " + printable(account_) +
-                 " lacks REPLICATION SLAVE: it cannot read the binary log, which recovery to a "
-                 "moment needs",
+                 " lacks REPLICATION SLAVE: it cannot read the binary log, which " +
+                 (mysql ? "the GTIDs of a backup come from" : "recovery to a moment needs"),
              grant({"REPLICATION SLAVE"}));
     }
   }
@@ -139,6 +156,32 @@ class Check {
     good("backups are made by " + tool.path + " " + tool.version);
   }
 
+  void check_mysql_tools(const MariadbServer& server) {
+    try {
+      const MariadbTool tool = find_mysql_dump(settings_, server, stop_);
+      const std::string by = "backups are made by " + tool.path + " " + tool.version;
+      if (tool.engine == MariadbEngine::kMysql) {
+        good(by + ", which is MySQL's");
+      } else {
+        advise(by + ", which is MariaDB's: there is no mysqldump of MySQL on this host",
+               "install MySQL's client programs of the server's version, or set bin_directory to "
+               "where they are");
+      }
+    } catch (const Error& error) {
+      if (error.code() == Code::kCancelled) throw;
+      bad(error.message(), error.hint());
+    }
+  }
+
+  void say_mysql_log() {
+    advise(
+        "the binary log of MySQL is not kept: restores reach the backups, and no moment between "
+        "them",
+        "back up as often as you can lose data (schedule); for more keep the log with "
+        "mysqlbinlog --read-from-remote-server --raw --stop-never, in a directory of a source "
+        "of class files");
+  }
+
   void check_files(const MariadbServer& server) {
     const std::string& directory = server.data_directory;
     if (::access(directory.c_str(), R_OK | X_OK) == 0 &&
@@ -159,14 +202,19 @@ class Check {
       advise(fmt::format("{} without transactions (first: {}): the dump holds each as it was when "
                          "it was read, not of one moment",
                          plural(tables.size(), "table"), printable(tables.front())),
-             "ALTER TABLE " + printable(tables.front()) +
-                 " ENGINE=InnoDB; or write 'method: physical'");
+             "ALTER TABLE " + printable(tables.front()) + " ENGINE=InnoDB" +
+                 (connection.engine() == MariadbEngine::kMysql ? ""
+                                                               : "; or write 'method: physical'"));
     }
     if (connection.value("SELECT @@skip_name_resolve") != "1") return;
+    const bool mysql = connection.engine() == MariadbEngine::kMysql;
+    const std::string accounts =
+        mysql ? "mysql.user WHERE "
+              : "mysql.global_priv WHERE JSON_VALUE(priv, '$.is_role') IS NULL AND ";
     try {
-      for (const MariadbRow& row : connection.query(
-               "SELECT QUOTE(user), QUOTE(host) FROM mysql.global_priv WHERE host REGEXP '[g-z]' "
-               "AND host <> 'localhost' AND JSON_VALUE(priv, '$.is_role') IS NULL")) {
+      for (const MariadbRow& row :
+           connection.query("SELECT QUOTE(user), QUOTE(host) FROM " + accounts +
+                            "host REGEXP '[g-z]' AND host <> 'localhost'")) {
         const std::string account = row[0].value_or("") + "@" + row[1].value_or("");
         bad("the server ignores the account " + printable(account) +
                 ", whose host is a name, and cannot show it: the dump of accounts will fail",

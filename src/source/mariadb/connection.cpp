@@ -82,8 +82,9 @@ Error mariadb_error(unsigned number, const std::string& message) {
   if (error.code() == Code::kDenied) {
     error.suggest(
         "check user and password (an option file with [client], named by defaults_file, or "
-        "MYSQL_PWD) and the rights: GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, "
-        "REPLICATION SLAVE, SELECT, SHOW VIEW, EVENT, TRIGGER ON *.* TO the user");
+        "MYSQL_PWD) and the rights: GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR (of MySQL: "
+        "REPLICATION CLIENT), REPLICATION SLAVE, SELECT, SHOW VIEW, EVENT, TRIGGER ON *.* TO the "
+        "user");
   }
   if (error.code() == Code::kUnavailable) {
     error.suggest("check that the server runs, and its socket, or host and port");
@@ -114,13 +115,34 @@ MariadbConnection::MariadbConnection(const MariadbSettings& settings, std::stop_
                          settings.port, or_null(settings.socket), 0) == nullptr) {
     throw error_of(handle);
   }
-  // One form of values whatever the server has set; no time-out in the middle of a backup.
-  query(
-      "SET SESSION time_zone = '+00:00', sql_mode = '', wait_timeout = 86400, "
-      "max_statement_time = 0");
+  engine_ = ask_engine();
+  set_up_session();
 }
 
 MariadbConnection::~MariadbConnection() = default;
+
+// MariaDB says its name in its version, unless somebody has set another one; and only it has
+// domains of GTIDs. The comment beside the version is whoever's that built the server: "(Debian)".
+MariadbEngine MariadbConnection::ask_engine() {
+  const char* const said = mysql_get_server_info(connection_.get());
+  if (said != nullptr && std::string_view(said).find("MariaDB") != std::string_view::npos) {
+    return MariadbEngine::kMariadb;
+  }
+  return query("SHOW GLOBAL VARIABLES LIKE 'gtid_domain_id'").empty() ? MariadbEngine::kMysql
+                                                                      : MariadbEngine::kMariadb;
+}
+
+// One form of values whatever the server has set; no time-out in the middle of a backup.
+void MariadbConnection::set_up_session() {
+  constexpr unsigned kFirstWithTimeout = 50708;  // of MySQL
+  std::string statement = "SET SESSION time_zone = '+00:00', sql_mode = '', wait_timeout = 86400";
+  if (engine_ == MariadbEngine::kMariadb) {
+    statement += ", max_statement_time = 0";
+  } else if (version() >= kFirstWithTimeout) {
+    statement += ", max_execution_time = 0";
+  }
+  query(statement);
+}
 
 std::vector<MariadbRow> MariadbConnection::query(const std::string& sql) {
   if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");

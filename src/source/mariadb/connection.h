@@ -1,4 +1,4 @@
-// A connection to a MariaDB server through libmariadb.
+// A connection to a MariaDB or MySQL server through libmariadb.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "settings/settings.h"
+#include "source/mariadb/engine.h"
 
 struct st_mysql;
 
@@ -37,14 +38,19 @@ class MariadbConnection {
 
   std::string name() const;  // where it leads, for messages: "root@/run/mysqld/mysqld.sock"
   unsigned version() const;  // 101119
+  MariadbEngine engine() const { return engine_; }        // as the server says itself
   st_mysql* handle() const { return connection_.get(); }  // for the replication protocol
 
  private:
+  MariadbEngine ask_engine();
+  void set_up_session();
+
   struct Closer {
     void operator()(st_mysql* connection) const;
   };
   std::unique_ptr<st_mysql, Closer> connection_;
   std::stop_token stop_;
+  MariadbEngine engine_ = MariadbEngine::kMariadb;
 };
 
 // What error `number` of the server or the library means to us; the message and, for the common

@@ -13,6 +13,10 @@ namespace {
 constexpr std::size_t kKept = std::size_t{64} << 10;
 constexpr std::string_view kLogFile = "\n-- CHANGE MASTER TO MASTER_LOG_FILE='";
 constexpr std::string_view kLogOffset = "', MASTER_LOG_POS=";
+// Of MySQL's mysqldump since 8.0.26.
+constexpr std::string_view kSourceFile = "\n-- CHANGE REPLICATION SOURCE TO SOURCE_LOG_FILE='";
+constexpr std::string_view kSourceOffset = "', SOURCE_LOG_POS=";
+constexpr std::string_view kSandboxLine = "/*M!999999\\- ";
 constexpr std::string_view kGtid = "\n-- SET GLOBAL gtid_slave_pos='";
 constexpr std::string_view kEnd = "\n-- Dump completed";
 
@@ -75,7 +79,7 @@ std::vector<std::string> chosen_databases(const MariadbSettings& settings,
 
 MariadbDumpPlan plan_mariadb_archive(const MariadbSettings& settings, const MariadbServer& server,
                                      const std::vector<std::string>& databases) {
-  MariadbDumpPlan plan{"all.sql", dump_command(settings), server.log_bin};
+  MariadbDumpPlan plan{kDatabasesDump, dump_command(settings), server.log_bin};
   add_databases(server, databases, settings.databases.size() != 1, plan.command);
   return plan;
 }
@@ -85,11 +89,11 @@ std::vector<MariadbDumpPlan> plan_mariadb_dumps(const MariadbSettings& settings,
                                                 const std::vector<std::string>& databases) {
   std::vector<MariadbDumpPlan> plans;
   if (!databases.empty()) {
-    MariadbDumpPlan all{"all.sql", dump_command(settings), server.log_bin};
+    MariadbDumpPlan all{kDatabasesDump, dump_command(settings), server.log_bin};
     add_databases(server, databases, true, all.command);
     plans.push_back(std::move(all));
   }
-  MariadbDumpPlan users{"users.sql", dump_command(settings), false};
+  MariadbDumpPlan users{kUsersDump, dump_command(settings), false};
   // Whoever restores must not lose his own account: existing users stay, and get their rights.
   users.command.insert(users.command.end(),
                        {"--system=users,plugins,udfs,servers", "--insert-ignore"});
@@ -115,6 +119,26 @@ std::string mended_users_dump(const std::string& dump) {
   return text;
 }
 
+ByteView SandboxLineFilter::pass(ByteView content) {
+  if (over_) return content;
+  held_.insert(held_.end(), content.begin(), content.end());
+  const std::string_view text = as_text(held_);
+  if (!kSandboxLine.starts_with(text.substr(0, kSandboxLine.size()))) {
+    over_ = true;
+    return held_;
+  }
+  const std::size_t end = text.find('\n');
+  if (end == std::string_view::npos) return {};
+  over_ = true;
+  return ByteView(held_).subspan(end + 1);
+}
+
+ByteView SandboxLineFilter::finish() {
+  if (over_) return {};
+  over_ = true;
+  return held_;
+}
+
 void MariadbDumpWatch::see(ByteView content) {
   const std::string_view text = as_text(content);
   if (head_.size() < kKept) head_ += text.substr(0, kKept - head_.size());
@@ -133,10 +157,13 @@ void MariadbDumpWatch::check_complete() const {
 MariadbPosition MariadbDumpWatch::position() const {
   MariadbPosition position;
   // The first and the last: what tables and routines hold lies between them.
-  const std::size_t file = head_.find(kLogFile);
-  position.file = between(head_, kLogFile, file, kLogOffset);
+  const bool renamed = head_.find(kSourceFile) < head_.find(kLogFile);
+  const std::string_view file_mark = renamed ? kSourceFile : kLogFile;
+  const std::string_view offset_mark = renamed ? kSourceOffset : kLogOffset;
+  const std::size_t file = head_.find(file_mark);
+  position.file = between(head_, file_mark, file, offset_mark);
   if (position.file.empty()) return {};
-  const std::string offset(between(head_, kLogOffset, head_.find(kLogOffset, file), ";"));
+  const std::string offset(between(head_, offset_mark, head_.find(offset_mark, file), ";"));
   position.offset = std::stoull(offset.empty() ? "0" : offset);
   position.gtid = between(tail_, kGtid, tail_.rfind(kGtid), "'");
   return position;

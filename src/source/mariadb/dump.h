@@ -1,4 +1,4 @@
-// Logical backups of MariaDB: mariadb-dump as a child, its output as a stream.
+// Logical backups: mariadb-dump or mysqldump as a child, its output as a stream.
 #pragma once
 
 #include <string>
@@ -9,11 +9,18 @@
 
 namespace holdfast {
 
+// What a logical backup holds: all databases, and accounts.
+inline constexpr const char* kDatabasesDump = "all.sql";
+inline constexpr const char* kUsersDump = "users.sql";
+
 // One dump.
 struct MariadbDumpPlan {
   std::string stored_path;  // "all.sql", "users.sql"
   std::vector<std::string> command;
   bool has_position = false;  // its text says to which place of the binary log it belongs
+  // It is for a MySQL server, but made by mariadb-dump: begins with a line that only MariaDB's
+  // client takes. See SandboxLineFilter.
+  bool of_mariadb_dump = false;
 };
 
 // One dump for all databases together, which is one snapshot of all of them, and one for users,
@@ -34,6 +41,20 @@ MariadbDumpPlan plan_mariadb_archive(const MariadbSettings& settings, const Mari
 // The databases of the settings; without any: all. Throws kNotFound for one that does not exist.
 std::vector<std::string> chosen_databases(const MariadbSettings& settings,
                                           MariadbConnection& connection);
+
+// Takes away the first line of a dump of mariadb-dump, "enable the sandbox mode", at which MySQL's
+// client stops.
+class SandboxLineFilter {
+ public:
+  // What goes on of the next bytes of the dump; valid until the next call.
+  ByteView pass(ByteView content);
+  // What was held back of a dump that ends here.
+  ByteView finish();
+
+ private:
+  Bytes held_;
+  bool over_ = false;
+};
 
 // Sees a dump pass by. Keeps its ends only.
 class MariadbDumpWatch {

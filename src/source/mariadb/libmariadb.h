@@ -28,6 +28,7 @@ HOLDFAST_MARIADB(mysql_fetch_lengths);
 HOLDFAST_MARIADB(mysql_fetch_row);
 HOLDFAST_MARIADB(mysql_field_count);
 HOLDFAST_MARIADB(mysql_free_result);
+HOLDFAST_MARIADB(mysql_get_server_info);
 HOLDFAST_MARIADB(mysql_get_server_version);
 HOLDFAST_MARIADB(mysql_get_socket);
 HOLDFAST_MARIADB(mysql_init);

@@ -11,8 +11,11 @@
 
 namespace holdfast {
 
+// Throws kUnsupported for MySQL, whose files mariadb-backup cannot read.
+void require_physical(const MariadbServer& server);
+
 // mariadb-backup that writes an mbstream. To be run in UTC: see locked_at. Throws kUnsupported when
-// the server's files are not on this host.
+// the server's files are not on this host, or it is MySQL.
 std::vector<std::string> mariadb_backup_command(const MariadbSettings& settings,
                                                 const MariadbServer& server);
 

@@ -11,6 +11,7 @@
 #include "os/identity.h"
 #include "os/process_stream.h"
 #include "source/mariadb/gtid.h"
+#include "source/mariadb/mysql_tools.h"
 #include "source/mariadb/physical.h"
 
 namespace holdfast {
@@ -117,9 +118,11 @@ struct MariadbImport::State {
   bool finished = false;
 };
 
-MariadbImport::MariadbImport(const MariadbSettings& settings, std::stop_token stop) {
+MariadbImport::MariadbImport(const MariadbSettings& settings, std::stop_token stop,
+                             MariadbEngine engine) {
   ProcessOptions options;
-  options.argv = mariadb_command(settings, "mariadb");
+  options.argv = mariadb_command(settings, "");
+  options.argv.front() = client_program(settings, engine, stop);
   // As text of a file: no interpretation of what rows hold, an end at the first error.
   options.argv.insert(options.argv.end(), {"--batch", "--binary-mode", "--max-allowed-packet=1G"});
   state_ = std::make_unique<State>(options, std::move(stop));

@@ -29,8 +29,9 @@ void set_mariadb_gtid(MariadbConnection& connection, const std::string& gtid);
 // Feeds dumps to a server. One thread at a time.
 class MariadbImport {
  public:
-  // Throws what starting a child throws.
-  MariadbImport(const MariadbSettings& settings, std::stop_token stop);
+  // `engine` is that of the server. Throws what starting a child throws.
+  MariadbImport(const MariadbSettings& settings, std::stop_token stop,
+                MariadbEngine engine = MariadbEngine::kMariadb);
   ~MariadbImport();
 
   // The next bytes of SQL. Throws what the server said when it took no more.

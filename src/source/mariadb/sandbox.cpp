@@ -18,6 +18,7 @@
 #include "os/host_trouble.h"
 #include "os/identity.h"
 #include "os/scratch.h"
+#include "source/mariadb/mysqld.h"
 
 namespace holdfast {
 namespace {
@@ -26,7 +27,8 @@ constexpr std::size_t kLogEnd = 2000;
 constexpr const char* kTryOlder =
     "the backup does not give a working server: keep its log, try an older backup";
 constexpr const char* kOfThisHost =
-    "nothing of the backup was in it yet: mend MariaDB on this host, or test on another one";
+    "nothing of the backup was in it yet: mend the server's package on this host, or test on "
+    "another one";
 constexpr const char* kHostTooSmall =
     "nothing is known about the backup by that: give this host memory and room, or test on "
     "another one (--scratch DIR: another place)";
@@ -34,14 +36,6 @@ constexpr Duration kEndOfCrash = std::chrono::seconds{10};
 constexpr Duration kMoment = std::chrono::milliseconds{300};
 constexpr auto kPoll = std::chrono::milliseconds{20};
 constexpr auto kPatience = std::chrono::minutes{10};  // of a clean end
-
-void give_to(const MariadbSettings& settings, const std::string& path) {
-  if (::geteuid() != 0 || settings.system_user.empty()) return;
-  const SystemUser user = system_user(settings.system_user);
-  if (::chown(path.c_str(), user.uid, user.gid) != 0) {
-    throw system_error(errno, "cannot set the owner of " + printable(path));
-  }
-}
 
 // Kinds of characters that plugins for the quality of passwords ask for, and a lot of chance.
 std::string make_password() { return "Aa1!" + to_hex(random_array<16>()); }
@@ -63,7 +57,8 @@ std::string end_of_log(std::string_view log) {
     while (log.ends_with('\n')) log.remove_suffix(1);
     const std::size_t begin = log.rfind('\n') + 1;
     const std::string_view line = log.substr(begin);
-    if (line.find("[Note]") == std::string_view::npos) {
+    if (line.find("[Note]") == std::string_view::npos &&
+        line.find("[System]") == std::string_view::npos) {
       end = printable(line) + (end.empty() ? "" : "; ") + end;
     }
     log = log.substr(0, begin);
@@ -98,6 +93,14 @@ bool is_plain(const std::string& value) {
 }
 
 }  // namespace
+
+void give_to_server(const MariadbSettings& settings, const std::string& path) {
+  if (::geteuid() != 0 || settings.system_user.empty()) return;
+  const SystemUser user = system_user(settings.system_user);
+  if (::chown(path.c_str(), user.uid, user.gid) != 0) {
+    throw system_error(errno, "cannot set the owner of " + printable(path));
+  }
+}
 
 std::vector<std::string> sandbox_options(const std::map<std::string, std::string>& settings) {
   std::vector<std::string> lines;
@@ -142,11 +145,12 @@ std::string mariadbd_version(const MariadbSettings& settings) {
 
 MariadbSandbox::MariadbSandbox(const MariadbSettings& settings, const std::string& data_directory,
                                const std::string& scratch, std::stop_token stop,
-                               const std::vector<std::string>& options)
+                               const std::vector<std::string>& options, MariadbEngine engine)
     : data_(data_directory),
       scratch_(scratch),
       stop_(std::move(stop)),
-      of_backup_(path_exists(data_ + "/backup-my.cnf")) {
+      of_backup_(path_exists(data_ + "/backup-my.cnf")),
+      engine_(engine) {
   sandboxed_.user = kMariadbSandboxUser;
   sandboxed_.system_user = settings.system_user;
   sandboxed_.bin_directory = settings.bin_directory;
@@ -155,8 +159,9 @@ MariadbSandbox::MariadbSandbox(const MariadbSettings& settings, const std::strin
   socket_directory_ = make_socket_directory(scratch_);
   sandboxed_.socket = socket_directory_ + "/socket";
   try {
-    give_to(sandboxed_, socket_directory_);
-    write_configuration(options);
+    give_to_server(sandboxed_, socket_directory_);
+    find_program(options);
+    write_configuration();
     start();
     await_answer();
   } catch (...) {
@@ -172,48 +177,69 @@ MariadbSandbox::~MariadbSandbox() {
   std::filesystem::remove_all(socket_directory_, ignored);
 }
 
-void MariadbSandbox::write_configuration(const std::vector<std::string>& options) const {
+void MariadbSandbox::find_program(const std::vector<std::string>& options) {
+  if (engine_ == MariadbEngine::kMysql) {
+    const Mysqld program = find_mysqld(sandboxed_, stop_);
+    program_ = program.path;
+    own_options_ = mysqld_configuration(program, options);
+    return;
+  }
+  program_ = mariadbd_program(sandboxed_);
+  own_options_ =
+      "skip-slave-start\nskip-log-bin\ninnodb-log-file-size = 96M\n"
+      "strict-password-validation = OFF\n";
+  for (const std::string& line : options) own_options_ += line + "\n";
+}
+
+// Of the server: what the backup was made of. Durability is for the end, see shut_down().
+std::string MariadbSandbox::configuration() const {
+  std::string text;
+  if (of_backup_) text = as_text(read_file(data_ + "/backup-my.cnf"));
+  text += engine_ == MariadbEngine::kMysql ? "\n[mysqld]\n" : "\n[mariadbd]\n";
+  text += option("datadir", data_) + option("socket", sandboxed_.socket) +
+          option("tmpdir", scratch_ + "/tmp") + option("pid-file", scratch_ + "/pid") +
+          option("init-file", scratch_ + "/init.sql");
+  return text +
+         "skip-networking\nevent-scheduler = OFF\ndefault-time-zone = +00:00\n"
+         "max-allowed-packet = 1G\ninnodb-buffer-pool-load-at-startup = OFF\n"
+         "innodb-buffer-pool-dump-at-shutdown = OFF\ninnodb-flush-log-at-trx-commit = 0\n"
+         "sync-binlog = 0\n" +
+         own_options_;
+}
+
+std::string MariadbSandbox::account_statements(const std::string& password) const {
+  const std::string account = std::string(kMariadbSandboxUser) + "@localhost";
+  // 5.6 cannot replace; but the directory of a MySQL server is always new.
+  const std::string create =
+      engine_ == MariadbEngine::kMysql ? "CREATE USER " : "CREATE OR REPLACE USER ";
+  // The right to be anybody is not among ALL, dumps of accounts give it to root, and nobody may
+  // give it to a new account but by hand.
+  return "SET sql_log_bin = 0;\n" + create + account + " IDENTIFIED BY '" + password +
+         "';\nGRANT ALL ON *.* TO " + account +
+         " WITH GRANT OPTION;\nREPLACE INTO mysql.proxies_priv (host, user, proxied_host, "
+         "proxied_user, with_grant, grantor) VALUES ('localhost', '" +
+         std::string(kMariadbSandboxUser) + "', '', '', 1, '');\nFLUSH PRIVILEGES;\n";
+}
+
+void MariadbSandbox::write_configuration() const {
   const std::string password = make_password();
   const auto write = [&](const char* name, const std::string& content) {
     write_file_atomic(scratch_ + "/" + name, as_bytes(content), 0600);
     return scratch_ + "/" + name;
   };
-  // Of the server: what the backup was made of. Durability is for the end, see shut_down().
-  std::string text;
-  if (of_backup_) text = as_text(read_file(data_ + "/backup-my.cnf"));
-  text += "\n[mariadbd]\n" + option("datadir", data_) + option("socket", sandboxed_.socket) +
-          option("tmpdir", scratch_ + "/tmp") + option("pid-file", scratch_ + "/pid") +
-          option("init-file", scratch_ + "/init.sql");
-  text +=
-      "skip-networking\nskip-slave-start\nskip-log-bin\nevent-scheduler = OFF\n"
-      "default-time-zone = +00:00\nmax-allowed-packet = 1G\n"
-      "innodb-log-file-size = 96M\ninnodb-buffer-pool-load-at-startup = OFF\n"
-      "innodb-buffer-pool-dump-at-shutdown = OFF\ninnodb-flush-log-at-trx-commit = 0\n"
-      "sync-binlog = 0\nstrict-password-validation = OFF\n";
-  for (const std::string& line : options) text += line + "\n";
-  give_to(sandboxed_, write("server.cnf", text));
-  const std::string account = std::string(kMariadbSandboxUser) + "@localhost";
-  // The right to be anybody is not among ALL, dumps of accounts give it to root, and nobody may
-  // give it to a new account but by hand.
-  const std::string proxy =
-      "REPLACE INTO mysql.proxies_priv (host, user, proxied_host, proxied_user, with_grant, "
-      "grantor) VALUES ('localhost', '" +
-      std::string(kMariadbSandboxUser) + "', '', '', 1, '');\nFLUSH PRIVILEGES;\n";
-  give_to(sandboxed_,
-          write("init.sql", "SET sql_log_bin = 0;\nCREATE OR REPLACE USER " + account +
-                                " IDENTIFIED BY '" + password + "';\nGRANT ALL ON *.* TO " +
-                                account + " WITH GRANT OPTION;\n" + proxy));
+  give_to_server(sandboxed_, write("server.cnf", configuration()));
+  give_to_server(sandboxed_, write("init.sql", account_statements(password)));
   write("client.cnf", "[client]\n" + option("password", password));
   // A server that starts removes the temporary tables of all others in the same place.
   make_directories(scratch_ + "/tmp", 0700);
-  give_to(sandboxed_, scratch_ + "/tmp");
-  give_to(sandboxed_, write("server.log", ""));
-  give_to(sandboxed_, scratch_);
+  give_to_server(sandboxed_, scratch_ + "/tmp");
+  give_to_server(sandboxed_, write("server.log", ""));
+  give_to_server(sandboxed_, scratch_);
 }
 
 void MariadbSandbox::start() {
   ProcessOptions options;
-  options.argv = bound_command(sandboxed_, mariadbd_program(sandboxed_));
+  options.argv = bound_command(sandboxed_, program_);
   options.argv.push_back("--defaults-file=" + scratch_ + "/server.cnf");
   options.environment = {{"TZ", "UTC"}, {"LC_ALL", "C"}};
   options.working_directory = "/";
@@ -276,6 +302,10 @@ std::string MariadbSandbox::log() const {
   return std::string(as_text(read_file(scratch_ + "/server.log")));
 }
 
+std::string MariadbSandbox::title() const {
+  return std::string(engine_title(engine_)) + " " + connect().value("SELECT @@version");
+}
+
 std::string MariadbSandbox::log_end() const { return end_of_log(log()); }
 
 void MariadbSandbox::shut_down() {
@@ -313,8 +343,8 @@ void make_mariadb_directory(const MariadbSettings& settings, const std::string& 
                   "--skip-test-db",
                   "--skip-name-resolve"};
   if (::geteuid() == 0 && !settings.system_user.empty()) {
-    give_to(settings, directory);
-    give_to(settings, temporary);
+    give_to_server(settings, directory);
+    give_to_server(settings, temporary);
     options.argv.push_back("--user=" + settings.system_user);
   }
   options.environment = {{"TZ", "UTC"}, {"LC_ALL", "C"}};
@@ -327,6 +357,16 @@ void make_mariadb_directory(const MariadbSettings& settings, const std::string& 
   throw Error(Code::kUnavailable,
               "no empty server could be made: " + one_line(result.output + result.error_output),
               kOfThisHost);
+}
+
+void make_server_directory(const MariadbSettings& settings, const std::string& directory,
+                           MariadbEngine engine, const std::vector<std::string>& options,
+                           std::stop_token stop) {
+  if (engine == MariadbEngine::kMysql) {
+    make_mysql_directory(settings, directory, options, stop);
+  } else {
+    make_mariadb_directory(settings, directory, std::move(stop));
+  }
 }
 
 }  // namespace holdfast

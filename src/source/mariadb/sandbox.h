@@ -28,16 +28,17 @@ inline constexpr std::uint64_t kMariadbSandboxSpace = std::uint64_t{128} << 20;
 // server.
 class MariadbSandbox {
  public:
-  // Starts mariadbd on `data_directory`, which is prepared or fresh and belongs to the system user
-  // of the settings, and waits until it answers. Files of its own go to `scratch`, which exists, is
-  // ours alone and is given to that user. `options` are lines of its configuration, which win over
-  // those of the backup's backup-my.cnf and ours: "log-bin=/elsewhere/bin". Throws kUnsupported
-  // when there is no mariadbd here, with the end of the server's log when it does not start:
-  // kCorrupt on the files of a backup, kUnavailable on fresh ones, kExhausted when it is this host
-  // that cannot run it; kCancelled.
+  // Starts mariadbd, or MySQL's mysqld, on `data_directory`, which is prepared or fresh and belongs
+  // to the system user of the settings, and waits until it answers. Files of its own go to
+  // `scratch`, which exists, is ours alone and is given to that user. `options` are lines of its
+  // configuration, which win over those of the backup's backup-my.cnf and ours:
+  // "log-bin=/elsewhere/bin". Throws kUnsupported when there is no such server here, with the end
+  // of the server's log when it does not start: kCorrupt on the files of a backup, kUnavailable on
+  // fresh ones, kExhausted when it is this host that cannot run it; kCancelled.
   MariadbSandbox(const MariadbSettings& settings, const std::string& data_directory,
                  const std::string& scratch, std::stop_token stop,
-                 const std::vector<std::string>& options = {});
+                 const std::vector<std::string>& options = {},
+                 MariadbEngine engine = MariadbEngine::kMariadb);
   // Ends the server at once if it still runs; the directory is as after a crash then.
   ~MariadbSandbox();
   MariadbSandbox(const MariadbSandbox&) = delete;
@@ -46,6 +47,8 @@ class MariadbSandbox {
   // How to connect to it, for MariadbConnection and for the server's own tools (mariadb_command).
   const MariadbSettings& settings() const { return sandboxed_; }
   const std::string& socket() const { return sandboxed_.socket; }
+  MariadbEngine engine() const { return engine_; }
+  std::string title() const;  // "MariaDB 10.11.19-MariaDB", as it says
   MariadbConnection connect() const { return {sandboxed_, stop_}; }
   // The end of what the server said, errors and warnings only, for messages.
   std::string log_end() const;
@@ -61,7 +64,10 @@ class MariadbSandbox {
   void shut_down();
 
  private:
-  void write_configuration(const std::vector<std::string>& options) const;
+  void find_program(const std::vector<std::string>& options);
+  std::string configuration() const;
+  std::string account_statements(const std::string& password) const;
+  void write_configuration() const;
   void start();
   void await_answer();
   bool exited(Duration wait) const;
@@ -74,6 +80,9 @@ class MariadbSandbox {
   std::string socket_directory_;
   std::stop_token stop_;
   bool of_backup_;  // else fresh
+  MariadbEngine engine_;
+  std::string program_;
+  std::string own_options_;  // of this program
   std::unique_ptr<Child> server_;
 };
 
@@ -82,7 +91,10 @@ class MariadbSandbox {
 // left out.
 std::vector<std::string> sandbox_options(const std::map<std::string, std::string>& settings);
 
-// The server's program, and its version: "10.11.19". Throw kUnsupported when it is not installed.
+// Gives a file to the system user of the settings, as far as we may.
+void give_to_server(const MariadbSettings& settings, const std::string& path);
+
+// MariaDB's program, and its version: "10.11.19". Throw kUnsupported when it is not installed.
 std::string mariadbd_program(const MariadbSettings& settings);
 std::string mariadbd_version(const MariadbSettings& settings);
 
@@ -90,5 +102,9 @@ std::string mariadbd_version(const MariadbSettings& settings);
 // user of the settings. Uses DIRECTORY.tmp meanwhile. Throws kUnavailable with what the tool says.
 void make_mariadb_directory(const MariadbSettings& settings, const std::string& directory,
                             std::stop_token stop);
+// The same for a server of `engine`, which will run with `options`.
+void make_server_directory(const MariadbSettings& settings, const std::string& directory,
+                           MariadbEngine engine, const std::vector<std::string>& options,
+                           std::stop_token stop);
 
 }  // namespace holdfast

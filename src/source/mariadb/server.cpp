@@ -7,11 +7,46 @@
 namespace holdfast {
 namespace {
 
-constexpr unsigned kOldestVersion = 100500;
+constexpr unsigned kOldestMariadb = 100500;
+constexpr unsigned kOldestMysql = 50600;
 constexpr unsigned kFirstWithUid = 101000;
+constexpr unsigned kFirstWithLogStatus = 80200;  // of MySQL
 
 std::uint64_t number(const std::optional<std::string>& text) {
   return std::stoull(text.value_or("0"));
+}
+
+// The server breaks a set of many servers into lines.
+std::string without_breaks(std::string text) {
+  std::erase(text, '\n');
+  return text;
+}
+
+void require_known_version(const MariadbConnection& connection, const MariadbServer& server) {
+  const bool mysql = server.engine == MariadbEngine::kMysql;
+  if (connection.version() >= (mysql ? kOldestMysql : kOldestMariadb)) return;
+  throw Error(Code::kUnsupported,
+              std::string(mysql ? "MySQL before 5.6" : "MariaDB before 10.5") +
+                  " is not supported, this is " + server.version,
+              "upgrade the server; until then dump it in a hook");
+}
+
+void read_common(MariadbConnection& connection, const std::string& gtid, MariadbServer& server) {
+  const MariadbRow row =
+      connection
+          .query("SELECT @@server_id, @@datadir, @@log_bin, @@binlog_checksum, " + gtid +
+                 ", @@lower_case_table_names, @@GLOBAL.sql_mode")
+          .at(0);
+  server.server_id = row[0].value_or("");
+  server.data_directory = row[1].value_or("");
+  while (server.data_directory.size() > 1 && server.data_directory.ends_with('/')) {
+    server.data_directory.pop_back();
+  }
+  server.log_bin = row[2] == "1";
+  server.binlog_checksum = row[3].value_or("");
+  server.gtid_current_pos = without_breaks(row[4].value_or(""));
+  server.settings = {{"lower_case_table_names", row[5].value_or("0")},
+                     {"sql_mode", row[6].value_or("")}};
 }
 
 }  // namespace
@@ -22,44 +57,40 @@ std::string MariadbPosition::text() const {
 
 MariadbServer read_mariadb_server(MariadbConnection& connection) {
   MariadbServer server;
+  server.engine = connection.engine();
   server.version = connection.value("SELECT @@version");
-  if (server.version.find("MariaDB") == std::string::npos) {
-    throw Error(Code::kUnsupported, connection.name() + " is no MariaDB but " + server.version,
-                "dump it with its own tools in a hook of a source of class files");
+  server.version.erase(
+      std::min(server.version.find_first_not_of("0123456789."), server.version.size()));
+  require_known_version(connection, server);
+  if (server.engine == MariadbEngine::kMysql) {
+    read_common(connection, "@@gtid_executed", server);
+    server.uid = connection.value("SELECT @@server_uuid");
+    return server;
   }
-  server.version.erase(std::min(server.version.find('-'), server.version.size()));
-  if (connection.version() < kOldestVersion) {
-    throw Error(Code::kUnsupported,
-                "MariaDB before 10.5 is not supported, this is " + server.version,
-                "upgrade the server; until then dump it in a hook");
-  }
-  const MariadbRow row =
-      connection
-          .query(
-              "SELECT @@server_id, @@datadir, @@log_bin, @@binlog_checksum, @@gtid_binlog_pos, "
-              "@@gtid_current_pos, @@lower_case_table_names, @@GLOBAL.sql_mode")
-          .at(0);
-  server.server_id = row[0].value_or("");
-  server.data_directory = row[1].value_or("");
-  while (server.data_directory.size() > 1 && server.data_directory.ends_with('/')) {
-    server.data_directory.pop_back();
-  }
-  server.log_bin = row[2] == "1";
-  server.binlog_checksum = row[3].value_or("");
-  server.gtid_binlog_pos = row[4].value_or("");
-  server.gtid_current_pos = row[5].value_or("");
-  server.settings = {{"lower_case_table_names", row[6].value_or("0")},
-                     {"sql_mode", row[7].value_or("")}};
+  read_common(connection, "@@gtid_current_pos", server);
+  server.gtid_binlog_pos = connection.value("SELECT @@gtid_binlog_pos");
   if (connection.version() >= kFirstWithUid) server.uid = connection.value("SELECT @@server_uid");
   return server;
 }
 
+void require_mariadb(const MariadbServer& server, const std::string& why, const std::string& hint) {
+  if (server.engine == MariadbEngine::kMariadb) return;
+  throw Error(Code::kUnsupported, "the server is MySQL " + server.version + ": " + why, hint);
+}
+
 MariadbPosition mariadb_log_end(MariadbConnection& connection) {
-  const std::vector<MariadbRow> rows = connection.query("SHOW MASTER STATUS");
+  const bool mysql = connection.engine() == MariadbEngine::kMysql;
+  const bool renamed = mysql && connection.version() >= kFirstWithLogStatus;
+  const std::vector<MariadbRow> rows =
+      connection.query(renamed ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
   if (rows.empty()) return {};
   MariadbPosition position{rows[0].at(0).value_or(""), number(rows[0].at(1)), {}};
-  position.gtid = connection.value("SELECT BINLOG_GTID_POS(" + connection.quoted(position.file) +
-                                   ", " + std::to_string(position.offset) + ")");
+  if (mysql) {
+    position.gtid = without_breaks(rows[0].at(4).value_or(""));
+  } else {
+    position.gtid = connection.value("SELECT BINLOG_GTID_POS(" + connection.quoted(position.file) +
+                                     ", " + std::to_string(position.offset) + ")");
+  }
   return position;
 }
 

@@ -1,4 +1,4 @@
-// What a MariaDB server says of itself.
+// What a MariaDB or MySQL server says of itself.
 #pragma once
 
 #include <map>
@@ -13,27 +13,31 @@ namespace holdfast {
 struct MariadbPosition {
   std::string file;          // "binlog.000002"
   std::uint64_t offset = 0;  // bytes
-  std::string gtid;          // the GTIDs up to there: "0-1-42"; may be empty
+  std::string gtid;          // the GTIDs up to there: "0-1-42", of MySQL "UUID:1-42"; may be empty
 
   std::string text() const;  // "binlog.000002:988"; "" without a file
   bool operator==(const MariadbPosition&) const = default;
 };
 
 struct MariadbServer {
+  MariadbEngine engine = MariadbEngine::kMariadb;
   std::string version;    // "10.11.19"
-  std::string uid;        // of this installation; empty before 10.10
+  std::string uid;        // of this installation; empty before MariaDB 10.10
   std::string server_id;  // decimal
   std::string data_directory;
   bool log_bin = false;
-  std::string binlog_checksum;  // "CRC32", "NONE"
-  std::string gtid_binlog_pos;
-  std::string gtid_current_pos;
+  std::string binlog_checksum;   // "CRC32", "NONE"
+  std::string gtid_binlog_pos;   // of MySQL empty
+  std::string gtid_current_pos;  // of MySQL gtid_executed
   // Of its configuration, by name: what decides how names and statements are understood.
   std::map<std::string, std::string> settings;
 };
 
-// Throws kUnsupported for MySQL and for MariaDB before 10.5.
+// Throws kUnsupported for MariaDB before 10.5 and MySQL before 5.6.
 MariadbServer read_mariadb_server(MariadbConnection& connection);
+
+// Throws kUnsupported for MySQL: `why` says what is not done for it, `hint` what to do instead.
+void require_mariadb(const MariadbServer& server, const std::string& why, const std::string& hint);
 
 // The end of the binary log at this moment.
 MariadbPosition mariadb_log_end(MariadbConnection& connection);

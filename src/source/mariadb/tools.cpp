@@ -49,8 +49,10 @@ MariadbTool find_mariadb_tool(const MariadbSettings& settings, const std::string
   const std::string said = result.output + result.error_output;
   // Some count themselves, and name their server behind "Distrib".
   const std::size_t distribution = said.find("Distrib ");
-  return {options.argv[0],
-          version_in(distribution == std::string::npos ? said : said.substr(distribution))};
+  return {
+      options.argv[0],
+      version_in(distribution == std::string::npos ? said : said.substr(distribution)),
+      said.find("MariaDB") == std::string::npos ? MariadbEngine::kMysql : MariadbEngine::kMariadb};
 }
 
 std::string mariadb_series(const std::string& version) {

@@ -1,16 +1,18 @@
-// The programs of MariaDB on this host.
+// The programs of MariaDB and MySQL on this host.
 #pragma once
 
 #include <stop_token>
 #include <string>
 
 #include "settings/settings.h"
+#include "source/mariadb/engine.h"
 
 namespace holdfast {
 
 struct MariadbTool {
   std::string path;     // as it is called
   std::string version;  // of the server that it belongs to: "10.11.19"; empty: it does not say
+  MariadbEngine engine = MariadbEngine::kMariadb;  // whose program it is, whatever its name
 };
 
 // Throws what starting a child throws: kNotFound when there is none.

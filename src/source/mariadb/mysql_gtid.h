@@ -1,0 +1,18 @@
+// The GTIDs of a place in MySQL's binary log, which no function of the server tells.
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "source/mariadb/server.h"
+
+namespace holdfast {
+
+// The set of all transactions up to `at`, a place that the log went through shortly after it had
+// been at `before` (mariadb_log_end()): "UUID:1-42". "" when the server has no GTIDs, or its log
+// cannot be read (it takes the right REPLICATION SLAVE), or is too long from there. Throws
+// kCancelled only.
+std::string mysql_gtid_at(const MariadbSettings& settings, const MariadbPosition& before,
+                          const MariadbPosition& at, const std::stop_token& stop);
+
+}  // namespace holdfast

@@ -1,0 +1,224 @@
+#include "support/mysql_server.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/error.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/identity.h"
+#include "os/process.h"
+#include "source/mariadb/connection.h"
+#include "source/mariadb/mysql_tools.h"
+#include "source/mariadb/mysqld.h"
+#include "source/mariadb/sandbox.h"
+
+extern char** environ;  // NOLINT
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto kPatience = std::chrono::seconds{120};
+const std::string kServer56 = HOLDFAST_SERVERS_DIR "/node_modules/mysql-5.6/server";
+
+std::string full_directory() {
+  const char* const directory = std::getenv("HOLDFAST_MYSQL");
+  return directory == nullptr ? "" : directory;
+}
+
+void write_script(const std::string& path, const std::string& script) {
+  write_file_atomic(path, as_bytes("#!/bin/sh\n" + script), 0755);
+}
+
+}  // namespace
+
+std::optional<std::string> mysql_missing(MysqlKind kind) {
+  if (kind == MysqlKind::kFull) {
+    if (!full_directory().empty()) return std::nullopt;
+    return "HOLDFAST_MYSQL does not name the directory of a MySQL server and its programs";
+  }
+  if (path_exists(kServer56 + "/mysqld")) return std::nullopt;
+  return "there is no MySQL in " + kServer56 + ": npm ci with tests/servers/package.json";
+}
+
+TestMysql::TestMysql(MysqlKind kind) : bin_directory_(directory_ / "bin") {
+  fs::permissions(directory_.path(), fs::perms(0755));
+  for (const char* name : {"bin", "tmp", "data"}) {
+    fs::create_directory(directory_ / name);
+    fs::permissions(directory_ / name, fs::perms(0755));
+  }
+  link_programs(kind);
+  for (const std::string& path : {directory_.path(), directory_ / "tmp", directory_ / "data"}) {
+    give_to_server(settings(), path);
+  }
+  make_server_directory(settings(), directory_ / "data", MariadbEngine::kMysql, {}, {});
+  write_configuration();
+  start();
+}
+
+TestMysql::~TestMysql() {
+  if (pid_ > 0) end();
+}
+
+void TestMysql::link_programs(MysqlKind kind) {
+  if (kind == MysqlKind::kFull) {
+    bin_directory_ = full_directory() + "/bin";
+    return;
+  }
+  // It brings the one library that Debian need not have; and its messages lie beside it.
+  write_script(bin_directory_ + "/mysqld",
+               "LD_LIBRARY_PATH=" + kServer56 + " exec " + kServer56 + "/mysqld \"$@\"\n");
+  fs::create_symlink(kServer56 + "/share", directory_ / "share");
+  fs::create_symlink(HOLDFAST_TESTS_DIR "/support/mysqldump-5.6.sh", bin_directory_ + "/mysqldump");
+  for (const char* tool : {"mariadb", "mariadb-dump"}) {
+    fs::create_symlink(std::string("/usr/bin/") + tool, bin_directory_ + "/" + tool);
+  }
+}
+
+void TestMysql::write_configuration() const {
+  const Mysqld program = find_mysqld(settings(), {});
+  std::string text =
+      "[mysqld]\ndatadir=" + directory_ / "data" + "\nsocket=" + directory_ / "socket";
+  text += "\ntmpdir=" + directory_ / "tmp" + "\npid-file=" + directory_ / "data/pid";
+  text +=
+      "\nskip-networking\nserver-id=9\nenforce-gtid-consistency\ngtid-mode=ON\n"
+      "log-slave-updates\nsync-binlog=1\nloose-mysqlx=OFF\ninnodb-buffer-pool-size=32M\n";
+  if (version_number(program.version) >= 50706) text += "secure-file-priv=NULL\n";
+  if (!program.base_directory.empty()) text += "basedir=" + program.base_directory + "\n";
+  if (::geteuid() == 0) text += "user=" + settings().system_user + "\n";
+  text += "log-bin=bin\nbinlog-format=ROW\n";
+  write_file_atomic(directory_ / "server.cnf", as_bytes(text));
+  write_file_atomic(directory_ / "client.cnf", as_bytes("[client]\n"));
+}
+
+void TestMysql::start() {
+  std::string program = find_mysqld(settings(), {}).path;
+  std::string defaults = "--defaults-file=" + directory_ / "server.cnf";
+  char* arguments[] = {program.data(), defaults.data(), nullptr};
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  const std::string output = directory_ / "output";
+  for (const int fd : {1, 2}) {
+    ::posix_spawn_file_actions_addopen(&actions, fd, output.c_str(), O_WRONLY | O_CREAT | O_APPEND,
+                                       0644);
+  }
+  const int error = ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments, environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) throw system_error(error, "cannot start " + program);
+  try {
+    wait_until_ready();
+  } catch (...) {
+    if (pid_ > 0) end();  // a constructor that fails has no destructor
+    throw;
+  }
+}
+
+// The server makes its socket when it is ready; the directory says when that may have happened.
+void TestMysql::wait_until_ready() {
+  const Fd changes(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  ::inotify_add_watch(changes.get(), directory_.path().c_str(), IN_CREATE | IN_MODIFY);
+  const Duration end = system_clock().monotonic() + kPatience;
+  while (system_clock().monotonic() < end) {
+    try {
+      const MariadbConnection connection(settings(), {});
+      return;
+    } catch (const Error& error) {
+      if (error.code() != Code::kUnavailable) throw;
+    }
+    int status = 0;
+    if (::waitpid(pid_, &status, WNOHANG) == pid_) {
+      pid_ = -1;
+      throw Error(Code::kUnavailable, "the server ended: " + log());
+    }
+    pollfd waiting{changes.get(), POLLIN, 0};
+    ::poll(&waiting, 1, 100);
+    char ignored[4096];
+    while (::read(changes.get(), ignored, sizeof ignored) > 0) {
+    }
+  }
+  throw Error(Code::kUnavailable, "the server does not answer: " + log());
+}
+
+void TestMysql::end() {
+  ::kill(pid_, SIGKILL);
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+}
+
+MariadbSettings TestMysql::settings() const {
+  MariadbSettings settings;
+  settings.defaults_file = directory_ / "client.cnf";
+  settings.socket = directory_ / "socket";
+  settings.user = "root";
+  settings.method = DatabaseMethod::kLogical;
+  settings.bin_directory = bin_directory_;
+  return settings;
+}
+
+MariadbSettings TestMysql::settings(const std::string& user, const std::string& password) const {
+  MariadbSettings settings = this->settings();
+  settings.user = user;
+  settings.defaults_file = directory_ / (user + ".cnf");
+  write_file_atomic(settings.defaults_file, as_bytes("[client]\npassword=" + password + "\n"),
+                    0600);
+  return settings;
+}
+
+MariadbSettings TestMysql::with_mariadb_tools() const {
+  MariadbSettings settings = this->settings();
+  settings.bin_directory = directory_ / "mariadb-bin";
+  make_directories(settings.bin_directory);
+  for (const char* tool : {"mariadb", "mariadb-dump", "mysqldump", "mysql"}) {
+    const std::string path = settings.bin_directory + "/" + tool;
+    if (!path_exists(path)) fs::create_symlink(std::string("/usr/bin/") + tool, path);
+  }
+  return settings;
+}
+
+std::string TestMysql::sql(const std::string& statement) const {
+  return MariadbConnection(settings(), {}).value(statement);
+}
+
+void TestMysql::run(const std::vector<std::string>& statements) const {
+  MariadbConnection connection(settings(), {});
+  for (const std::string& statement : statements) connection.query(statement);
+}
+
+int TestMysql::load(const std::string& file) const {
+  ProcessOptions options;
+  options.argv = mariadb_command(settings(), "");
+  options.argv.front() = client_program(settings(), MariadbEngine::kMysql, {});
+  options.argv.insert(options.argv.begin(), {"sh", "-c", "exec \"$@\" < " + file, "load"});
+  const ProcessResult result = run_process(options);
+  if (result.exit_code != 0) ::fprintf(stderr, "%s\n", result.error_output.c_str());
+  return result.exit_code;
+}
+
+std::string TestMysql::rows(const std::string& query) const {
+  std::string text;
+  for (const MariadbRow& row : MariadbConnection(settings(), {}).query(query)) {
+    for (const auto& value : row) text += value.value_or("NULL") + "|";
+    text += "\n";
+  }
+  return text;
+}
+
+std::string TestMysql::log() const {
+  return path_exists(directory_ / "output") ? std::string(as_text(read_file(directory_ / "output")))
+                                            : "";
+}
+
+}  // namespace holdfast
