@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test-servers.sh [--not-run]
-# Fetches the PostgreSQL servers that Debian 12 does not have (tests/servers/package.json) into
+# Fetches the PostgreSQL and MySQL servers that Debian 12 does not have (tests/servers/package.json) into
 # build/servers, by npm, checked against the hashes of the lock file. Does nothing, and needs no
 # network, when they are there. Never fails: without them their tests are skipped with the reason,
 # and --not-run prints one line that says so.
@@ -20,7 +20,7 @@ not_run() {
 }
 
 if [[ ${1-} == --not-run ]]; then
-  [[ ! -e $reason ]] || printf 'NOT RUN: tests on PostgreSQL 13, 14, 16, 17, 18 (%s)\n' "$(<$reason)"
+  [[ ! -e $reason ]] || printf 'NOT RUN: tests on PostgreSQL 13, 14, 16, 17, 18 and MySQL 5.6 (%s)\n' "$(<$reason)"
   exit 0
 fi
 
@@ -32,7 +32,7 @@ scripts/install-dependencies.sh servers || not_run "npm could not be installed"
 mkdir -p $place.new
 cp $manifest/package.json $place.new
 cp $manifest/package-lock.json $place.new
-echo "Fetching PostgreSQL 13, 14, 16, 17 and 18 for the tests"
+echo "Fetching PostgreSQL 13, 14, 16, 17 and 18, and MySQL 5.6, for the tests"
 said=
 for ((try = 1; ; ++try)); do
   # The packages' own scripts only make links, and so does ldconfig.
@@ -41,6 +41,7 @@ for ((try = 1; ; ++try)); do
   ((try < tries)) || not_run "the servers could not be fetched: $(sed -n 's/^npm [a-zA-Z]*[!]* *//; 1,4p' <<<"$said" | tr -s '\n' ' ')"
   sleep $((5 * try))
 done
+chmod -R a+rX $place.new/node_modules/mysql-5.6
 for server in $place.new/node_modules/*/native; do
   PATH=$PATH:/sbin:/usr/sbin ldconfig -n "$server/lib"
   # What other users, as which servers run, may read.
