@@ -93,11 +93,12 @@ TEST_P(VersionBackup, BothWaysStoreTheSameFilesAndAnotherOneNextToNothing) {
   EXPECT_LT(added(again), 200u << 10) << again.dump();
   EXPECT_LT(added(stream), 200u << 10) << stream.dump();
   EXPECT_EQ(lasting_files(shop, direct), lasting_files(shop, stream));
+  const std::string unlogged = path_of(server, "unlogged");
   for (const json& backup : {direct, stream}) {
     const std::vector<std::string> files = shop.files(backup.at("id"));
     const auto made_anew = [&](const std::string& path) {
-      return path.find("pg_wal/summaries") != std::string::npos ||
-             path == path_of(server, "unlogged") || path == "postmaster.pid";
+      return path.find("pg_wal/summaries") != std::string::npos || path == unlogged ||
+             path == "postmaster.pid";
     };
     EXPECT_EQ(std::find_if(files.begin(), files.end(), made_anew), files.end());
   }
