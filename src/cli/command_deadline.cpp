@@ -29,9 +29,10 @@ CommandDeadline::CommandDeadline(const std::string& text, Clock& clock,
   });
 }
 
-CommandTimedOut CommandDeadline::error(const std::string& hint) const {
+CommandTimedOut CommandDeadline::error(const std::string& trouble, const std::string& hint) const {
   return {Code::kCancelled,
-          "the command did not end within " + text_ + " (--deadline) and was stopped",
+          "the command did not end within " + text_ + " (--deadline) and was stopped" +
+              (trouble.empty() ? "" : "; it was waiting for the store: " + trouble),
           hint.empty() ? "what was done so far stays: run it again, with more time if it takes more"
                        : hint};
 }

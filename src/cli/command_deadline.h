@@ -27,8 +27,9 @@ class CommandDeadline {
   CommandDeadline(const std::string& text, Clock& clock, const std::function<void()>& stop);
 
   bool passed() const { return passed_; }
-  // For a command that was interrupted by it; `hint` is that of the interruption.
-  CommandTimedOut error(const std::string& hint = {}) const;
+  // For a command that was interrupted by it; `trouble`: what it waited for, if anything; `hint` is
+  // that of the interruption.
+  CommandTimedOut error(const std::string& trouble, const std::string& hint = {}) const;
 
  private:
   const std::string text_;

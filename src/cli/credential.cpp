@@ -61,7 +61,8 @@ std::string read_text(const std::string& path, const std::string& what) {
 
 Error no_key() {
   return {Code::kDenied, "no key was given",
-          "give --key-file FILE, set HOLDFAST_PASSPHRASE or HOLDFAST_KEY_FILE, or put 'key_file:' "
+          "give --key-file FILE or --recovery-code-file FILE (the recovery sheet), set "
+          "HOLDFAST_PASSPHRASE, HOLDFAST_KEY_FILE or HOLDFAST_RECOVERY_CODE, or put 'key_file:' "
           "into the configuration"};
 }
 

@@ -189,6 +189,7 @@ int run_init(Context& context, const InitOptions& init) {
   std::optional<Error> weakness;
   if (is_s3_url(url) && !init.dry_run) {  // it writes to find out
     S3Store bucket(url, store_options(context, url).s3, context.clock, context.stop);
+    sweep_probes(bucket);
     require_conditions(bucket);
     weakness = trouble_with_encryption(bucket);
   }

@@ -183,10 +183,25 @@ int export_key(Context& context, const KeyOptions& options) {
   return kExitSuccess;
 }
 
+Json places_json(const std::vector<SheetPlace>& places) {
+  Json rows = Json::array();
+  for (const SheetPlace& place : places) {
+    Json row{{"name", place.name}};
+    set_path(row, "url", place.url);
+    if (!place.endpoint.empty()) {
+      row["endpoint"] = place.endpoint;
+      row["region"] = place.region;
+    }
+    rows.push_back(row);
+  }
+  return rows;
+}
+
 int print_sheet(Context& context, const KeyOptions& options) {
   const OpenedVault opened = open_vault(context, Access::kRead);
   const std::string url = opened.store->traits().url;
-  const std::string sheet = recovery_sheet(opened.vault->ring(), url, context.clock.now());
+  const std::vector<SheetPlace> places = sheet_places(context, url);
+  const std::string sheet = recovery_sheet(opened.vault->ring(), places, context.clock.now());
   if (options.output.empty()) {
     context.output.print(sheet);
   } else {
@@ -194,7 +209,9 @@ int print_sheet(Context& context, const KeyOptions& options) {
     context.output.print("the recovery sheet is in " + printable(options.output) +
                          ": print it, then remove the file\n");
   }
-  Json document{{"vault", to_hex(opened.vault->parameters().id)}, {"url", url}};
+  Json document{{"vault", to_hex(opened.vault->parameters().id)},
+                {"url", url},
+                {"places", places_json(places)}};
   if (options.output.empty()) {
     std::string code = recovery_code(opened.vault->ring());
     std::replace(code.begin(), code.end(), '\n', ' ');

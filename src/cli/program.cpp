@@ -13,6 +13,7 @@
 #include "cli/context.h"
 #include "cli/global_options.h"
 #include "cli/output.h"
+#include "cli/store_trouble.h"
 #include "cli/wal_spool.h"
 #include "os/signals.h"
 
@@ -212,11 +213,11 @@ int Program::act() {
     const int code = action_(context);
     if (code != exit_code(Code::kCancelled) || !deadline.passed()) return code;
     // It has said more itself already.
-    output.error(deadline.error());
+    output.error(deadline.error(store_trouble()));
     return kExitTimedOut;
   } catch (const Error& error) {
     if (error.code() != Code::kCancelled || !deadline.passed()) throw;
-    throw deadline.error(error.hint());
+    throw deadline.error(store_trouble(), error.hint());
   }
 }
 

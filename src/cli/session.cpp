@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "cli/credential.h"
+#include "cli/store_trouble.h"
 #include "settings/settings.h"
 #include "store/dry_run_store.h"
 #include "vault/require_vault.h"
@@ -34,7 +35,10 @@ OpenStoreOptions place_options(Context& context, const std::string& url) {
   options.clock = &context.clock;
   options.stop = context.stop;
   options.s3 = s3_options_for(context.settings(), url);
-  options.s3.notice = [&output = context.output](const std::string& text) { output.message(text); };
+  options.s3.notice = [&output = context.output](const std::string& text) {
+    note_store_trouble(text);
+    output.message(text);
+  };
   return options;
 }
 

@@ -83,6 +83,10 @@ int print_check(Context& context, S3Store& store) {
   const StoreVerdict verdict = judge_features(probe_store(store, seen));
   const std::string url = store.traits().url;
   context.output.print(fmt::format("\n{}: {}\n", url, verdict.text));
+  if (!verdict.clean) {
+    context.output.warning(Error(Code::kConflict, "the check left objects in the bucket: see '" +
+                                                      std::string(kCleanUp) + "' above"));
+  }
   context.output.note("The least policy of each role: holdfast store check " + url +
                       " --policies\n");
   context.output.document(Json{{"url", url},
@@ -92,7 +96,8 @@ int print_check(Context& context, S3Store& store) {
                                {"verdict", verdict.text},
                                {"features", features},
                                {"policies", policies_for(store)}});
-  return verdict.usable ? kExitSuccess : exit_code(verdict.code);
+  if (!verdict.usable) return exit_code(verdict.code);
+  return verdict.clean ? kExitSuccess : kExitWarnings;
 }
 
 int print_policies(Context& context, const S3Store& store, const std::string& wanted) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include "net/resolve.h"
@@ -31,15 +33,52 @@ Code code_of(CURLcode result) {
   }
 }
 
-std::string hint_for(CURLcode result) {
-  if (result == CURLE_SSL_CACERT_BADFILE) return "ca_file must name a readable PEM file";
+// OpenSSL's words for an answer that is no TLS. An alert of a TLS server has others.
+bool speaks_no_tls(CURLcode result, std::string_view reason) {
+  if (result != CURLE_SSL_CONNECT_ERROR) return false;
+  return reason.find("wrong version number") != std::string_view::npos ||
+         reason.find("packet length too long") != std::string_view::npos;
+}
+
+std::string hint_for(CURLcode result, std::string_view reason) {
+  if (result == CURLE_SSL_CACERT_BADFILE) {
+    return "ca_file, or AWS_CA_BUNDLE in the environment, must name a readable PEM file";
+  }
+  if (speaks_no_tls(result, reason)) return "this port does not speak TLS: is it http:// there?";
+  // A server of TLS answers to plain HTTP with an alert.
+  if (reason.find("HTTP/0.9") != std::string_view::npos) {
+    return "what came is no HTTP: check the port; if it speaks TLS, write https://";
+  }
   if (code_of(result) != Code::kDenied) return {};
   return "if an authority of your own signed the server's certificate, name that authority's "
-         "certificate with ca_file";
+         "certificate with ca_file, or with AWS_CA_BUNDLE=FILE in the environment";
 }
 
 // Without the port.
 std::string name_of(const std::string& host) { return host.substr(0, host.rfind(':')); }
+
+std::string word_behind(std::string_view text, std::string_view mark) {
+  const std::size_t at = text.find(mark);
+  if (at == std::string_view::npos) return {};
+  text.remove_prefix(at + mark.size());
+  return std::string(text.substr(0, text.find_first_of(" :;,")));
+}
+
+// The variable that sends requests to `host` through the proxy that libcurl did not reach; empty
+// when that is not what happened. Its value may hold a password.
+std::string proxy_variable(const std::string& host, std::string_view reason) {
+  std::string tried = word_behind(reason, " via ");
+  if (tried.empty()) tried = word_behind(reason, "resolve proxy: ");
+  if (tried.empty()) tried = word_behind(reason, "Failed to connect to ");
+  if (tried.empty() || tried == name_of(host)) return {};
+  for (const char* name : {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"}) {
+    const char* const value = std::getenv(name);
+    if (value != nullptr && std::string_view(value).find(tried) != std::string_view::npos) {
+      return name;
+    }
+  }
+  return {};
+}
 
 std::string part_of(CURLU* url, CURLUPart part) {
   char* text = nullptr;
@@ -100,7 +139,14 @@ Error curl_error(CURLcode result, const std::string& host, std::string reason) {
     return {Code::kUnavailable, fmt::format("no answer from {}: {}", host, kNoSuchHost),
             "check how the name is written, and this machine's name service (DNS)"};
   }
-  return {code_of(result), fmt::format("no answer from {}: {}", host, reason), hint_for(result)};
+  if (const std::string variable = proxy_variable(host, reason); !variable.empty()) {
+    return {Code::kUnavailable,
+            fmt::format("no answer from {}: {} (the proxy that {} names)", host, reason, variable),
+            fmt::format("check the proxy in {}, or name {} in no_proxy to go past it", variable,
+                        name_of(host))};
+  }
+  return {speaks_no_tls(result, reason) ? Code::kInvalid : code_of(result),
+          fmt::format("no answer from {}: {}", host, reason), hint_for(result, reason)};
 }
 
 }  // namespace holdfast

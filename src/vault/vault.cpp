@@ -11,6 +11,7 @@
 #include "base/human.h"
 #include "os/file.h"
 #include "store/at_once.h"
+#include "store/probe_area.h"
 #include "vault/require_vault.h"
 
 namespace holdfast {
@@ -164,6 +165,8 @@ void refuse_foreign_objects(ObjectStore& store,
                             const std::function<bool(std::string_view)>& may_stay) {
   std::string foreign;
   store.list("", [&](const ObjectInfo& info) {
+    // What a `store check` could not remove is no other program's.
+    if (info.key.starts_with(kProbeArea)) return;
     if (foreign.empty() && !(may_stay && may_stay(info.key))) foreign = info.key;
   });
   if (!foreign.empty()) {

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "cli/support.h"
 
 namespace holdfast {
@@ -163,6 +165,37 @@ TEST_F(Keys, TheRecoverySheetIsACodeFile) {
   words.insert(words.end(), {"--recovery-code-file", shop_ / "sheet"});
   EXPECT_EQ(shop_.run(words).out, "secret\n");
   EXPECT_THAT(shop_.read("sheet"), HasSubstr(shop_ / "vault"));
+}
+
+// Who has nothing but the sheet has no configuration either.
+TEST_F(Keys, TheRecoverySheetNamesEveryPlaceOnOnePage) {
+  std::string copies =
+      "stores: [{url: 's3://', endpoint: 'https://s3.example.net', ca_file: /etc/ca.pem}]\n"
+      "copies:\n"
+      "  - {name: west, url: 's3://backups', region: us-west-2, endpoint: 'https://west.example'}\n"
+      "  - {name: disk, url: " +
+      (shop_ / "disk") + "}\n";
+  shop_.write_config(copies);
+  const json document = shop_.expect_json(0, {"key", "recover-sheet"});
+  ASSERT_EQ(document.at("places").size(), 3u);
+  EXPECT_EQ(document.at("places")[1].at("url"), "s3://backups");
+  EXPECT_EQ(document.at("places")[1].at("endpoint"), "https://west.example");
+  EXPECT_EQ(document.at("places")[1].at("region"), "us-west-2");
+  for (int i = 0; i < 20; ++i) {
+    copies += "  - {name: copy" + std::to_string(i) + ", url: 's3://copy" + std::to_string(i) +
+              "', region: eu-1}\n";
+  }
+  shop_.write_config(copies);
+  const std::string sheet = shop_.expect(0, {"key", "recover-sheet"}).out;
+  for (const char* part : {"s3://backups", "https://west.example", "us-west-2", "AWS_ENDPOINT_URL",
+                           "AWS_CA_BUNDLE", "holdfast recover --from", "file://", "and 17 more"}) {
+    EXPECT_THAT(sheet, HasSubstr(part));
+  }
+  EXPECT_LE(std::count(sheet.begin(), sheet.end(), '\n'), 60);
+  shop_.write("sheet", sheet);
+  std::vector<std::string> words = cat();
+  words.insert(words.end(), {"--vault", shop_ / "vault", "--recovery-code-file", shop_ / "sheet"});
+  EXPECT_EQ(shop_.run(words).out, "secret\n");
 }
 
 TEST_F(Keys, AKeyOfAnotherVaultIsRefused) {

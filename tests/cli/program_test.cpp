@@ -113,6 +113,7 @@ TEST(Program, SaysThatAStoreDoesNotAnswer) {
   EXPECT_EQ(gone.code, 12) << gone.err;
   EXPECT_THAT(gone.err, HasSubstr("no answer from 127.0.0.1:1"));
   EXPECT_THAT(gone.err, HasSubstr("Ctrl-C ends"));
+  EXPECT_THAT(gone.err, HasSubstr("waiting for the store: cannot read s3://bucket"));
 }
 
 // The parser's own signs are ordinary names of files.

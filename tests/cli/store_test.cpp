@@ -41,6 +41,46 @@ TEST_F(StoreCommand, ChecksABucket) {
   EXPECT_THAT(result.out, HasSubstr("s3://backups/vault: good for: writer, operator, restorer"));
 }
 
+TEST_F(StoreCommand, WhatCouldNotBeRemovedIsToldAndSweptByTheNextCheck) {
+  const auto refuse_some = [](const MiniS3::Received& received, unsigned) {
+    const bool one = received.method == "DELETE" && received.target.ends_with("/many/11");
+    return one ? std::optional(MiniS3::Fault{{.status = 403}}) : std::nullopt;
+  };
+  server_.set_plan(refuse_some);
+  const Outcome first = run({"store", "check", "s3://backups"});
+  EXPECT_EQ(first.code, 3) << first.out << first.err;
+  EXPECT_THAT(first.out, HasSubstr("failed   remove what the check wrote"));
+  EXPECT_THAT(first.out, HasSubstr("1 object stayed, as lease/probe-"));
+  EXPECT_THAT(first.err, HasSubstr("the check left objects"));
+  ASSERT_EQ(server_.keys().size(), 1u);
+  server_.set_plan({});
+  EXPECT_EQ(run({"store", "check", "s3://backups"}).code, 0);
+  EXPECT_EQ(server_.keys().size(), 0u);
+}
+
+TEST_F(StoreCommand, InitIsNotStoppedByTheRemnantsOfACheck) {
+  server_.set_plan([](const MiniS3::Received& received, unsigned) {
+    const bool one = received.method == "DELETE" && received.target.ends_with("/many/11");
+    return one ? std::optional(MiniS3::Fault{{.status = 403}}) : std::nullopt;
+  });
+  EXPECT_EQ(run({"store", "check", "s3://backups"}).code, 3);
+  const Outcome made = run({"init", "--vault", "s3://backups", "--key-file", shop_ / "key"});
+  EXPECT_EQ(made.code, 0) << made.err;
+}
+
+// A name that is misspelt makes a bucket, too.
+TEST_F(StoreCommand, ABucketThatIsMadeIsNamed) {
+  server_.set_plan([](const MiniS3::Received& received, unsigned number) {
+    const bool missing = number == 1 && received.method == "HEAD";
+    const bool made = received.method == "PUT" && received.target.find('/', 1) == std::string::npos;
+    if (missing) return std::optional(MiniS3::Fault{{.status = 404}});
+    return made ? std::optional(MiniS3::Fault{MiniS3::Reply{}}) : std::nullopt;
+  });
+  const Outcome made = run({"init", "--vault", "s3://backsup", "--key-file", shop_ / "key"});
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.err, HasSubstr("made the bucket backsup at " + server_.url()));
+}
+
 TEST_F(StoreCommand, ChecksAsADocument) {
   const json document = run({"store", "check", "--vault", "s3://backups", "--json"}).document();
   EXPECT_EQ(document.at("url"), "s3://backups");

@@ -189,6 +189,18 @@ TEST(HttpFault, ANameWithoutAnAddressIsUnavailable) {
   expect_error(Code::kUnavailable, [&] { client.send(get("http://store.invalid/x")); });
 }
 
+TEST(HttpFault, TheVariableWithTheProxyIsNamed) {
+  ::setenv("http_proxy", "http://me:hidden@127.0.0.1:9", 1);
+  HttpClient client({});
+  const auto error = error_of([&] { client.send(get("http://192.0.2.7/x")); });
+  ::unsetenv("http_proxy");
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->code(), Code::kUnavailable);
+  EXPECT_THAT(error->message(), HasSubstr("the proxy that http_proxy names"));
+  EXPECT_THAT(error->hint(), HasSubstr("no_proxy"));
+  EXPECT_EQ(error->message().find("hidden"), std::string::npos);
+}
+
 TEST(HttpFault, AProxySettingThatIsNoneIsNotQuoted) {
   HttpClient client({.proxy = "ftp://me:hidden@127.0.0.1:9"});
   const auto error = error_of([&] { client.send(get("http://store.invalid/x")); });

@@ -2,12 +2,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <string>
+#include <string_view>
+#include <thread>
+
 #include "base/error.h"
 #include "net/http.h"
 #include "net/http_support.h"
 #include "os/file.h"
 #include "store/expect_error.h"
 #include "support/certificate.h"
+#include "support/loopback.h"
 #include "support/temp_dir.h"
 
 namespace holdfast {
@@ -49,6 +55,7 @@ TEST_F(HttpTls, AnotherAuthorityIsNot) {
     EXPECT_EQ(error->code(), Code::kDenied) << error->what();
     EXPECT_THAT(error->message(), HasSubstr("certificate"));
     EXPECT_THAT(error->hint(), HasSubstr("ca_file"));
+    EXPECT_THAT(error->hint(), HasSubstr("AWS_CA_BUNDLE"));
   }
   EXPECT_TRUE(server_.requests().empty());
 }
@@ -64,6 +71,25 @@ TEST_F(HttpTls, TheNameMustBeTheCertificates) {
 TEST_F(HttpTls, WithoutVerificationAllAreTrusted) {
   HttpClient client({.verify_tls = false});
   EXPECT_EQ(client.send(get(server_.url() + "/x")).status, 200);
+}
+
+// Nothing that would pass: nobody should be made to wait for it.
+TEST_F(HttpTls, APortWithoutTlsIsABadSetting) {
+  const LoopbackListener plain = listen_on_loopback();
+  // As web servers answer to what they do not understand.
+  std::jthread server([&] {
+    const Fd peer(::accept(plain.fd.get(), nullptr, nullptr));
+    std::array<char, 4096> hello{};
+    EXPECT_GT(::recv(peer.get(), hello.data(), hello.size(), 0), 0);
+    constexpr std::string_view kAnswer = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    EXPECT_GT(::send(peer.get(), kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL), 0);
+  });
+  HttpClient client({});
+  const std::string url = "https://127.0.0.1:" + std::to_string(plain.port) + "/x";
+  const auto error = error_of([&] { client.send(get(url)); });
+  ASSERT_TRUE(error.has_value());
+  EXPECT_EQ(error->code(), Code::kInvalid) << error->what();
+  EXPECT_THAT(error->hint(), HasSubstr("http://"));
 }
 
 TEST_F(HttpTls, AMissingFileIsABadSetting) {

@@ -184,7 +184,7 @@ TEST_F(S3Test, TheCircuitOpensWhenTheStoreStaysAway) {
 TEST_F(S3Test, EmptyErrorBodiesStillHaveAMeaning) {
   const std::pair<int, Code> cases[] = {{403, Code::kDenied},      {404, Code::kNotFound},
                                         {409, Code::kConflict},    {412, Code::kConflict},
-                                        {416, Code::kCorrupt},     {400, Code::kInvalid},
+                                        {416, Code::kCorrupt},     {400, Code::kDenied},
                                         {501, Code::kUnsupported}, {507, Code::kExhausted}};
   for (const auto& [status, code] : cases) {
     fail_first(2, error(status));
@@ -308,8 +308,82 @@ TEST_F(S3Test, ARefusalWithoutAWordIsTakenForExpiredCredentialsOnce) {
   EXPECT_TRUE(store().stat("object"));
   EXPECT_EQ(server_.requests(), 2u);
   fail_first(100, error(400));
-  expect_error(Code::kInvalid, [&] { store().stat("object"); });
+  expect_error(Code::kDenied, [&] { store().stat("object"); });
   EXPECT_EQ(server_.requests(), 2u);
+}
+
+// AWS's answer to HEAD with the signature of another region: no body, but a header.
+TEST_F(S3Test, ARefusalThatNamesARegionIsFollowedThere) {
+  store().put("object", as_bytes("content"));
+  Reply moved = error(400);
+  moved.body.clear();
+  moved.headers = {{"x-amz-bucket-region", "eu-north-9"}};
+  fail_first(1, moved);
+  EXPECT_TRUE(store().stat("object"));
+  EXPECT_THAT(server_.received().back().header("authorization"), HasSubstr("/eu-north-9/s3/"));
+  // The region is right now, so it is the credentials.
+  fail_first(1, moved);
+  EXPECT_TRUE(store().stat("object"));
+  EXPECT_EQ(server_.requests(), 2u);
+}
+
+TEST_F(S3Test, AMoveThatCannotBeFollowedIsNamed) {
+  Reply moved = error(301);
+  moved.headers = {{"x-amz-bucket-region", "eu-north-9"}};
+  fail_first(100, moved);
+  const auto failure = error_of([&] { store().get("object"); });
+  ASSERT_TRUE(failure.has_value());
+  EXPECT_THAT(failure->message(), HasSubstr("the bucket is in region eu-north-9"));
+}
+
+TEST_F(S3Test, AGatewayThatSendsElsewhereIsNamed) {
+  Reply sso = error(302);
+  sso.headers = {{"Location", "https://login.example/sso?secret=1"}};
+  fail_first(100, sso);
+  const auto failure = error_of([&] { store().get("object"); });
+  ASSERT_TRUE(failure.has_value());
+  EXPECT_EQ(failure->code(), Code::kInvalid);
+  EXPECT_THAT(failure->message(), HasSubstr("go to https://login.example"));
+  EXPECT_EQ(failure->message().find("secret"), std::string::npos);
+  EXPECT_THAT(failure->hint(), HasSubstr("gateway"));
+}
+
+TEST_F(S3Test, APortThatWantsTlsSaysSoAndIsNotAskedAgain) {
+  for (const char* words : {"<center>The plain HTTP request was sent to HTTPS port</center>",
+                            "Client sent an HTTP request to an HTTPS server.\n"}) {
+    Reply reply;
+    reply.status = 400;
+    reply.body = words;
+    fail_first(100, reply);
+    const auto failure = error_of([&] { store().get("object"); });
+    ASSERT_TRUE(failure.has_value());
+    EXPECT_EQ(failure->code(), Code::kInvalid);
+    EXPECT_THAT(failure->hint(), HasSubstr("https://"));
+    EXPECT_EQ(server_.requests(), 1u);
+  }
+}
+
+// A login page, or the wrong web server.
+TEST_F(S3Test, AWebPageIsNoStore) {
+  Reply page;
+  page.headers = {{"Content-Type", "text/html; charset=utf-8"}};
+  page.body = "\n<!DOCTYPE html><html><body>sign in</body></html>";
+  fail_first(100, page);
+  const auto failure = error_of([&] { store().get("object"); });
+  ASSERT_TRUE(failure.has_value());
+  EXPECT_EQ(failure->code(), Code::kInvalid);
+  EXPECT_THAT(failure->message(), HasSubstr(server_.url() + " is no S3 store"));
+  expect_error(Code::kInvalid, [&] { list_objects(store(), ""); });
+  expect_error(Code::kInvalid, [&] { store().put_new("object", as_bytes("content")); });
+
+  // An object of that kind in a store is one, whatever its type.
+  page.headers.emplace_back("x-amz-request-id", "r-1");
+  fail_first(100, page);
+  EXPECT_EQ(text("object"), page.body);
+  page.headers = {{"Content-Type", "text/html"}};
+  page.body = "{}";
+  fail_first(100, page);
+  EXPECT_EQ(text("object"), "{}");
 }
 
 // Two requests are under way when the store says where it is; the second one hears it too late.

@@ -151,6 +151,27 @@ TEST_F(ProbeTest, AWritersKeyIsGoodForWritersAndMayNotRemove) {
   EXPECT_THAT(verdict.roles, ElementsAre("writer", "restorer"));
 }
 
+// The least policy of a writer: it may not ask for the versioning, and not read old versions.
+TEST_F(ProbeTest, AWriterOfAVersionedBucketIsNoRestorer) {
+  server_.set_plan([](const Received& r, unsigned) -> std::optional<Fault> {
+    if (r.target.find("?version") != r.target.npos || r.target.find("versions=") != r.target.npos ||
+        r.target.find("versioning=") != r.target.npos) {
+      return Fault{error(403, "AccessDenied")};
+    }
+    if (r.method != "PUT" || !r.target.ends_with("/versioned")) return std::nullopt;
+    Reply stored;
+    stored.headers = {{"x-amz-version-id", "v1"}, {"ETag", "\"e\""}};
+    return Fault{stored, true};
+  });
+  probe();
+  EXPECT_EQ(feature("versioning").state, State::kWorks) << feature("versioning").detail;
+  EXPECT_EQ(feature(kHistoryRight).state, State::kDenied);
+  const StoreVerdict verdict = judge_features(features_);
+  EXPECT_TRUE(verdict.usable) << needed_trouble();
+  EXPECT_THAT(verdict.roles, ElementsAre("writer", "operator"));
+  EXPECT_THAT(verdict.text, HasSubstr("--as-of"));
+}
+
 TEST_F(ProbeTest, AKeyThatMayOnlyReadContentIsGoodForRestorers) {
   answer(
       [](const Received& r) {

@@ -50,7 +50,12 @@ void create_bucket(S3Client& client) {
     request.headers.emplace_back("x-amz-bucket-object-lock-enabled", "true");
   }
   const HttpResponse answer = client.send(request).http;
-  if (answer.status != 409) return;
+  if (answer.status != 409) {
+    // A name that is misspelt makes one, too.
+    const auto& notice = client.options().notice;
+    if (notice) notice(fmt::format("made the bucket {} at {}", client.bucket(), client.endpoint()));
+    return;
+  }
   const std::string code = parse_error_body(answer.body).code;
   if (code == "BucketAlreadyOwnedByYou") return;  // an earlier try, or somebody just now
   throw judge(answer, "make the bucket " + client.bucket())
@@ -65,7 +70,7 @@ void require_bucket(S3Client& client) {
   throw Error(Code::kNotFound,
               fmt::format("there is no bucket {} at {}{}", client.bucket(), client.endpoint(),
                           request_note(answer)),
-              "check the name, the endpoint and the region; holdfast init makes a new one");
+              "check how the bucket is spelt, the endpoint and the region");
 }
 
 void ensure_bucket(S3Client& client) {

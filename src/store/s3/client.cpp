@@ -16,6 +16,7 @@
 #include "net/rate_limit.h"
 #include "net/resolve.h"
 #include "store/s3/request_deadline.h"
+#include "store/s3/stranger.h"
 
 namespace holdfast {
 namespace {
@@ -343,6 +344,11 @@ void S3Client::wait_before_retry(S3Failure& failure, const HttpResponse* answer,
 
 void S3Client::recover(S3Failure failure, const HttpResponse* answer, Attempt& state) {
   const auto once = [](bool& done) { return !std::exchange(done, true); };
+  // The answer to HEAD does not say which of the two it is: expired, or the wrong region.
+  if (failure.remedy == S3Remedy::kRefreshCredentials && !failure.region.empty() &&
+      failure.region != state.region) {
+    failure.remedy = S3Remedy::kFollow;
+  }
   switch (failure.remedy) {
     case S3Remedy::kRetry:
     case S3Remedy::kSlowDown:
@@ -399,7 +405,10 @@ S3Answer S3Client::send(const S3Request& request) {
     }
     if (lost) {
       state.repeated = true;
+      const bool silent = lost->message().find("Empty reply") != std::string::npos;
+      const bool plain = endpoint().starts_with("http://");
       lost->suggest("check the network and the endpoint " + endpoint() +
+                    (silent && plain ? " (if that port speaks TLS, write https://)" : "") +
                     "; what was done so far stays, and the same command goes on from there");
       recover({S3Remedy::kRetry, *lost, {}, {}}, nullptr, state);
       continue;
@@ -410,6 +419,9 @@ S3Answer S3Client::send(const S3Request& request) {
     if (status / 100 == 2 || std::count(request.expected.begin(), request.expected.end(), status)) {
       breaker_.succeeded();
       notice_.answered(endpoint());
+      if (auto stranger = stranger_error(*answer, endpoint()); status / 100 == 2 && stranger) {
+        throw std::move(*stranger);
+      }
       return {std::move(*answer), state.repeated};
     }
     if (status >= 500) {

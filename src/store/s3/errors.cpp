@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/human.h"
+#include "store/s3/stranger.h"
 #include "store/s3/xml.h"
 
 namespace holdfast {
@@ -25,6 +26,10 @@ constexpr std::string_view kOverload =
     "the store is overloaded: set limit_upload or connections of the store lower";
 constexpr std::string_view kTrouble =
     "the store has trouble: run the command again later, it goes on from there";
+
+constexpr std::string_view kElsewhere =
+    "no S3 store answers so: a gateway or a login page stands before it, or the endpoint is "
+    "another server's; check the endpoint, and sign in to the gateway";
 
 struct Rule {
   std::string_view code;
@@ -46,7 +51,7 @@ constexpr auto kRules = std::to_array<Rule>({
     {"RequestTimeTooSkewed", S3Remedy::kSetClock, Code::kDenied,
      "this machine's clock is wrong: set it (timedatectl set-ntp true)"},
     {"NoSuchBucket", S3Remedy::kNone, Code::kNotFound,
-     "check the bucket's name and region, or make it: holdfast init does so when the key may"},
+     "check how the bucket is spelt, the endpoint and the region"},
     {"NoSuchKey", S3Remedy::kNone, Code::kNotFound, ""},
     {"NoSuchVersion", S3Remedy::kNone, Code::kNotFound, ""},
     {"NoSuchUpload", S3Remedy::kNone, Code::kNotFound,
@@ -93,6 +98,9 @@ Rule rule_of_status(int status) {
     case 307:
     case 308:
       return {"", S3Remedy::kFollow, Code::kInvalid, "set the region and endpoint of the store"};
+    case 302:
+    case 303:
+      return {"", S3Remedy::kNone, Code::kInvalid, kElsewhere};
     case 401:
     case 403:
       return {"", S3Remedy::kNone, Code::kDenied, kRights};
@@ -121,16 +129,22 @@ Rule rule_of_status(int status) {
 
 // The answer to HEAD has no body that could say more.
 Rule rule_of_silence(int status) {
-  // AWS's word for a token that has expired, among others.
+  // AWS's word for a token that has expired, or for the wrong region, which a header then names.
   if (status == 400) {
-    return {"", S3Remedy::kRefreshCredentials, Code::kInvalid,
-            "are the credentials still valid? sign in again, or renew them"};
+    return {"", S3Remedy::kRefreshCredentials, Code::kDenied,
+            "are the credentials still valid? sign in again, or renew them; does the endpoint have "
+            "the right scheme (https://) and port?"};
   }
   return rule_of_status(status);
 }
 
-Rule rule_of(int status, const std::string& code) {
-  if (code.empty()) return rule_of_silence(status);
+Rule rule_of(const HttpResponse& answer, const std::string& code) {
+  const int status = answer.status;
+  if (wants_tls(answer)) {
+    return {"", S3Remedy::kNone, Code::kInvalid,
+            "this port speaks TLS: write https:// in the endpoint of the store"};
+  }
+  if (code.empty()) return answer.body.empty() ? rule_of_silence(status) : rule_of_status(status);
   const auto* const found = std::find_if(kRules.begin(), kRules.end(),
                                          [&](const Rule& rule) { return rule.code == code; });
   return found != kRules.end() ? *found : rule_of_status(status);
@@ -160,18 +174,24 @@ Error with_note(const Error& error, const std::string& note) {
 
 S3Failure judge(const HttpResponse& answer, const std::string& what) {
   const S3ErrorBody body = parse_error_body(answer.body);
-  const Rule rule = rule_of(answer.status, body.code);
+  const Rule rule = rule_of(answer, body.code);
 
   std::string message = fmt::format("cannot {}: the store answered {}", what, answer.status);
   if (!body.code.empty()) message += " " + printable(body.code);
   if (!body.message.empty()) message += ": " + printable(body.message);
+  const std::string location = origin_of(answer.header("location"));
+  if (answer.status / 100 == 3 && !location.empty()) message += ", go to " + printable(location);
+  std::string region(answer.header("x-amz-bucket-region"));
+  if (region.empty()) region = body.region;
+  if (rule.remedy == S3Remedy::kFollow && !region.empty()) {
+    message += fmt::format("; it says that the bucket is in region {}", printable(region));
+  }
   message += request_note(answer);
 
   S3Failure failure{rule.remedy, Error(rule.meaning, message, std::string(rule.hint)), {}, {}};
-  if (rule.remedy == S3Remedy::kFollow) {
-    failure.region = answer.header("x-amz-bucket-region");
-    if (failure.region.empty()) failure.region = body.region;
-    failure.location = origin_of(answer.header("location"));
+  if (rule.remedy == S3Remedy::kFollow || rule.remedy == S3Remedy::kRefreshCredentials) {
+    failure.region = std::move(region);
+    failure.location = location;
   }
   return failure;
 }

@@ -23,7 +23,7 @@ enum class S3Remedy {
 struct S3Failure {
   S3Remedy remedy = S3Remedy::kNone;
   Error error;
-  std::string region;    // with kFollow: where the bucket is; may be empty
+  std::string region;    // where the bucket is; may be empty
   std::string location;  // with kFollow: "scheme://host[:port]"; may be empty
 };
 

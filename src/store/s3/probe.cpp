@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "store/probe_area.h"
 #include "store/s3/client.h"
 #include "store/s3/probe_bench.h"
 
@@ -13,6 +14,12 @@ namespace {
 bool works(const std::vector<Feature>& features, const std::string& name) {
   return std::any_of(features.begin(), features.end(), [&](const Feature& feature) {
     return feature.name == name && feature.state == Feature::State::kWorks;
+  });
+}
+
+bool is_denied(const std::vector<Feature>& features, const std::string& name) {
+  return std::any_of(features.begin(), features.end(), [&](const Feature& feature) {
+    return feature.name == name && feature.state == Feature::State::kDenied;
   });
 }
 
@@ -44,6 +51,8 @@ bool is_encrypted(const HttpResponse& head, S3Encryption wanted) {
   return wanted == S3Encryption::kSseKms ? how.starts_with("aws:kms") : !how.empty();
 }
 
+std::string probe_key() { return "lease/" + random_name(); }
+
 void remove_if_possible(S3Store& store, const std::string& key) {
   try {
     store.remove(key);
@@ -58,6 +67,7 @@ std::vector<Feature> probe_store(S3Store& store, const std::function<void(const 
   ProbeBench bench(store, seen);
   try {
     if (probe_reach(bench)) {
+      sweep_probes(store);
       probe_objects(bench);
       probe_writes(bench);
       probe_bucket(bench);
@@ -71,8 +81,22 @@ std::vector<Feature> probe_store(S3Store& store, const std::function<void(const 
   return bench.take();
 }
 
+void sweep_probes(S3Store& store) {
+  try {
+    const Timestamp newest = store.client().store_time() - kProbeAge;
+    for (const ObjectInfo& object : list_objects(store, std::string(kProbeArea))) {
+      if (object.modified <= newest) remove_if_possible(store, object.key);
+    }
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled) throw;
+    // Whatever keeps this key from listing is told by who asked for more than this.
+  }
+}
+
 StoreVerdict judge_features(const std::vector<Feature>& features) {
   StoreVerdict verdict;
+  verdict.clean = std::none_of(features.begin(), features.end(),
+                               [](const Feature& feature) { return feature.name == kCleanUp; });
   std::vector<std::string> lacking;
   for (const Feature& feature : features) {
     if (!feature.needed || feature.state == Feature::State::kWorks) continue;
@@ -92,16 +116,22 @@ StoreVerdict judge_features(const std::vector<Feature>& features) {
   const bool remove = works(features, kRemoveRight);
   if (create) verdict.roles.emplace_back("writer");
   if (create && remove) verdict.roles.emplace_back("operator");
-  verdict.roles.emplace_back("restorer");
+  const bool history = !is_denied(features, kHistoryRight);
+  if (history) verdict.roles.emplace_back("restorer");
   verdict.usable = true;
-  verdict.text = fmt::format("good for: {}", fmt::join(verdict.roles, ", "));
+  verdict.text = verdict.roles.empty()
+                     ? "good for reading what is there now, without --as-of"
+                     : fmt::format("good for: {}", fmt::join(verdict.roles, ", "));
+  if (!history && !verdict.roles.empty()) {
+    verdict.text += "; a restorer may read old versions, too (--as-of)";
+  }
   if (remove) verdict.text += "; a writer or restorer is safer with a key that cannot remove";
   return verdict;
 }
 
 void require_conditions(S3Store& store) {
   if (store.client().options().emulate_conditions) return;
-  const std::string key = "lease/" + random_name();
+  const std::string key = probe_key();
   std::string trouble;
   try {
     trouble = trouble_with_conditions(store, key);
@@ -120,7 +150,7 @@ void require_conditions(S3Store& store) {
 std::optional<Error> trouble_with_encryption(S3Store& store) {
   const S3Encryption wanted = store.client().options().encryption;
   if (wanted == S3Encryption::kNone) return std::nullopt;
-  const std::string key = "lease/" + random_name();
+  const std::string key = probe_key();
   store.put(key, random_bytes(100));
   const HttpResponse head =
       store.client().send({.method = "HEAD", .key = store.prefix() + key}).http;

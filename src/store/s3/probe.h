@@ -31,6 +31,9 @@ inline constexpr const char* kReadRight = "read the vault's objects";
 inline constexpr const char* kCreateRight = "create the vault's objects";
 inline constexpr const char* kRemoveRight = "remove the vault's objects";
 inline constexpr const char* kDestroyRight = "destroy old versions";
+inline constexpr const char* kHistoryRight = "read old versions";  // tried if there are any
+// A feature only when it did not work.
+inline constexpr const char* kCleanUp = "remove what the check wrote";
 
 // Tries one feature after the other; `seen` is called for each at once. Ends early when the bucket
 // cannot be reached. Objects are written below "lease/probe-RANDOM/", where every role may write,
@@ -43,8 +46,14 @@ struct StoreVerdict {
   std::vector<std::string> roles;  // "writer", "operator", "restorer": those it is good for
   std::string text;                // one line
   Code code = Code::kInternal;     // of the first needed feature that does not work
+  bool clean = true;               // nothing of the probe stayed
 };
 StoreVerdict judge_features(const std::vector<Feature>& features);
+
+// What other probes wrote and did not remove, as far as this key may remove it. What is younger
+// than kProbeAge may be of one that runs.
+inline constexpr Duration kProbeAge = std::chrono::minutes{5};
+void sweep_probes(S3Store& store);
 
 // Throws Error(kUnsupported) when the store lacks conditional writes and the options do not accept
 // that (S3Options::emulate_conditions).

@@ -174,9 +174,28 @@ void ProbeBench::clean_up() {
     quietly([&, &upload = upload_key, &upload_id = id] { abort_upload(upload, upload_id); });
   }
   quietly([&] {
-    for (const ObjectInfo& object : list_objects(store_, area_)) store_.remove(object.key);
+    // One that stays does not keep the others.
+    for (const ObjectInfo& object : list_objects(store_, area_)) {
+      quietly([&] { store_.remove(object.key); });
+    }
   });
   if (versioning != Versioning::kNever) quietly([&] { remove_versions(); });
+  tell_remnants();
+}
+
+// A list that fails says nothing new: it is a feature of its own.
+void ProbeBench::tell_remnants() {
+  std::vector<ObjectInfo> left;
+  quietly([&] { left = list_objects(store_, area_); });
+  if (left.empty()) return;
+  feature(kCleanUp, false,
+          fmt::format("they do no harm; {} minutes from now the next `holdfast store check` or "
+                      "`holdfast init` with a key that may removes them",
+                      std::chrono::duration_cast<std::chrono::minutes>(kProbeAge).count()),
+          [&]() -> std::string {
+            throw wrong_answer(fmt::format("{} stayed, as {}", plural(left.size(), "object"),
+                                           printable(left.front().key)));
+          });
 }
 
 }  // namespace holdfast

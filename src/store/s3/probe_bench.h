@@ -69,6 +69,7 @@ class ProbeBench {
 
  private:
   void remove_versions();
+  void tell_remnants();
 
   S3Store& store_;
   S3Client& client_;

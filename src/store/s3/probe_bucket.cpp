@@ -3,6 +3,7 @@
 
 #include "store/s3/probe_bench.h"
 #include "store/s3/upload.h"
+#include "store/s3/versions.h"
 
 namespace holdfast {
 namespace {
@@ -88,7 +89,19 @@ void probe_headers(ProbeBench& bench) {
 
 std::string versioning(ProbeBench& bench) {
   bench.versioning = Versioning::kEnabled;  // until it is known: this key may not be told
-  bench.versioning = bucket_versioning(bench.client());
+  try {
+    bench.versioning = bucket_versioning(bench.client());
+  } catch (const Error& error) {
+    if (error.code() != Code::kDenied) throw;
+    // The versions of objects tell it as well.
+    const HttpResponse put = bench.bare().send(bench.put("versioned", bench.small)).http;
+    const std::string_view version = put.header("x-amz-version-id");
+    if (version.empty() || version == "null") {
+      bench.versioning = Versioning::kSuspended;
+      throw missing_feature("off or suspended: an object got no version", put);
+    }
+    return "on, as the version of an object shows";
+  }
   if (bench.versioning == Versioning::kEnabled) return "on";
   throw missing_feature(bench.versioning == Versioning::kSuspended ? "suspended" : "off");
 }
@@ -137,6 +150,17 @@ std::string may_destroy(ProbeBench& bench) {
   return "who has this key can destroy what no lock holds";
 }
 
+std::string may_read_history(ProbeBench& bench) {
+  const HttpResponse put = bench.bare().send(bench.put("versioned", bench.small)).http;
+  list_versions(bench.bare(), bench.full("versioned"), [](const ObjectVersion&) {});
+  S3Request get = bench.request("GET", "versioned");
+  const std::string version(put.header("x-amz-version-id"));
+  if (version.empty()) throw missing_feature("objects have no versions", put);
+  get.query = {{"versionId", version}};
+  bench.bare().send(get);
+  return {};
+}
+
 void probe_history(ProbeBench& bench) {
   const bool wanted = bench.client().options().lock != LockMode::kNone;
   bench.feature("versioning", false,
@@ -151,6 +175,11 @@ void probe_history(ProbeBench& bench) {
     bench.feature("locks hold", wanted, "locks do not protect", [&] { return lock_holds(bench); });
   }
   if (bench.versioning == Versioning::kNever) return;
+  if (bench.versioning == Versioning::kEnabled) {
+    bench.feature(kHistoryRight, false,
+                  "enough for a writer or an operator; a restorer needs it for --as-of",
+                  [&] { return may_read_history(bench); });
+  }
   bench.feature(kDestroyRight, false, "as it should be: not even a stolen key can",
                 [&] { return may_destroy(bench); });
 }
