@@ -5,6 +5,7 @@
 #include "protect/mariadb_questions.h"
 #include "source/mariadb/connection.h"
 #include "source/mariadb/dump_filter.h"
+#include "source/mariadb/question.h"
 #include "source/mariadb/restore.h"
 #include "source/mariadb/server.h"
 #include "vault/lease.h"
@@ -113,9 +114,10 @@ class IntoMariadb final : public IntoServer {
     import.finish();
   }
 
-  std::string ask(const std::string& query) override {
-    connection_.query("use " + quoted_name(database_));
-    return connection_.value(query);
+  AnswerRows ask(const std::string& query) override {
+    MariadbConnection connection(settings_, stop_);
+    connection.query("use " + quoted_name(database_));
+    return read_mariadb(connection, query);
   }
 
   void take_place() override { taken_ = true; }

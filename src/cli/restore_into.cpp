@@ -49,6 +49,7 @@ class IntoRun {
   std::string check_sessions();
   std::string safety_backup();
   std::string load();
+  AnswerRows ask(const std::string& query);
   std::string check_answers();
 
   void act();
@@ -244,11 +245,20 @@ std::vector<Assertion> IntoRun::assertions() const {
   return chosen;
 }
 
+AnswerRows IntoRun::ask(const std::string& query) {
+  try {
+    return server_->ask(query);
+  } catch (Error& error) {
+    error.add_context(query);
+    throw;
+  }
+}
+
 std::string IntoRun::check_answers() {
   const std::vector<Assertion> all = assertions();
+  const Timestamp now = context_.clock.now();
   for (const Assertion& assertion : all) {
-    const std::string answer = server_->ask(assertion.query);
-    const auto failure = assertion_failure(assertion.expect, answer, context_.clock.now());
+    const auto failure = assertion_failure(assertion.expect, ask(assertion.query), now);
     if (!failure) continue;
     throw Error(Code::kCorrupt, assertion.query + ": " + *failure,
                 "what was restored is not what it should be: restore an older backup");

@@ -99,6 +99,19 @@ TEST_F(MariadbArchive, OneDatabaseIsOneObjectThatGunzipAndMariadbRestore) {
   EXPECT_EQ(server_.sql("SELECT COUNT(*) FROM shop.orders"), "0");
 }
 
+TEST_F(MariadbArchive, AnAssertionOnlyReads) {
+  configure(
+      ", databases: [shop]",
+      "    format: archive\n    assertions: [{query: 'delete from orders returning 1', expect: "
+      "'1'}]\n");
+  shop_.expect_json(0, {"backup", "database"});
+  const Outcome refused =
+      shop_.expect(10, {"restore", "latest:shop", "--into", "source", "--as-name", "test-db"});
+  EXPECT_NE(refused.err.find("delete from orders returning 1: it may only read, and it writes"),
+            std::string::npos)
+      << refused.err;
+}
+
 TEST_F(MariadbArchive, OneOfSeveralComesOutOfTheVaultUnderAnotherName) {
   shop_.init();
   configure("", "    format: both\n");
