@@ -37,6 +37,7 @@ class IntoRun {
 
  private:
   void find_dump();
+  void name_only_database();
   void find_server();
   void plan();
   void plan_stop();
@@ -105,6 +106,13 @@ void IntoRun::find_dump() {
     bring_from_archive(context_, *opened_.vault, needs, options_.thaw);
   }
   dump_ = dump_of_backup(*opened_.vault, name, options_.database);
+}
+
+// A backup of MariaDB does not say which databases it has; its source may.
+void IntoRun::name_only_database() {
+  if (!dump_.mariadb || !dump_.database.empty()) return;
+  if (source_ == nullptr || !source_->mariadb) return;
+  if (source_->mariadb->databases.size() == 1) dump_.database = source_->mariadb->databases.front();
 }
 
 void IntoRun::find_server() {
@@ -380,6 +388,7 @@ void IntoRun::act() {
 int IntoRun::run() {
   begin_ = context_.clock.monotonic();
   find_dump();
+  name_only_database();
   find_server();
   plan();
   Json document{{"backup", dump_.id},
