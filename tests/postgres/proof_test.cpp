@@ -121,6 +121,14 @@ TEST_F(Proof, AGoodBackupPassesAndIsVerifiedFromThenOn) {
   EXPECT_EQ(server_.query("SELECT count(*) FROM t"), "2000");
 }
 
+TEST_F(Proof, AScratchDirectoryThatIsNotThereIsMadeSoThatTheServerReachesIt) {
+  ask();
+  shop_->back_up();
+  const std::string scratch = *shop_ / "scratch/made";
+  shop_->expect(0, {"validate", "restore", "latest:shop", "--scratch", scratch});
+  shop_->expect(0, {"validate", "restore", "latest:shop", "--scratch", scratch});
+}
+
 TEST_F(Proof, APageThatWasDamagedInTheSourceIsFound) {
   ask();
   const std::string file = server_.data() + "/" + server_.query("SELECT pg_relation_filepath('t')");
