@@ -132,7 +132,7 @@ class ArchiveTest {
                                                     : assertion.database == dump_.database;
       if (!about) continue;
       PgConnection connection(sandbox_->settings(), kDatabase, context_.stop);
-      const std::string answer = connection.value(assertion.query);
+      const AnswerRows answer = connection.read(assertion.query);
       const auto failure = assertion_failure(assertion.expect, answer, context_.clock.now());
       if (failure) throw Error(Code::kCorrupt, assertion.query + ": " + *failure);
       ++asked;

@@ -5,6 +5,7 @@
 #include "protect/mariadb_questions.h"
 #include "source/mariadb/connection.h"
 #include "source/mariadb/dump_filter.h"
+#include "source/mariadb/question.h"
 #include "source/mariadb/restore.h"
 #include "source/mariadb/server.h"
 #include "vault/lease.h"
@@ -19,6 +20,20 @@ std::string quoted_name(const std::string& name) {
     text += c;
   }
   return text + "`";
+}
+
+// The advice of a connection is about backups.
+template <typename Work>
+auto with_rights_for(const std::string& database, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (error.code() != Code::kDenied) throw;
+    throw Error(Code::kDenied, error.message(),
+                "a restore makes and fills the database: GRANT ALL ON " + quoted_name(database) +
+                    ".* TO the user; for views, triggers and routines of other accounts also GRANT "
+                    "SET USER, for --disconnect PROCESS, CONNECTION ADMIN ON *.*");
+  }
 }
 
 // MariaDB and MySQL cannot rename a database: what is there is dropped and made anew.
@@ -96,6 +111,25 @@ class IntoMariadb final : public IntoServer {
   bool loads_beside() const override { return false; }
 
   void load(const ChosenDump& dump, std::atomic<std::uint64_t>& bytes) override {
+    with_rights_for(database_, [&] { make_and_fill(dump, bytes); });
+  }
+
+  AnswerRows ask(const std::string& query) override {
+    MariadbConnection connection(settings_, stop_);
+    connection.query("use " + quoted_name(database_));
+    return read_mariadb(connection, query);
+  }
+
+  void take_place() override { taken_ = true; }
+  void drop_loaded() override {
+    if (!created_ || taken_ || exists_) return;
+    MariadbConnection(settings_, {}).query("drop database " + quoted_name(database_));
+  }
+  void drop_old() override {}
+  std::string old_name() const override { return {}; }
+
+ private:
+  void make_and_fill(const ChosenDump& dump, std::atomic<std::uint64_t>& bytes) {
     exists_ = has_database();
     const std::string collation =
         exists_ ? connection_.value(
@@ -120,20 +154,6 @@ class IntoMariadb final : public IntoServer {
     import.finish();
   }
 
-  std::string ask(const std::string& query) override {
-    connection_.query("use " + quoted_name(database_));
-    return connection_.value(query);
-  }
-
-  void take_place() override { taken_ = true; }
-  void drop_loaded() override {
-    if (!created_ || taken_ || exists_) return;
-    MariadbConnection(settings_, {}).query("drop database " + quoted_name(database_));
-  }
-  void drop_old() override {}
-  std::string old_name() const override { return {}; }
-
- private:
   MariadbSettings settings_;
   std::string database_;
   std::stop_token stop_;

@@ -65,8 +65,8 @@ class IntoPostgres final : public IntoServer {
     }
   }
 
-  std::string ask(const std::string& query) override {
-    return PgConnection(target_.settings(), taken_ ? database_ : fresh_, stop_).value(query);
+  AnswerRows ask(const std::string& query) override {
+    return PgConnection(target_.settings(), taken_ ? database_ : fresh_, stop_).read(query);
   }
 
   void take_place() override {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "objective/assertion.h"
 #include "protect/dump_choice.h"
 #include "settings/settings.h"
 
@@ -33,8 +34,8 @@ class IntoServer {
   virtual bool loads_beside() const = 0;
   // `bytes` counts what was loaded so far.
   virtual void load(const ChosenDump& dump, std::atomic<std::uint64_t>& bytes) = 0;
-  // The first value of a query in what was loaded.
-  virtual std::string ask(const std::string& query) = 0;
+  // The answer of a query in what was loaded. It may only read: kInvalid.
+  virtual AnswerRows ask(const std::string& query) = 0;
   virtual void take_place() = 0;
   // What was loaded and has not taken its place. Works after an interruption, too.
   virtual void drop_loaded() = 0;

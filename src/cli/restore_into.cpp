@@ -37,6 +37,7 @@ class IntoRun {
 
  private:
   void find_dump();
+  void name_only_database();
   void find_server();
   void plan();
   void plan_stop();
@@ -49,6 +50,7 @@ class IntoRun {
   std::string check_sessions();
   std::string safety_backup();
   std::string load();
+  AnswerRows ask(const std::string& query);
   std::string check_answers();
 
   void act();
@@ -104,6 +106,13 @@ void IntoRun::find_dump() {
     bring_from_archive(context_, *opened_.vault, needs, options_.thaw);
   }
   dump_ = dump_of_backup(*opened_.vault, name, options_.database);
+}
+
+// A backup of MariaDB does not say which databases it has; its source may.
+void IntoRun::name_only_database() {
+  if (!dump_.mariadb || !dump_.database.empty()) return;
+  if (source_ == nullptr || !source_->mariadb) return;
+  if (source_->mariadb->databases.size() == 1) dump_.database = source_->mariadb->databases.front();
 }
 
 void IntoRun::find_server() {
@@ -244,11 +253,20 @@ std::vector<Assertion> IntoRun::assertions() const {
   return chosen;
 }
 
+AnswerRows IntoRun::ask(const std::string& query) {
+  try {
+    return server_->ask(query);
+  } catch (Error& error) {
+    error.add_context(query);
+    throw;
+  }
+}
+
 std::string IntoRun::check_answers() {
   const std::vector<Assertion> all = assertions();
+  const Timestamp now = context_.clock.now();
   for (const Assertion& assertion : all) {
-    const std::string answer = server_->ask(assertion.query);
-    const auto failure = assertion_failure(assertion.expect, answer, context_.clock.now());
+    const auto failure = assertion_failure(assertion.expect, ask(assertion.query), now);
     if (!failure) continue;
     throw Error(Code::kCorrupt, assertion.query + ": " + *failure,
                 "what was restored is not what it should be: restore an older backup");
@@ -370,6 +388,7 @@ void IntoRun::act() {
 int IntoRun::run() {
   begin_ = context_.clock.monotonic();
   find_dump();
+  name_only_database();
   find_server();
   plan();
   Json document{{"backup", dump_.id},

@@ -65,6 +65,18 @@ LogFollowerPlace follower_of(Context& context, const std::string& name, const Ke
           }};
 }
 
+// The first copy makes the vault there: 'init' would make another one.
+OpenedVault open_made_copy(Context& context, const CopyPlace& place, const KeyRing& ring) {
+  try {
+    return open_copy(context, place, ring);
+  } catch (const Error& error) {
+    if (error.code() != Code::kNotFound) throw;
+    throw Error(Code::kNotFound, error.message(),
+                "when nothing was copied there yet, do that first: holdfast copy --to " +
+                    place.settings.name + "; else check its address, and that it is mounted");
+  }
+}
+
 // A service may be back from a reboot before its store is. Who gives an option that is for once
 // stands by, and is told at once.
 OpenedVault open_patiently(Context& context, const StreamOptions& options, const Notify& notify,
@@ -207,7 +219,7 @@ int run(Context& context, const StreamOptions& options) {
   std::vector<const Vault*> others;
   for (const std::string& name : places.also) {
     copies.push_back(open_patiently(context, options, notify, [&] {
-      return open_copy(context, find_copy(context, name), opened.vault->ring());
+      return open_made_copy(context, find_copy(context, name), opened.vault->ring());
     }));
     others.push_back(copies.back().vault.get());
   }

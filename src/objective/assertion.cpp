@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 
@@ -13,6 +15,8 @@ namespace holdfast {
 namespace {
 
 constexpr std::string_view kWithin = "within ";
+constexpr std::string_view kNull = "null";
+constexpr std::string_view kNoRow = "no row";
 constexpr std::array<std::string_view, 6> kOperators = {">=", "<=", "!=", ">", "<", "="};
 
 std::string_view trimmed(std::string_view text) {
@@ -39,6 +43,30 @@ Expectation parse(std::string_view expect) {
     if (expect.starts_with(op)) return {op, trimmed(expect.substr(op.size()))};
   }
   return {"=", expect};
+}
+
+// What `answer` has instead of a value; nothing: it has one.
+std::optional<std::string_view> missing_value(const AnswerRows& answer) {
+  if (answer.empty()) return kNoRow;
+  if (answer.front().empty() || !answer.front().front()) return kNull;
+  return std::nullopt;
+}
+
+bool is_word(std::string_view text, std::string_view word) {
+  return std::equal(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) == b;
+  });
+}
+
+// What `expect` says of answers without a value; nothing: it asks for a value.
+std::optional<bool> without_value(const Expectation& expect,
+                                  std::optional<std::string_view> missing) {
+  if (expect.op != "=" && expect.op != "!=") return std::nullopt;
+  const bool equal = expect.op == "=";
+  if (is_word(expect.value, kNoRow)) return (missing == kNoRow) == equal;
+  if (!is_word(expect.value, kNull)) return std::nullopt;
+  // A row that is not there has no value that could be something else.
+  return equal ? missing == kNull : !missing;
 }
 
 bool is_bound(std::string_view op) { return op == ">" || op == ">=" || op == "<" || op == "<="; }
@@ -84,26 +112,44 @@ std::optional<std::string> too_old(Duration limit, std::string_view answer, Time
                      format_duration(limit));
 }
 
-}  // namespace
-
-std::optional<std::string> assertion_failure(std::string_view expect, std::string_view answer,
-                                             Timestamp now) {
-  expect = trimmed(expect);
-  if (expect.starts_with(kWithin)) {
-    return too_old(parse_duration(trimmed(expect.substr(kWithin.size()))), answer, now);
-  }
-  const auto [op, value] = parse(expect);
+bool is_as_wanted(const Expectation& expect, std::string_view answer) {
+  const auto [op, value] = expect;
   const auto left = number(answer);
   const auto right = number(value);
-  bool as_wanted = false;
-  if (is_bound(op)) {
-    as_wanted = left && right && holds(*left, op, *right);
-  } else {
-    const bool equal = left && right ? *left == *right : trimmed(answer) == value;
-    as_wanted = equal == (op == "=");
+  if (is_bound(op)) return left && right && holds(*left, op, *right);
+  const bool equal = left && right ? *left == *right : trimmed(answer) == value;
+  return equal == (op == "=");
+}
+
+}  // namespace
+
+std::string answer_text(const AnswerRows& answer) {
+  const auto missing = missing_value(answer);
+  if (!missing) return printable(*answer.front().front());
+  return missing == kNull ? "NULL" : std::string(*missing);
+}
+
+std::optional<std::string> assertion_failure(std::string_view expect, const AnswerRows& answer,
+                                             Timestamp now) {
+  expect = trimmed(expect);
+  const auto missing = missing_value(answer);
+  const bool within = expect.starts_with(kWithin);
+  if (within && !missing) {
+    return too_old(parse_duration(trimmed(expect.substr(kWithin.size()))), *answer.front().front(),
+                   now);
   }
-  if (as_wanted) return std::nullopt;
-  return fmt::format("the answer is '{}', expected {}", printable(answer), printable(expect));
+  if (!within) {
+    const Expectation parsed = parse(expect);
+    const auto special = without_value(parsed, missing);
+    if (special ? *special : !missing && is_as_wanted(parsed, *answer.front().front())) {
+      return std::nullopt;
+    }
+  }
+  if (!missing) {
+    return fmt::format("the answer is '{}', expected {}", answer_text(answer), printable(expect));
+  }
+  return fmt::format("the answer is {}, which is no value, expected {}", answer_text(answer),
+                     printable(expect));
 }
 
 void check_expectation(std::string_view expect) {
@@ -114,8 +160,9 @@ void check_expectation(std::string_view expect) {
   }
   const auto [op, value] = parse(expect);
   if (is_bound(op) && !number(value)) {
-    throw Error(Code::kInvalid, fmt::format("'{}' is no number", printable(value)),
-                "write '> 0', '>= 1000', '!= 0', 'within 1h', or the value itself");
+    throw Error(
+        Code::kInvalid, fmt::format("'{}' is no number", printable(value)),
+        "write '> 0', '>= 1000', '!= 0', 'within 1h', 'null', 'no row', or the value itself");
   }
 }
 

@@ -168,7 +168,8 @@ std::string own_scratch() {
 }
 
 ScratchDirectory::ScratchDirectory(const std::string& parent, std::string_view purpose) {
-  make_directories(parent, 0700);
+  // The user of a server must get through it; what is in it is closed to others.
+  make_directories(parent, 0711);
   // Until the new one is locked as well, nobody looks for abandoned ones.
   const Fd guard = open_directory(parent);
   if (guard.valid()) lock(guard, LOCK_EX);

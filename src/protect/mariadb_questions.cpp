@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "source/mariadb/mysqld.h"
+#include "source/mariadb/question.h"
 
 namespace holdfast {
 namespace {
@@ -54,11 +55,11 @@ std::string ask_mariadb(const MariadbSandbox& sandbox, const Assertion& assertio
     // Its author tried it on the server that the sandbox stands for.
     connection.query("SET SESSION sql_mode = @@GLOBAL.sql_mode");
     if (!database.empty()) connection.query("USE " + mariadb_identifier(database));
-    const std::string answer = connection.value(assertion.query);
+    const AnswerRows answer = read_mariadb(connection, assertion.query);
     if (const auto failure = assertion_failure(assertion.expect, answer, now)) {
       throw ProofFailure(assertion.query + ": " + *failure);
     }
-    return assertion.query + ": " + printable(answer);
+    return assertion.query + ": " + answer_text(answer);
   } catch (const Error& error) {
     if (error.code() == Code::kCancelled || error.code() == Code::kExhausted ||
         error.code() == Code::kUnavailable) {

@@ -142,14 +142,14 @@ std::string PostgresProof::check_assertion(const Assertion& assertion, Timestamp
   if (database.empty() && !settings_.databases.empty()) database = settings_.databases.front();
   try {
     PgConnection connection(sandbox_->settings(), database.empty() ? "postgres" : database, stop_);
-    const std::string answer = connection.value(assertion.query);
+    const AnswerRows answer = connection.read(assertion.query);
     if (const auto failure = assertion_failure(assertion.expect, answer, now)) {
       throw ProofFailure(assertion.query + ": " + *failure);
     }
-    return assertion.query + ": " + printable(answer);
+    return assertion.query + ": " + answer_text(answer);
   } catch (const Error& error) {
-    // A table or database that did not come back.
-    if (error.code() != Code::kNotFound) throw;
+    // A table or database that did not come back, or a statement that the server refuses.
+    if (error.code() != Code::kNotFound && error.code() != Code::kInvalid) throw;
     throw ProofFailure(assertion.query + ": " + error.message());
   }
 }

@@ -62,7 +62,10 @@ Json read_config(ObjectStore& store) {
     text = store.get(kConfigKey);
   } catch (const Error& error) {
     if (error.code() == Code::kNotFound) throw not_a_vault(store, error);
-    throw;
+    if (error.code() != Code::kDenied || store.traits().remote) throw;
+    throw Error(
+        Code::kDenied, error.message(),
+        "run as the user whom the vault belongs to, or give this one access to its directory");
   }
   Json json = Json::parse(as_text(text), nullptr, false);
   if (!json.is_object() || !json.contains("format") || !json["format"].is_number_integer()) {

@@ -144,6 +144,22 @@ TEST_F(RestoreInto, WhatFailsLeavesProductionAsItIs) {
   EXPECT_EQ(place_.orders("shop"), before);
 }
 
+TEST_F(RestoreInto, AnAssertionOnlyReads) {
+  const auto with = [this](const std::string& query, const std::string& expect) {
+    place_.configure_one("    assertions: [{query: '" + query + "', expect: '" + expect + "'}]\n");
+  };
+  place_.configure_one();
+  const std::string id = back_up();
+  const std::vector<std::string> words = {"restore", id,          "--into",
+                                          "source",  "--as-name", "shop-test"};
+  with("delete from orders returning 1", "1");
+  expect_says(place_.shop().expect(10, words),
+              "delete from orders returning 1: it may only read, and it writes");
+  with("select 1 where false", "!= 5");
+  expect_says(place_.shop().expect(5, words), "the answer is no row");
+  EXPECT_EQ(trimmed(databases()), "shop");
+}
+
 TEST_F(RestoreInto, WhoeverIsInTheDatabaseKeepsItUnlessToldOtherwise) {
   place_.configure_one();
   const std::string id = back_up();

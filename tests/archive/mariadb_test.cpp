@@ -99,6 +99,47 @@ TEST_F(MariadbArchive, OneDatabaseIsOneObjectThatGunzipAndMariadbRestore) {
   EXPECT_EQ(server_.sql("SELECT COUNT(*) FROM shop.orders"), "0");
 }
 
+TEST_F(MariadbArchive, AnAssertionOnlyReads) {
+  configure(
+      ", databases: [shop]",
+      "    format: archive\n    assertions: [{query: 'delete from orders returning 1', expect: "
+      "'1'}]\n");
+  shop_.expect_json(0, {"backup", "database"});
+  const Outcome refused =
+      shop_.expect(10, {"restore", "latest:shop", "--into", "source", "--as-name", "test-db"});
+  EXPECT_NE(refused.err.find("delete from orders returning 1: it may only read, and it writes"),
+            std::string::npos)
+      << refused.err;
+}
+
+TEST_F(MariadbArchive, TheOnlyDatabaseOfASourceNeedsNoName) {
+  shop_.init();
+  configure(", databases: [shop]",
+            "    assertions: [{query: 'select count(*) from orders', expect: '2'}]\n");
+  shop_.expect_json(0, {"backup", "database"});
+  const std::string before = orders("shop");
+  server_.run({"DELETE FROM shop.orders"});
+  shop_.expect(0, {"restore", "latest:shop", "--into", "source", "--overwrite", "always"});
+  EXPECT_EQ(orders("shop"), before);
+  const Outcome beside =
+      shop_.expect(0, {"restore", "latest:shop", "--into", "source", "--as-name", "test-db"});
+  EXPECT_NE((beside.out + beside.err).find("1 assertion passed"), std::string::npos) << beside.err;
+}
+
+TEST_F(MariadbArchive, WhoMayNotMakeTheDatabaseIsToldWhatIsMissing) {
+  shop_.init();
+  configure(", databases: [shop]", "");
+  shop_.expect_json(0, {"backup", "database"});
+  server_.run({"CREATE USER loader@localhost"});
+  const std::string into = "socket=" + server_.settings().socket + " user=loader dbname=test-db";
+  const Outcome refused = shop_.expect(7, {"restore", "latest:shop", "--into", into});
+  EXPECT_NE(refused.err.find("GRANT ALL ON `test-db`.*"), std::string::npos) << refused.err;
+  server_.run({"GRANT ALL ON `test-db`.* TO loader@localhost",
+               "GRANT PROCESS, SET USER ON *.* TO loader@localhost"});
+  shop_.expect(0, {"restore", "latest:shop", "--into", into});
+  EXPECT_EQ(orders("`test-db`"), orders("shop"));
+}
+
 TEST_F(MariadbArchive, OneOfSeveralComesOutOfTheVaultUnderAnotherName) {
   shop_.init();
   configure("", "    format: both\n");

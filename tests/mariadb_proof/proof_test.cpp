@@ -81,6 +81,32 @@ TEST_F(MariadbProofTest, AGoodBackupPassesAndIsVerifiedFromThenOn) {
   EXPECT_THAT(bad.dump(), HasSubstr("did not pass its restore test"));
 }
 
+// What one of them changes, the next one would see.
+TEST_F(MariadbProofTest, AnAssertionOnlyReadsAndNoAnswerFailsIt) {
+  server_.run({"CREATE PROCEDURE shop.clear() BEGIN COMMIT; DELETE FROM shop.orders; END"});
+  shop_.back_up();
+  shop_.configure(server_.settings(),
+                  "    assertions:\n"
+                  "      - {query: \"delete from shop.orders returning 1\", expect: \"1\"}\n"
+                  "      - {query: \"call shop.clear()\", expect: no row}\n"
+                  "      - {query: \"drop table shop.gone\", expect: no row}\n"
+                  "      - {query: \"delete from shop.old\", expect: no row}\n"
+                  "      - {query: \"select null\", expect: \"!= 5\"}\n"
+                  "      - {query: \"select 1 from shop.gone\", expect: \"!= 5\"}\n"
+                  "      - {query: \"select count(*) from shop.orders\", expect: \"2000\"}\n"
+                  "      - {query: \"select count(*) from shop.old\", expect: \"5000\"}\n"
+                  "      - {query: \"select null\", expect: \"null\"}\n"
+                  "      - {query: \"select 1 from shop.gone\", expect: no row}\n");
+  const json result = shop_.validate(5);
+  EXPECT_EQ(MariadbShop::failed_steps(result),
+            "assertion 1, assertion 2, assertion 3, assertion 4, assertion 5, assertion 6")
+      << result.dump();
+  for (const char* step : {"assertion 1", "assertion 2", "assertion 3", "assertion 4"}) {
+    EXPECT_THAT(detail_of(result, step), HasSubstr(": it may only read, and it writes")) << step;
+  }
+  EXPECT_THAT(detail_of(result, "assertion 6"), HasSubstr("the answer is no row"));
+}
+
 // In list and show, for whoever looks for the place of a backup in a log.
 TEST_F(MariadbProofTest, ThePositionOfABackupIsSaid) {
   const auto expect_position = [this](const std::string& method) {

@@ -121,6 +121,14 @@ TEST_F(Proof, AGoodBackupPassesAndIsVerifiedFromThenOn) {
   EXPECT_EQ(server_.query("SELECT count(*) FROM t"), "2000");
 }
 
+TEST_F(Proof, AScratchDirectoryThatIsNotThereIsMadeSoThatTheServerReachesIt) {
+  ask();
+  shop_->back_up();
+  const std::string scratch = *shop_ / "scratch/made";
+  shop_->expect(0, {"validate", "restore", "latest:shop", "--scratch", scratch});
+  shop_->expect(0, {"validate", "restore", "latest:shop", "--scratch", scratch});
+}
+
 TEST_F(Proof, APageThatWasDamagedInTheSourceIsFound) {
   ask();
   const std::string file = server_.data() + "/" + server_.query("SELECT pg_relation_filepath('t')");
@@ -148,6 +156,23 @@ TEST_F(Proof, AnAssertionThatDoesNotHoldFailsIt) {
   const json result = validate(5);
   EXPECT_EQ(failed_steps(result), "assertion 3 assertion 4 assertion 5") << result.dump();
   EXPECT_TRUE(shop_->backups().at(0).at("verified").is_null());
+}
+
+// What one of them changes, the next one would see.
+TEST_F(Proof, AnAssertionOnlyReadsAndNoAnswerFailsIt) {
+  ask("      - {query: \"delete from t returning 1\", expect: \"1\"}\n"
+      "      - {query: \"select null\", expect: \"!= 5\"}\n"
+      "      - {query: \"select 1 where false\", expect: \"!= 5\"}\n"
+      "      - {query: \"select count(*) from t\", expect: \"2000\"}\n"
+      "      - {query: \"select null\", expect: \"null\"}\n"
+      "      - {query: \"select 1 where false\", expect: no row}\n");
+  shop_->back_up();
+  const json result = validate(5);
+  EXPECT_EQ(failed_steps(result), "assertion 3 assertion 4 assertion 5") << result.dump();
+  EXPECT_NE(result.dump().find("delete from t returning 1: it may only read, and it writes"),
+            std::string::npos)
+      << result.dump();
+  EXPECT_NE(result.dump().find("the answer is no row"), std::string::npos) << result.dump();
 }
 
 // In an assertion, and in a process that the recovery needs.

@@ -14,6 +14,8 @@
 namespace holdfast {
 namespace {
 
+constexpr std::string_view kReadOnlyTransaction = "25006";  // SQLSTATE
+
 Code code_of(std::string_view state) {
   if (state.starts_with("28") || state == "42501") return Code::kDenied;
   if (state.starts_with("53")) return Code::kExhausted;
@@ -70,6 +72,7 @@ std::vector<PgRow> PgConnection::query(const std::string& sql,
     const Code code = PQstatus(connection_.get()) != CONNECTION_OK ? Code::kUnavailable
                       : state == nullptr                           ? Code::kUnavailable
                                                                    : code_of(state);
+    failed_state_ = state == nullptr ? "" : state;
     throw Error(code, "PostgreSQL: " + one_line(PQresultErrorMessage(result.get())));
   }
   std::vector<PgRow> rows(static_cast<std::size_t>(PQntuples(result.get())));
@@ -89,6 +92,19 @@ std::vector<PgRow> PgConnection::query(const std::string& sql,
 std::string PgConnection::value(const std::string& sql, const std::vector<std::string>& values) {
   const std::vector<PgRow> rows = query(sql, values);
   return rows.empty() || rows[0].empty() ? "" : rows[0][0].value_or("");
+}
+
+std::vector<PgRow> PgConnection::read(const std::string& sql) {
+  query("BEGIN READ ONLY");
+  try {
+    std::vector<PgRow> rows = query(sql);
+    query("ROLLBACK");
+    return rows;
+  } catch (const Error& error) {
+    if (failed_state_ != kReadOnlyTransaction) throw;
+    throw Error(Code::kInvalid, "it may only read, and it writes: " + error.message(),
+                "ask with a SELECT that changes nothing");
+  }
 }
 
 std::string PgConnection::name() const {

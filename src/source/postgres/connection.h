@@ -31,6 +31,10 @@ class PgConnection {
   // The first value of the first row; "" for NULL and for no row.
   std::string value(const std::string& sql, const std::vector<std::string>& values = {});
 
+  // Runs one statement of the user in a transaction that can only read. Throws kInvalid when it
+  // writes.
+  std::vector<PgRow> read(const std::string& sql);
+
   // Where it leads, for messages: "postgres@/run/postgresql:5432/app".
   std::string name() const;
   int server_version() const;  // 150018
@@ -38,6 +42,7 @@ class PgConnection {
  private:
   PgHandle connection_;
   std::stop_token stop_;
+  std::string failed_state_;  // SQLSTATE of the last statement that failed
 };
 
 // The settings as libpq's environment variables: for pg_dump and its like, whose command lines

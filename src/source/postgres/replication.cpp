@@ -20,6 +20,7 @@ constexpr std::size_t kDataHeader = 1 + 8 + 8 + 8;
 constexpr std::size_t kKeepaliveSize = 1 + 8 + 8 + 1;
 constexpr std::string_view kGone = "58P01";       // SQLSTATE of a file that is not there
 constexpr std::string_view kNotReady = "55000";   // of an object that cannot be used as it is
+constexpr std::string_view kInUse = "55006";      // a slot, by another walsender
 constexpr std::string_view kIntervention = "57";  // class of those that an operator causes
 
 std::uint64_t big_endian(ByteView bytes, std::size_t at) {
@@ -190,8 +191,15 @@ void PgReplication::start(const std::string& slot, Lsn from, std::uint32_t timel
   ended_ = next_in(result.get());
   if (ended_) return;
   throw_if_lost(result.get());
-  throw Error(Code::kUnavailable,
-              "the stream does not start: " + one_line(PQresultErrorMessage(result.get())));
+  const bool in_use = state_of(result.get()) == kInUse;
+  throw Error(
+      Code::kUnavailable,
+      "the stream does not start: " + one_line(PQresultErrorMessage(result.get())) +
+          (in_use ? ": another 'holdfast stream' of this source is at work (that PID is the "
+                    "server's; select client_addr, application_name from "
+                    "pg_stat_replication says from where), or the server has not noticed "
+                    "yet that the last one is gone"
+                  : ""));
 }
 
 std::optional<WalMessage> PgReplication::receive(Duration timeout, int wake_fd) {
