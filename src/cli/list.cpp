@@ -118,6 +118,14 @@ std::vector<std::string> row_cells(const BackupName& name, const ReadSummary& re
   return cells;
 }
 
+Json branch_json(const LogBranch& branch) {
+  const auto& last = branch.last_commit;
+  return {{"timeline", branch.timeline},
+          {"from_lsn", format_lsn(branch.begin)},
+          {"to", last ? Json(format_rfc3339(last->time, true)) : Json()},
+          {"reachable", branch.reachable}};
+}
+
 Json span_json(const LogSpan& span) {
   const bool postgresql = span.engine == "postgresql";
   Json json{{"source", span.source}, {"engine", span.engine}, {"from", iso_time(span.from)}};
@@ -128,6 +136,11 @@ Json span_json(const LogSpan& span) {
   json[postgresql ? "gap_lsn" : "gap"] = span.gap.empty() ? Json() : Json(span.gap);
   if (postgresql) {
     json["wal_level_minimal_lsn"] = span.level_drop.empty() ? Json() : Json(span.level_drop);
+    json["timeline"] = span.timeline;
+    json["other_timelines"] = Json::array();
+    for (const LogBranch& branch : span.others) {
+      json["other_timelines"].push_back(branch_json(branch));
+    }
   }
   return json;
 }
@@ -152,6 +165,10 @@ std::string span_line(const LogSpan& span) {
         "{}: the log is INTERRUPTED at {}: back up now (holdfast backup database {}), then see "
         "where its files went\n",
         span.source, span.gap, span.source);
+  }
+  if (!span.others.empty()) {
+    line += fmt::format("{}: that is on timeline {}{}\n", span.source, span.timeline,
+                        branches_text(span.others));
   }
   if (!span.level_drop.empty()) {
     line += fmt::format(

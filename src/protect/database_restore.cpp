@@ -1,5 +1,6 @@
 #include "protect/database_restore.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -169,8 +170,17 @@ PgRecoveryTarget pg_target(const RecoveryTarget& target) {
 // The log that is replayed; and all histories, from which the server sees which timelines are
 // taken: its own will be another one. A standby without log asks its primary for them.
 LogPlan wanted_log(const DatabaseRestore& job, const RecoveryScope& scope) {
-  if (scope.log) return *scope.log;
   LogPlan plan;
+  if (scope.log) {
+    plan = *scope.log;
+    // It follows the latest timeline that it sees, and its primary's need not be that.
+    if (job.standby) {
+      std::erase_if(plan.histories, [&](const LogName& name) {
+        return !plan.lineage.contains(parse_history_file_name(name.file).value());
+      });
+    }
+    return plan;
+  }
   if (!job.standby) plan.histories = scope.histories;
   return plan;
 }
@@ -326,6 +336,10 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
   }
   if (scope.log && (scope.log->gap || scope.log->level_drop) && !job.target) {
     warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
+  } else if (scope.log && !scope.log->others.empty()) {
+    // Two servers wrote: who restores has to know which of them he gets.
+    warnings.add(fmt::format("recovers timeline {}{}", scope.log->timeline,
+                             branches_text(scope.log->others)));
   }
   RestoreResult result = run_restore(vault, parts.main, progress, warnings, stop);
   if (!job.files.dry_run) claim(job.files.target, parts.places);

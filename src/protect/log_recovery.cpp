@@ -57,7 +57,8 @@ class Planner {
     if (listing_.whole.empty() && listing_.pieces.empty()) return std::nullopt;
     // What comes before is in the backup itself.
     plan_.begin = parse_lsn(backup_.stop) - 1;
-    const TimelineHistory history = history_of(chosen(timeline));
+    plan_.segment_size = segment_size();
+    const TimelineHistory history = chosen(timeline);
     if (!history.leads_here(backup_.timeline, parse_lsn(backup_.stop))) {
       throw Error(Code::kNotFound,
                   fmt::format("timeline {} does not come from the backup's, {}", history.timeline(),
@@ -65,6 +66,7 @@ class Planner {
                   "choose an older backup, or another timeline: --timeline");
     }
     plan_.timeline = history.timeline();
+    for (const TimelineSpan& span : history.spans()) plan_.lineage.insert(span.timeline);
     for (const std::string& file : listing_.histories) plan_.histories.push_back(name(file));
     find_segments(history);
     cut_at_marks();
@@ -77,21 +79,55 @@ class Planner {
  private:
   LogName name(const std::string& file) const { return {source_, backup_.system, file, {}}; }
 
-  std::uint32_t chosen(const std::string& timeline) const {
-    if (timeline == "current") return backup_.timeline;
-    std::uint32_t newest = backup_.timeline;
+  TimelineHistory chosen(const std::string& timeline) {
+    if (timeline == "current") return history_of(backup_.timeline);
+    if (timeline.empty() || timeline == "latest") return latest();
     std::set<std::uint32_t> known{backup_.timeline};
-    for (const std::string& file : listing_.histories) {
-      known.insert(*parse_history_file_name(file));
-      newest = std::max(newest, *parse_history_file_name(file));
-    }
-    if (timeline.empty() || timeline == "latest") return newest;
+    for (const std::string& file : listing_.histories) known.insert(*parse_history_file_name(file));
     const bool digits =
         timeline.find_first_not_of("0123456789") == std::string::npos && timeline.size() < 10;
     const auto wanted = digits ? static_cast<std::uint32_t>(std::stoul(timeline)) : 0;
-    if (known.contains(wanted)) return wanted;
+    if (known.contains(wanted)) return history_of(wanted);
     throw Error(Code::kNotFound, "the log has no timeline '" + printable(timeline) + "'",
-                fmt::format("the newest is {}", newest));
+                fmt::format("the newest is {}", *known.rbegin()));
+  }
+
+  // Where more than one timeline goes on.
+  TimelineHistory latest() {
+    LogTimelines log{plan_.segment_size, {}, {}};
+    log.histories.emplace(backup_.timeline, history_of(backup_.timeline));
+    for (const std::string& file : listing_.histories) {
+      const std::uint32_t timeline = *parse_history_file_name(file);
+      if (timeline > backup_.timeline) log.histories.emplace(timeline, history_of(timeline));
+    }
+    if (log.histories.size() > 1) {
+      for (const auto& [timeline, history] : log.histories) log.newest[timeline] = newest(timeline);
+    }
+    BranchChoice choice = choose_branch(vault_, log, backup_.timeline, parse_lsn(backup_.stop));
+    plan_.others = std::move(choice.others);
+    return std::move(choice.history);
+  }
+
+  // One object of each of the newest segments of `timeline`.
+  std::vector<LogName> newest(std::uint32_t timeline) const {
+    const std::string prefix = fmt::format("{:08X}", timeline);
+    std::map<std::string, LogName> objects;
+    for (auto one = listing_.pieces.lower_bound(prefix);
+         one != listing_.pieces.end() && one->first.starts_with(prefix); ++one) {
+      objects[one->first] = *std::max_element(
+          one->second.begin(), one->second.end(),
+          [](const LogName& a, const LogName& b) { return a.piece->end < b.piece->end; });
+    }
+    for (auto one = listing_.whole.lower_bound(prefix);
+         one != listing_.whole.end() && one->starts_with(prefix); ++one) {
+      objects[*one] = name(*one);
+    }
+    std::vector<LogName> newest;
+    for (auto one = objects.rbegin(); one != objects.rend() && newest.size() < kBranchFiles;
+         ++one) {
+      newest.push_back(std::move(one->second));
+    }
+    return newest;
   }
 
   TimelineHistory history_of(std::uint32_t timeline) const {
@@ -114,7 +150,6 @@ class Planner {
   // A segment in which a timeline begins is read from the newest one: it begins with a copy of what
   // came before.
   void find_segments(const TimelineHistory& history) {
-    plan_.segment_size = segment_size();
     for (std::uint64_t number = plan_.begin / plan_.segment_size;; ++number) {
       const Lsn end = (number + 1) * plan_.segment_size;
       const WalSegment segment{history.timeline_at(end - 1), number};
@@ -277,16 +312,18 @@ std::vector<LogName> log_histories(const Vault& vault, const std::string& source
 std::string span_text(const LogPlan& plan, Timestamp backup_consistent) {
   std::string text = format_rfc3339(backup_consistent) + " to ";
   text += plan.last_commit ? moment_text(*plan.last_commit) : format_lsn(plan.end);
+  if (!plan.others.empty()) text += fmt::format(" on timeline {}", plan.timeline);
   if (plan.level_drop) {
-    return text + fmt::format(
-                      "; at {} the server went on with wal_level = minimal, and log behind "
-                      "that cannot be replayed",
-                      format_lsn(*plan.level_drop));
+    text += fmt::format(
+        "; at {} the server went on with wal_level = minimal, and log behind that cannot be "
+        "replayed",
+        format_lsn(*plan.level_drop));
+  } else if (plan.gap) {
+    const WalSegment missing{plan.timeline, *plan.gap / plan.segment_size};
+    text += fmt::format("; the log is interrupted at {}: {} is missing", format_lsn(*plan.gap),
+                        missing.name(plan.segment_size));
   }
-  if (!plan.gap) return text;
-  const WalSegment missing{plan.timeline, *plan.gap / plan.segment_size};
-  return text + fmt::format("; the log is interrupted at {}: {} is missing", format_lsn(*plan.gap),
-                            missing.name(plan.segment_size));
+  return text + branches_text(plan.others);
 }
 
 void require_reachable(const LogPlan& plan, const RecoveryTarget& target,

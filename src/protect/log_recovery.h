@@ -2,10 +2,12 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "protect/log_branch.h"
 #include "source/postgres/commit_index.h"
 #include "source/postgres/timeline_history.h"
 #include "vault/backup_object.h"
@@ -21,7 +23,9 @@ struct LogStep {
 };
 
 struct LogPlan {
-  std::uint32_t timeline = 0;  // on which recovery ends
+  std::uint32_t timeline = 0;       // on which recovery ends
+  std::set<std::uint32_t> lineage;  // that one and those that it comes from
+  std::vector<LogBranch> others;  // where else the log goes on; empty when a timeline was asked for
   std::uint32_t segment_size = 0;
   std::vector<LogStep> segments;  // from the one on in which the backup ends
   std::vector<LogName> histories;
@@ -38,10 +42,10 @@ enum class FactsWanted {
   kLast,  // of the last file alone: enough to tell how far the log reaches
 };
 
-// The log behind `backup` along the timelines to `timeline` ("latest", "current" for the backup's
-// own, a number). Nothing when the vault has no log of its source and system. Needs headers only:
-// any key will do. Throws kNotFound for a timeline that is not there or does not come from the
-// backup's.
+// The log behind `backup` along the timelines to `timeline` ("latest": see choose_branch(),
+// "current": the backup's own, a number). Nothing when the vault has no log of its source and
+// system. Needs headers only: any key will do. Throws kNotFound for a timeline that is not there or
+// does not come from the backup's.
 std::optional<LogPlan> plan_log(const Vault& vault, const std::string& source,
                                 const DatabaseFacts& backup, const std::string& timeline,
                                 std::stop_token stop, FactsWanted wanted = FactsWanted::kAll);

@@ -18,10 +18,13 @@ constexpr std::size_t kMostSpans = 16;
 
 // How far the log behind one backup leads.
 struct Reach {
+  std::string log;  // which: two that end at one position are two all the same
   std::optional<Timestamp> to;
   std::string end;
   std::string gap;
   std::string level_drop = {};
+  std::uint32_t timeline = 0;
+  std::vector<LogBranch> others = {};
 };
 
 std::optional<Reach> postgres_reach(const Vault& vault, const BackupSummary& backup,
@@ -29,10 +32,12 @@ std::optional<Reach> postgres_reach(const Vault& vault, const BackupSummary& bac
   const auto plan = plan_log(vault, backup.name.source, *backup.database, "latest", std::move(stop),
                              FactsWanted::kLast);
   if (!plan || plan->segments.empty()) return std::nullopt;
-  Reach reach{std::nullopt, format_lsn(plan->end), ""};
+  Reach reach{std::to_string(plan->timeline), std::nullopt, format_lsn(plan->end), ""};
   if (plan->last_commit) reach.to = plan->last_commit->time;
   if (plan->gap) reach.gap = format_lsn(*plan->gap);
   if (plan->level_drop) reach.level_drop = format_lsn(*plan->level_drop);
+  reach.timeline = plan->timeline;
+  reach.others = plan->others;
   return reach;
 }
 
@@ -40,7 +45,7 @@ std::optional<Reach> mariadb_reach(const Vault& vault, const BackupSummary& back
                                    std::stop_token stop) {
   const auto plan = plan_binlog(vault, backup, std::move(stop), BinlogFactsWanted::kEnds);
   if (!plan) return std::nullopt;
-  Reach reach{std::nullopt, plan->end.text(), plan->gap};
+  Reach reach{plan->stream, std::nullopt, plan->end.text(), plan->gap};
   if (plan->last) reach.to = Timestamp(std::chrono::seconds{plan->last->time});
   return reach;
 }
@@ -66,7 +71,7 @@ bool same_server(const BackupSummary& a, const BackupSummary& b) {
 // it leads from every newer one, too, but for those of a timeline that was left.
 const BackupSummary& oldest_that_leads_to(const Vault& vault,
                                           const std::vector<BackupSummary>& backups,
-                                          const BackupSummary& newest, const std::string& end,
+                                          const BackupSummary& newest, const Reach& wanted,
                                           const std::stop_token& stop) {
   std::vector<const BackupSummary*> candidates;
   for (const BackupSummary& backup : backups) {
@@ -75,7 +80,7 @@ const BackupSummary& oldest_that_leads_to(const Vault& vault,
   }
   const auto leads = [&](const BackupSummary* backup) {
     const auto reach = reach_of(vault, *backup, stop);
-    return reach && reach->end == end;
+    return reach && reach->log == wanted.log && reach->end == wanted.end;
   };
   const auto last = std::prev(candidates.end());
   if (candidates.size() <= kMostTries) return **std::find_if(candidates.begin(), last, leads);
@@ -101,7 +106,7 @@ std::optional<Found> newest_span(const Vault& vault, const std::vector<BackupSum
   }
   if (!reach) return std::nullopt;
   Found found;
-  found.oldest = &oldest_that_leads_to(vault, backups, *followed, reach->end, stop);
+  found.oldest = &oldest_that_leads_to(vault, backups, *followed, *reach, stop);
   LogSpan& span = found.span;
   span.source = newest.name.source;
   span.engine = newest.database->engine;
@@ -112,6 +117,8 @@ std::optional<Found> newest_span(const Vault& vault, const std::vector<BackupSum
   span.end = reach->end;
   span.gap = reach->gap;
   span.level_drop = reach->level_drop;
+  span.timeline = reach->timeline;
+  span.others = reach->others;
   return found;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "protect/log_branch.h"
 #include "vault/backup_object.h"
 #include "vault/vault.h"
 
@@ -21,7 +22,10 @@ struct LogSpan {
   std::string end;              // where the log ends: an LSN, a GTID position
   std::string gap;  // behind the newest backup: what is missing, an LSN or a file; empty: nothing
   std::string level_drop;  // the LSN at which wal_level became minimal; empty: it did not
-  bool newest = true;      // else there is a later one of this source, behind a gap or in a new log
+  // PostgreSQL: on which timeline it ends, and where else the log goes on.
+  std::uint32_t timeline = 0;
+  std::vector<LogBranch> others;
+  bool newest = true;  // else there is a later one of this source, behind a gap or in a new log
 };
 
 // The spans of each source, the newest first: one, and one more for each time that its log was

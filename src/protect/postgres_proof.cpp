@@ -134,7 +134,8 @@ std::string PostgresProof::check_position() const {
   if (expected_.log && (expected_.log->gap || expected_.log->level_drop)) {
     throw ProofFailure("can be recovered: " + span_text(*expected_.log, expected_.consistent));
   }
-  return "recovered to " + reached + ", the vault has the log to " + expected;
+  return "recovered to " + reached + ", the vault has the log to " + expected +
+         (expected_.log ? branches_text(expected_.log->others) : "");
 }
 
 std::string PostgresProof::check_assertion(const Assertion& assertion, Timestamp now) const {
