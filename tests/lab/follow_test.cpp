@@ -16,7 +16,9 @@ namespace {
 
 class FollowInBucket : public testing::Test {
  protected:
-  FollowInBucket() : server_(PostgresOptions{{"--wal-segsize=1"}, {"max_wal_size = 64MB", "min_wal_size = 2MB"}}) {
+  FollowInBucket()
+      : server_(
+            PostgresOptions{{"--wal-segsize=1"}, {"max_wal_size = 64MB", "min_wal_size = 2MB"}}) {
     ::setenv("no_proxy", "127.0.0.1", 1);
     server_.start();
     Writer::create_table(server_);

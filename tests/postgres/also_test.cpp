@@ -69,7 +69,8 @@ class Also : public ::testing::TestWithParam<bool> {
   }
   Lsn flushed() const { return parse_lsn(server_.query("SELECT pg_current_wal_flush_lsn()")); }
 
-  PostgresServer server_{PostgresOptions{{"--wal-segsize=1"}, {"max_wal_size = 64MB", "min_wal_size = 2MB"}}};
+  PostgresServer server_{
+      PostgresOptions{{"--wal-segsize=1"}, {"max_wal_size = 64MB", "min_wal_size = 2MB"}}};
   MemoryStore one_{system_clock()};
   MemoryStore two_{system_clock()};
   CutOff reached_{two_};
