@@ -4,11 +4,9 @@
 
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 
 #include "mariadb/shop.h"
 #include "mariadb/writer.h"
-#include "os/clock.h"
 #include "source/mariadb/gtid.h"
 
 namespace holdfast {
@@ -20,25 +18,12 @@ class MariadbAlso : public ::testing::Test {
  protected:
   MariadbAlso() {
     MariadbWriter::create_table(server_);
-    std::ofstream out(shop_ / "holdfast.yaml", std::ios::app);
-    out << "copies:\n  - {name: west, url: " << shop_ / "west"
-        << "}\n";
-    out.close();
-    shop_.back_up();
-    shop_.expect(0, {"copy", "--to", "west"});
+    shop_.add_west();
   }
 
   Background stream() const { return shop_.stream({"--also", "west"}); }
   bool is_durable(const std::string& gtid) const {
     return GtidPosition(shop_.status().value("durable_gtid", "")).contains(GtidPosition(gtid));
-  }
-  template <typename Done>
-  void await(const Background& stream, const Done& done) const {
-    const Duration end = system_clock().monotonic() + std::chrono::minutes{1};
-    while (!done()) {
-      ASSERT_LT(system_clock().monotonic(), end) << stream.said() << shop_.status().dump(2);
-      system_clock().sleep_for(std::chrono::milliseconds{20}, {});
-    }
   }
   // The vault is lost.
   std::string restored_from_west() const {
@@ -77,10 +62,10 @@ TEST_F(MariadbAlso, NothingIsDurableWhileTheCopyIsAway) {
   writer.stop();
   const std::string wanted = server_.sql("SELECT @@gtid_binlog_pos");
   const int errors = shop_.status().value("errors", 0);
-  await(stream, [&] { return shop_.status().value("errors", 0) > errors + 1; });
+  shop_.await(stream, [&] { return shop_.status().value("errors", 0) > errors + 1; });
   EXPECT_FALSE(is_durable(wanted));
   fs::rename(shop_ / "away", shop_ / "west");
-  await(stream, [&] { return is_durable(wanted); });
+  shop_.await(stream, [&] { return is_durable(wanted); });
   EXPECT_EQ(stream.end(SIGKILL), 128 + SIGKILL);
   const std::string rows = server_.contents();
   server_.kill();

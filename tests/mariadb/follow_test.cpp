@@ -3,11 +3,9 @@
 
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 
 #include "mariadb/shop.h"
 #include "mariadb/writer.h"
-#include "os/clock.h"
 #include "os/file.h"
 
 namespace holdfast {
@@ -19,26 +17,12 @@ class MariadbFollow : public ::testing::Test {
  protected:
   MariadbFollow() {
     MariadbWriter::create_table(server_);
-    // The source comes last in the configuration.
-    std::ofstream out(shop_ / "holdfast.yaml", std::ios::app);
-    out << "    log: {follow: [west]}\ncopies:\n  - {name: west, url: " << shop_ / "west"
-        << "}\n";
-    out.close();
-    shop_.back_up();
-    shop_.expect(0, {"copy", "--to", "west"});
+    shop_.add_west("    log: {follow: [west]}\n");
   }
 
   json west() const {
     const json followers = shop_.status().value("followers", json::array());
     return followers.empty() ? json::object() : followers[0];
-  }
-  template <typename Done>
-  void await(const Background& stream, const Done& done) const {
-    const Duration end = system_clock().monotonic() + std::chrono::minutes{1};
-    while (!done()) {
-      ASSERT_LT(system_clock().monotonic(), end) << stream.said() << shop_.status().dump(2);
-      system_clock().sleep_for(std::chrono::milliseconds{20}, {});
-    }
   }
   // "even" may be of the moment before: nothing of what is durable is behind.
   bool west_has_all() const {
@@ -54,9 +38,9 @@ TEST_F(MariadbFollow, ACopyThatIsAwayHoldsNothingUpAndGetsEverythingLater) {
   Background stream = shop_.stream();
   MariadbWriter writer(server_);
   writer.wait_for(200);
-  await(stream, [&] { return west().value("objects", 0) > 0; });
+  shop_.await(stream, [&] { return west().value("objects", 0) > 0; });
   fs::rename(shop_ / "west", shop_ / "away");
-  await(stream, [&] { return west().value("error", json()).is_string(); });
+  shop_.await(stream, [&] { return west().value("error", json()).is_string(); });
   writer.wait_for(200);
   server_.run({"FLUSH BINARY LOGS"});
   writer.wait_for(200);
@@ -66,7 +50,7 @@ TEST_F(MariadbFollow, ACopyThatIsAwayHoldsNothingUpAndGetsEverythingLater) {
   EXPECT_GT(west().value("behind_bytes", 0), 0);
   EXPECT_GT(west().value("behind_seconds", 0.0), 0.0);
   fs::rename(shop_ / "away", shop_ / "west");
-  await(stream, [&] { return west_has_all(); });
+  shop_.await(stream, [&] { return west_has_all(); });
   EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
   EXPECT_NE(stream.said().find("west has the whole log again"), std::string::npos);
 

@@ -122,6 +122,26 @@ void MariadbShop::wait_until_durable(const TestMariadb& server) const {
   }
 }
 
+void MariadbShop::await(const Background& stream, const std::function<bool()>& done) const {
+  const Duration end = system_clock().monotonic() + kPatience;
+  while (!done()) {
+    if (system_clock().monotonic() > end) {
+      throw std::runtime_error(stream.said() + status().dump(2));
+    }
+    system_clock().sleep_for(kPoll, {});
+  }
+}
+
+void MariadbShop::add_west(const std::string& of_source) const {
+  std::ofstream out(place_ / "holdfast.yaml", std::ios::app);
+  // The source comes last in the configuration.
+  out << of_source << "copies:\n  - {name: west, url: " << place_ / "west"
+      << "}\n";
+  out.close();
+  back_up();
+  expect(0, {"copy", "--to", "west"});
+}
+
 std::vector<std::string> MariadbShop::log_keys() const {
   std::vector<std::string> keys;
   for (const auto& entry : fs::recursive_directory_iterator(place_ / "vault/log")) {

@@ -1,6 +1,7 @@
 // A MariaDB server that is protected: one source of class database, a vault, and the program.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -45,6 +46,11 @@ class MariadbShop {
   // Until the vault has everything that `server` has committed; throws std::runtime_error after a
   // minute.
   void wait_until_durable(const TestMariadb& server) const;
+  // Until `done` says so; throws std::runtime_error with what `stream` said after a minute.
+  void await(const Background& stream, const std::function<bool()>& done) const;
+  // Adds "west", a copy beside the vault, to the configuration, and `of_source`, lines of its
+  // source; makes a backup and copies it.
+  void add_west(const std::string& of_source = "") const;
   // The keys of the log below the vault, sorted.
   std::vector<std::string> log_keys() const;
 

@@ -1,12 +1,7 @@
 #include "support/mariadb_server.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -16,8 +11,6 @@
 #include "os/file.h"
 #include "os/identity.h"
 #include "source/mariadb/server.h"
-
-extern char** environ;  // NOLINT
 
 namespace holdfast {
 namespace {
@@ -74,10 +67,6 @@ TestMariadb::TestMariadb(std::string data_directory, const std::vector<std::stri
   start();
 }
 
-TestMariadb::~TestMariadb() {
-  if (running()) end(SIGKILL);
-}
-
 void TestMariadb::write_configuration(const std::vector<std::string>& options) {
   ::chmod(directory_.path().c_str(), 0755);
   give_to_server(directory_.path());
@@ -97,64 +86,11 @@ void TestMariadb::write_configuration(const std::vector<std::string>& options) {
 }
 
 void TestMariadb::start() {
-  if (running()) throw Error(Code::kInternal, "the server runs already");
-  std::string program = "/usr/sbin/mariadbd";
-  std::string defaults = "--defaults-file=" + directory_ / "server.cnf";
-  char* arguments[] = {program.data(), defaults.data(), nullptr};
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  const std::string output = directory_ / "output";
-  for (const int fd : {1, 2}) {
-    ::posix_spawn_file_actions_addopen(&actions, fd, output.c_str(), O_WRONLY | O_CREAT | O_APPEND,
-                                       0644);
-  }
-  const int error = ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments, environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) throw system_error(error, "cannot start " + program);
-  try {
-    wait_until_ready();
-  } catch (...) {
-    if (running()) end(SIGKILL);  // a constructor that fails has no destructor
-    throw;
-  }
+  process_.start("/usr/sbin/mariadbd", directory_.path(), settings(), [this] { return log(); });
 }
 
-// The server makes its socket when it is ready; the directory says when that may have happened.
-void TestMariadb::wait_until_ready() {
-  const Fd changes(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-  ::inotify_add_watch(changes.get(), directory_.path().c_str(), IN_CREATE | IN_MODIFY);
-  const Duration end = system_clock().monotonic() + kPatience;
-  while (system_clock().monotonic() < end) {
-    try {
-      const MariadbConnection connection(settings(), {});
-      return;
-    } catch (const Error& error) {
-      if (error.code() != Code::kUnavailable) throw;
-    }
-    int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) == pid_) {
-      pid_ = -1;
-      throw Error(Code::kUnavailable, "the server ended: " + log());
-    }
-    pollfd waiting{changes.get(), POLLIN, 0};
-    ::poll(&waiting, 1, 100);
-    char ignored[4096];
-    while (::read(changes.get(), ignored, sizeof ignored) > 0) {
-    }
-  }
-  throw Error(Code::kUnavailable, "the server does not answer: " + log());
-}
-
-void TestMariadb::end(int signal) {
-  ::kill(pid_, signal);
-  int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-  }
-  pid_ = -1;
-}
-
-void TestMariadb::stop() { end(SIGTERM); }
-void TestMariadb::kill() { end(SIGKILL); }
+void TestMariadb::stop() { process_.end(SIGTERM); }
+void TestMariadb::kill() { process_.end(SIGKILL); }
 
 MariadbSettings TestMariadb::settings() const {
   MariadbSettings settings;

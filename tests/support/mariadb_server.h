@@ -1,8 +1,6 @@
 // A MariaDB server of the test's own: below a directory, behind a private socket, without network.
 #pragma once
 
-#include <sys/types.h>
-
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +8,7 @@
 #include "os/process.h"
 #include "settings/settings.h"
 #include "source/mariadb/connection.h"
+#include "support/mysqld_process.h"
 #include "support/temp_dir.h"
 
 namespace holdfast {
@@ -25,12 +24,11 @@ class TestMariadb {
                         const std::vector<std::string>& options = {}) {
     return TestMariadb(data_directory, options);
   }
-  ~TestMariadb();
 
   void start();
   void stop();  // as a shutdown
   void kill();  // -9
-  bool running() const { return pid_ > 0; }
+  bool running() const { return process_.running(); }
 
   // How a backup reaches it, as root.
   MariadbSettings settings() const;
@@ -52,12 +50,10 @@ class TestMariadb {
  private:
   TestMariadb(std::string data_directory, const std::vector<std::string>& options);
   void write_configuration(const std::vector<std::string>& options);
-  void wait_until_ready();
-  void end(int signal);
 
   TempDir directory_;
   std::string data_directory_;
-  pid_t pid_ = -1;
+  MysqldProcess process_{std::chrono::seconds{60}};
 };
 
 }  // namespace holdfast

@@ -1,19 +1,11 @@
 #include "support/mysql_server.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/inotify.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 
 #include "base/error.h"
-#include "os/clock.h"
 #include "os/file.h"
 #include "os/identity.h"
 #include "os/process.h"
@@ -22,14 +14,11 @@
 #include "source/mariadb/mysqld.h"
 #include "source/mariadb/sandbox.h"
 
-extern char** environ;  // NOLINT
-
 namespace holdfast {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto kPatience = std::chrono::seconds{120};
 const std::string kServer56 = HOLDFAST_SERVERS_DIR "/node_modules/mysql-5.6/server";
 
 std::string full_directory() {
@@ -64,11 +53,8 @@ TestMysql::TestMysql(MysqlKind kind) : bin_directory_(directory_ / "bin") {
   }
   make_server_directory(settings(), directory_ / "data", MariadbEngine::kMysql, {}, {});
   write_configuration();
-  start();
-}
-
-TestMysql::~TestMysql() {
-  if (pid_ > 0) end();
+  process_.start(find_mysqld(settings(), {}).path, directory_.path(), settings(),
+                 [this] { return log(); });
 }
 
 void TestMysql::link_programs(MysqlKind kind) {
@@ -100,62 +86,6 @@ void TestMysql::write_configuration() const {
   text += "log-bin=bin\nbinlog-format=ROW\n";
   write_file_atomic(directory_ / "server.cnf", as_bytes(text));
   write_file_atomic(directory_ / "client.cnf", as_bytes("[client]\n"));
-}
-
-void TestMysql::start() {
-  std::string program = find_mysqld(settings(), {}).path;
-  std::string defaults = "--defaults-file=" + directory_ / "server.cnf";
-  char* arguments[] = {program.data(), defaults.data(), nullptr};
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  const std::string output = directory_ / "output";
-  for (const int fd : {1, 2}) {
-    ::posix_spawn_file_actions_addopen(&actions, fd, output.c_str(), O_WRONLY | O_CREAT | O_APPEND,
-                                       0644);
-  }
-  const int error = ::posix_spawn(&pid_, program.c_str(), &actions, nullptr, arguments, environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) throw system_error(error, "cannot start " + program);
-  try {
-    wait_until_ready();
-  } catch (...) {
-    if (pid_ > 0) end();  // a constructor that fails has no destructor
-    throw;
-  }
-}
-
-// The server makes its socket when it is ready; the directory says when that may have happened.
-void TestMysql::wait_until_ready() {
-  const Fd changes(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-  ::inotify_add_watch(changes.get(), directory_.path().c_str(), IN_CREATE | IN_MODIFY);
-  const Duration end = system_clock().monotonic() + kPatience;
-  while (system_clock().monotonic() < end) {
-    try {
-      const MariadbConnection connection(settings(), {});
-      return;
-    } catch (const Error& error) {
-      if (error.code() != Code::kUnavailable) throw;
-    }
-    int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) == pid_) {
-      pid_ = -1;
-      throw Error(Code::kUnavailable, "the server ended: " + log());
-    }
-    pollfd waiting{changes.get(), POLLIN, 0};
-    ::poll(&waiting, 1, 100);
-    char ignored[4096];
-    while (::read(changes.get(), ignored, sizeof ignored) > 0) {
-    }
-  }
-  throw Error(Code::kUnavailable, "the server does not answer: " + log());
-}
-
-void TestMysql::end() {
-  ::kill(pid_, SIGKILL);
-  int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-  }
-  pid_ = -1;
 }
 
 MariadbSettings TestMysql::settings() const {

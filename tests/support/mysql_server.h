@@ -1,13 +1,12 @@
 // A MySQL server of the test's own: below a directory, behind a private socket, without network.
 #pragma once
 
-#include <sys/types.h>
-
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "settings/settings.h"
+#include "support/mysqld_process.h"
 #include "support/temp_dir.h"
 
 namespace holdfast {
@@ -26,7 +25,6 @@ class TestMysql {
  public:
   // A fresh server with the account root, without password, a binary log and GTIDs.
   explicit TestMysql(MysqlKind kind);
-  ~TestMysql();
   TestMysql(const TestMysql&) = delete;
   TestMysql& operator=(const TestMysql&) = delete;
 
@@ -48,13 +46,10 @@ class TestMysql {
  private:
   void link_programs(MysqlKind kind);
   void write_configuration() const;
-  void start();
-  void wait_until_ready();
-  void end();
 
   TempDir directory_;
   std::string bin_directory_;
-  pid_t pid_ = -1;
+  MysqldProcess process_{std::chrono::seconds{120}};
 };
 
 }  // namespace holdfast
