@@ -88,16 +88,17 @@ class LeastPolicy : public ::testing::Test {
   }
 };
 
+// Only a restorer may read old versions, which the restorer of a bucket with versions has to.
 TEST_F(LeastPolicy, IsEnoughForAWriter) {
   const auto features = probe_as(PolicyRole::kWriter);
-  EXPECT_THAT(judge_features(features).roles, ElementsAre("writer", "restorer"));
+  EXPECT_THAT(judge_features(features).roles, ElementsAre("writer"));
   EXPECT_EQ(state_of(features, kRemoveRight), State::kDenied);
   EXPECT_EQ(state_of(features, kDestroyRight), State::kDenied);
 }
 
 TEST_F(LeastPolicy, IsEnoughForAnOperator) {
   const auto features = probe_as(PolicyRole::kOperator);
-  EXPECT_THAT(judge_features(features).roles, ElementsAre("writer", "operator", "restorer"));
+  EXPECT_THAT(judge_features(features).roles, ElementsAre("writer", "operator"));
   EXPECT_EQ(state_of(features, kDestroyRight), State::kDenied);
 }
 
@@ -110,7 +111,7 @@ TEST_F(LeastPolicy, IsEnoughForARestorer) {
 
 TEST_F(LeastPolicy, IsEnoughForACopier) {
   const auto features = probe_as(PolicyRole::kCopier);
-  EXPECT_THAT(judge_features(features).roles, ElementsAre("writer", "restorer"));
+  EXPECT_THAT(judge_features(features).roles, ElementsAre("writer"));
   EXPECT_EQ(state_of(features, kRemoveRight), State::kDenied);
 }
 
