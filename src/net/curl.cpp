@@ -24,10 +24,10 @@ Code code_of(CURLcode result) {
       return Code::kInvalid;
     case CURLE_OUT_OF_MEMORY:
       return Code::kExhausted;
-    case CURLE_BAD_FUNCTION_ARGUMENT:
     case CURLE_NOT_BUILT_IN:
     case CURLE_UNKNOWN_OPTION:
       return Code::kInternal;
+    // CURLE_BAD_FUNCTION_ARGUMENT, too: libcurl's word for a trailer that a damaged chunk made.
     default:
       return Code::kUnavailable;
   }

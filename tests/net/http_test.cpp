@@ -141,6 +141,18 @@ TEST(Http, InterimAnswersArePassedOver) {
   EXPECT_EQ(answer.header("x-late"), "2");
 }
 
+// A changed byte in the length of a chunk makes libcurl take content for header lines behind it.
+TEST(Http, DamagedChunksAreTheLinesFault) {
+  ScriptedServer server([](const Received&) {
+    return Reply{.close_after = true,
+                 .raw =
+                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     "0\r\nno header line\r\n\r\n"};
+  });
+  HttpClient client({});
+  expect_error(Code::kUnavailable, [&] { client.send(get(server.url() + "/x")); });
+}
+
 TEST(Http, RedirectsAreAnswers) {
   ScriptedServer server([](const Received&) {
     return Reply{.status = 307, .headers = {{"Location", "http://127.0.0.1:9/elsewhere"}}};
