@@ -130,10 +130,7 @@ database_clean() {
   has_database || return 0
   [[ -z ${stream_pid-} ]] || kill "$stream_pid" 2>/dev/null || true
   database_end_jobs
-  local directory
-  for directory in "$database/data" "$database/restored"; do
-    [[ ! -e $directory/postmaster.pid ]] ||
-      as_postgres "$postgres_bin/pg_ctl" stop -m immediate -s -D "$directory" || true
-  done
+  [[ ! -e $database/data/postmaster.pid ]] ||
+    as_postgres "$postgres_bin/pg_ctl" stop -m immediate -s -D "$database/data" || true
   rm -rf "$database"
 }

@@ -71,6 +71,7 @@ Json database_json(const BackupSummary& s) {
     json["binlog"] = binlog_json(facts.start);
     json["gtid"] = known(facts.stop);
     json["settings"] = facts.settings.empty() ? Json() : Json(facts.settings);
+    json["data_directory"] = known(facts.data_directory);
   }
   return json;
 }

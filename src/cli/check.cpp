@@ -15,6 +15,7 @@
 #include "cli/session.h"
 #include "os/file.h"
 #include "protect/database_job.h"
+#include "protect/log_span.h"
 #include "settings/values.h"
 #include "source/mariadb/check.h"
 #include "store/s3/probe.h"
@@ -64,13 +65,31 @@ PgDumpedGlobals dumped_globals(const SourceSettings& source) {
   return {source.postgresql->databases.size() != 1, !source.archive.recipients.empty()};
 }
 
+// Two servers wrote to it, or still do: better known now than in a recovery.
+void check_branches(const Vault& vault, const SourceSettings& source,
+                    std::vector<SetupFinding>& findings, const std::stop_token& stop) {
+  if (!vault.ring().can_read()) return;  // where timelines part is sealed
+  const auto newest = newest_backup(vault, source);
+  if (!newest) return;
+  for (const LogSpan& span : log_spans(vault, {read_backup(vault, *newest).summary}, stop)) {
+    if (span.others.empty()) continue;
+    findings.push_back(
+        {Verdict::kAdvice,
+         fmt::format("recoveries end on timeline {}{}", span.timeline, branches_text(span.others)),
+         "see which server writes there, and set archive_mode = off in the one that should not"});
+  }
+}
+
 // `vault`: null when it cannot be opened, which has been said.
 std::vector<SetupFinding> check_server(Context& context, const SourceSettings& source,
                                        const Vault* vault) {
   std::optional<PgBackedUp> before;
   std::vector<SetupFinding> findings;
   try {
-    if (vault != nullptr) before = newest_cluster(*vault, source);
+    if (vault != nullptr) {
+      before = newest_cluster(*vault, source);
+      check_branches(*vault, source, findings, context.stop);
+    }
   } catch (const Error& error) {
     if (error.code() == Code::kCancelled) throw;
     findings.push_back({Verdict::kBad, error.message(), error.hint()});

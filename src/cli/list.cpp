@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/context.h"
 #include "cli/session.h"
+#include "cli/span_text.h"
 #include "cli/summaries.h"
 #include "protect/log_span.h"
 #include "protect/validate.h"
@@ -118,67 +119,6 @@ std::vector<std::string> row_cells(const BackupName& name, const ReadSummary& re
   return cells;
 }
 
-Json branch_json(const LogBranch& branch) {
-  const auto& last = branch.last_commit;
-  return {{"timeline", branch.timeline},
-          {"from_lsn", format_lsn(branch.begin)},
-          {"to", last ? Json(format_rfc3339(last->time, true)) : Json()},
-          {"reachable", branch.reachable}};
-}
-
-Json span_json(const LogSpan& span) {
-  const bool postgresql = span.engine == "postgresql";
-  Json json{{"source", span.source}, {"engine", span.engine}, {"from", iso_time(span.from)}};
-  json[postgresql ? "end_lsn" : "end_gtid"] = span.end;
-  json["to"] = span.to ? Json(format_rfc3339(*span.to, true)) : Json();
-  json["newest"] = span.newest;
-  json["stopped"] = span.stopped;
-  json[postgresql ? "gap_lsn" : "gap"] = span.gap.empty() ? Json() : Json(span.gap);
-  if (postgresql) {
-    json["wal_level_minimal_lsn"] = span.level_drop.empty() ? Json() : Json(span.level_drop);
-    json["timeline"] = span.timeline;
-    json["other_timelines"] = Json::array();
-    for (const LogBranch& branch : span.others) {
-      json["other_timelines"].push_back(branch_json(branch));
-    }
-  }
-  return json;
-}
-
-std::string span_line(const LogSpan& span) {
-  const std::string to = span.to ? format_rfc3339(*span.to) : iso_time(span.newest_backup);
-  std::string line = fmt::format("{}: every moment from {} to {} can be recovered (log to {})\n",
-                                 span.source, iso_time(span.from), to, span.end);
-  // Nothing can be done about the end of an older one.
-  if (!span.newest) {
-    return line + (span.gap.empty() ? ""
-                                    : fmt::format("{}: there the log was interrupted, at {}\n",
-                                                  span.source, span.gap));
-  }
-  if (span.stopped) {
-    line += fmt::format("{}: the log ENDS before the newest backup: is {} at work?\n", span.source,
-                        span.engine == "postgresql" ? "holdfast stream, or the archive_command,"
-                                                    : "holdfast stream");
-  }
-  if (!span.gap.empty()) {
-    line += fmt::format(
-        "{}: the log is INTERRUPTED at {}: back up now (holdfast backup database {}), then see "
-        "where its files went\n",
-        span.source, span.gap, span.source);
-  }
-  if (!span.others.empty()) {
-    line += fmt::format("{}: that is on timeline {}{}\n", span.source, span.timeline,
-                        branches_text(span.others));
-  }
-  if (!span.level_drop.empty()) {
-    line += fmt::format(
-        "{}: at {} the server went on with wal_level = minimal, and log behind that CANNOT be "
-        "replayed: set wal_level = replica, then back up (holdfast backup database {})\n",
-        span.source, span.level_drop, span.source);
-  }
-  return line;
-}
-
 // What the logs add to the backups themselves.
 Json print_spans(Context& context, const Vault& vault, const std::vector<ReadSummary>& summaries) {
   std::vector<BackupSummary> readable;
@@ -187,7 +127,7 @@ Json print_spans(Context& context, const Vault& vault, const std::vector<ReadSum
   }
   Json spans = Json::array();
   for (const LogSpan& span : log_spans(vault, readable, context.stop)) {
-    context.output.print(span_line(span));
+    context.output.print(span_text(span));
     spans.push_back(span_json(span));
   }
   return spans;

@@ -16,6 +16,7 @@
 #include "cli/credential.h"
 #include "cli/recover_archive.h"
 #include "cli/recover_list.h"
+#include "cli/recover_place.h"
 #include "cli/recover_record.h"
 #include "cli/recoverable.h"
 #include "cli/restore_run.h"
@@ -23,9 +24,7 @@
 #include "cli/starter_config.h"
 #include "cli/thaw.h"
 #include "os/file.h"
-#include "protect/database_place.h"
 #include "protect/source_job.h"
-#include "source/mariadb/engine.h"
 #include "vault/require_vault.h"
 
 namespace holdfast {
@@ -45,6 +44,7 @@ struct RecoverOptions {
   bool no_xattrs = false;
   bool ignore_free_space = false;
   std::optional<unsigned> threads;
+  std::string archiving = "auto";
   std::string write_config;
   std::string identity;
   bool no_archives = false;
@@ -83,7 +83,6 @@ class Recover {
   int bring_back();
   std::vector<Recovery> plan() const;
   void go_on(Recovery& recovery) const;
-  void place_database(Recovery& recovery) const;
   void bring_back(Recovery& recovery);
   void settle(const Recovery& recovery);
   void refuse_named_dumps() const;
@@ -236,38 +235,14 @@ std::vector<Recovery> Recover::plan() const {
     recovery.job.rights.numeric_ids = options_.numeric_ids;
     recovery.job.rights.xattrs = !options_.no_xattrs;
     if (record_) go_on(recovery);
-    if (options_.in_place && source.backup_class == "database") place_database(recovery);
+    if (options_.in_place && source.backup_class == "database") {
+      recovery.job.target =
+          place_of_database(*opened_.vault, source, recovery.job.backup, recovery.done_before);
+      recovery.job.overwrite = Overwrite::kNever;
+    }
     recoveries.push_back(std::move(recovery));
   }
   return recoveries;
-}
-
-// Into the directory that it was made of, which has to be free: what to do with a cluster that is
-// there is a decision of its own.
-void Recover::place_database(Recovery& recovery) const {
-  const BackupName& backup = recovery.job.backup;
-  const std::string name = recovery.source->key();
-  const auto facts = database_of(*opened_.vault, backup);
-  if (facts && facts->method == "logical") {
-    throw Error(
-        Code::kUsage, name + " is a dump, which goes into a server that runs",
-        "leave it out (--class files --class config), and load it by itself: " +
-            std::string(facts->engine == kMysqlKey ? "holdfast cat latest:SOURCE all.sql | mysql"
-                        : facts->engine == kMariadbKey
-                            ? "holdfast cat latest:SOURCE all.sql | mariadb"
-                            : "holdfast cat latest:SOURCE "
-                              "~globals.sql | psql, then each DATABASE.sql"));
-  }
-  const auto place = original_directory(*opened_.vault, backup);
-  if (!facts || !place) {
-    throw Error(Code::kUsage, name + " does not say which directory it was made of",
-                "leave it out (--class files --class config), and bring it back by itself: "
-                "holdfast restore " +
-                    backup.id() + " --target DIR");
-  }
-  if (!recovery.done_before) require_free_directory(*place, *facts, backup);
-  recovery.job.target = *place;
-  recovery.job.overwrite = Overwrite::kNever;
 }
 
 // With what an interrupted run had begun, unless a moment is asked for.
@@ -297,7 +272,10 @@ void Recover::bring_back(Recovery& recovery) {
   }
   try {
     if (record_) record_->begin(key, recovery.job.backup.id());
-    recovery.restored = restore_backup(context_, *opened_.vault, recovery.job, options_.thaw);
+    DatabaseRestore database;
+    database.archiving = parse_archiving(options_.archiving);
+    recovery.restored =
+        restore_backup(context_, *opened_.vault, recovery.job, options_.thaw, database);
     const Restored& restored = *recovery.restored;
     context_.output.note(restored_text(recovery.job, restored));
     print_warnings(context_.output, restored.warnings, restored.warning_count, restored.log_file);
@@ -498,6 +476,8 @@ void add_recover_command(Command& root) {
       .flag("--ignore-free-space", o->ignore_free_space, "Do not check the free space first")
       .number("--threads", o->threads, 1, 256,
               "Threads (default: one per processor, up to 12 for a remote store)")
+      .choice("--archiving", o->archiving, {"auto", "keep", "off"},
+              "PostgreSQL: auto turns it off in a copy beside the source (default), keep, off")
       .text("--identity", o->identity, "File of age identities that open sealed archives")
       .flag("--no-archives", o->no_archives, "Only what the vault has")
       .text("--write-config", o->write_config, "Write a first holdfast.yaml for this machine");

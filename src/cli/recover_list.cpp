@@ -7,6 +7,7 @@
 #include "base/human.h"
 #include "cli/archive_run.h"
 #include "cli/backup_json.h"
+#include "cli/span_text.h"
 
 namespace holdfast {
 namespace {
@@ -23,6 +24,7 @@ Json source_json(const RecoverableSource& source, Timestamp now) {
             {"best", source.best ? summary_json(source.best->summary) : Json()},
             {"recovery_point", Json()},
             {"age_seconds", Json()},
+            {"log", source.log ? span_json(*source.log) : Json()},
             {"not_whole", Json::array()}};
   if (source.best) {
     json["recovery_point"] = format_rfc3339(source.recovery_point(), true);
@@ -55,8 +57,12 @@ std::vector<std::string> source_cells(const RecoverableSource& source, Timestamp
 std::string recoverable_text(const std::vector<RecoverableSource>& sources, Timestamp now) {
   Table table({"CLASS", "SOURCE", ">BACKUPS", "OLDEST (UTC)", "RECOVERY POINT", ">AGE", ">SIZE",
                ">FILES", "STATE", "BACKUP"});
-  for (const RecoverableSource& source : sources) table.add(source_cells(source, now));
-  return table.text();
+  std::string trouble;
+  for (const RecoverableSource& source : sources) {
+    table.add(source_cells(source, now));
+    if (source.log) trouble += span_trouble(*source.log);
+  }
+  return table.text() + trouble;
 }
 
 Json recoverable_json(const std::vector<RecoverableSource>& sources, Timestamp now) {

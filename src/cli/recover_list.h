@@ -10,7 +10,7 @@
 
 namespace holdfast {
 
-// A table, one line a source.
+// A table, one line a source, and what is wrong with their logs.
 std::string recoverable_text(const std::vector<RecoverableSource>& sources, Timestamp now);
 Json recoverable_json(const std::vector<RecoverableSource>& sources, Timestamp now);
 

@@ -47,6 +47,7 @@ struct RestoreOptions {
   std::string action = "promote";
   std::string role = "primary";
   std::string primary;
+  std::string archiving = "auto";
   IntoOptions into;  // of a restore into a server
   std::string identity;
 };
@@ -111,6 +112,7 @@ DatabaseRestore database_options(const RestoreOptions& options) {
   database.action = options.action;
   database.standby = options.role != "primary";
   database.primary_conninfo = options.primary;
+  database.archiving = parse_archiving(options.archiving);
   return database;
 }
 
@@ -139,7 +141,8 @@ std::string wanted_engine(const RestoreOptions& options) {
   const bool postgresql = !options.to_xid.empty() || !options.to_lsn.empty() ||
                           !options.to_name.empty() || options.timeline != "latest" ||
                           options.action != "promote" || options.role == "standby" ||
-                          (!options.primary.empty() && !replica) || !options.tablespaces.empty();
+                          options.archiving != "auto" || (!options.primary.empty() && !replica) ||
+                          !options.tablespaces.empty();
   const bool mariadb = !options.to_gtid.empty() || replica;
   if (postgresql && mariadb) {
     throw Error(Code::kUsage,
@@ -357,6 +360,8 @@ void add_restore_command(Command& root) {
       .choice("--as", o->role, {"primary", "standby", "replica"},
               "What the server shall be: a standby of PostgreSQL, a replica of MariaDB")
       .text("--primary", o->primary, "Of a standby or replica: how to connect to its primary")
+      .choice("--archiving", o->archiving, {"auto", "keep", "off"},
+              "PostgreSQL: auto turns it off in a copy beside the source (default), keep, off")
       .text("--tablespaces", o->tablespaces,
             "PostgreSQL: put tablespaces into DIR/OID (default: their old places)")
       .number("--threads", o->threads, 1, 256,

@@ -83,6 +83,11 @@ void say_scope(Context& context, const RecoveryScope& scope, bool use_log) {
   } else {
     say_backup_alone(context, scope.consistent, use_log);
   }
+  if (scope.archiving) return;
+  context.output.note(
+      "archiving is off in this copy, so that its log stays out of the source's; once it takes the "
+      "source's place: ALTER SYSTEM SET archive_mode = 'on', and restart (--archiving keep leaves "
+      "it as it was)\n");
 }
 
 // Of the state that will be restored.
@@ -240,6 +245,10 @@ Overwrite parse_overwrite(const std::string& text) {
                                 : Overwrite::kNever;
 }
 
+Archiving parse_archiving(const std::string& text) {
+  return text == "keep" ? Archiving::kKeep : text == "off" ? Archiving::kOff : Archiving::kAuto;
+}
+
 std::string restored_text(const RestoreJob& job, const Restored& restored) {
   const RestoreResult& r = restored.result;
   const double seconds = std::max(0.001, std::chrono::duration<double>(r.duration).count());
@@ -299,6 +308,7 @@ Json restored_json(const RestoreJob& job, const Restored& restored) {
     set_path(repository, "path", path);
     json["repositories"].push_back(std::move(repository));
   }
+  if (restored.work.scope) json["archiving"] = restored.work.scope->archiving ? "kept" : "off";
   if (!restored.gtid.empty()) {
     json["gtid"] = restored.gtid;
     json["replayed"] = restored.replayed;

@@ -58,6 +58,8 @@ Restored restore_backup(Context& context, const Vault& vault, const RestoreJob& 
 
 // "never", "if-changed", "always".
 Overwrite parse_overwrite(const std::string& text);
+// "auto", "keep", "off".
+Archiving parse_archiving(const std::string& text);
 
 std::string restored_text(const RestoreJob& job, const Restored& restored);
 Json restored_json(const RestoreJob& job, const Restored& restored);

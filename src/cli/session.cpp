@@ -35,10 +35,8 @@ OpenStoreOptions place_options(Context& context, const std::string& url) {
   options.clock = &context.clock;
   options.stop = context.stop;
   options.s3 = s3_options_for(context.settings(), url);
-  options.s3.notice = [&output = context.output](const std::string& text) {
-    note_store_trouble(text);
-    output.message(text);
-  };
+  options.s3.notice = [&output = context.output](const std::string& text) { output.message(text); };
+  options.s3.outage = note_store_trouble;
   return options;
 }
 

@@ -17,12 +17,10 @@ Trouble& trouble() {
 
 }  // namespace
 
-void note_store_trouble(const std::string& notice) {
+void note_store_trouble(const std::string& why) {
   Trouble& noted = trouble();
   const MutexLock lock(noted.mutex);
-  const std::size_t end = notice.find("; trying until ");
-  if (end != std::string::npos) noted.why = notice.substr(0, end);
-  if (notice.ends_with(" answers again")) noted.why.clear();
+  noted.why = why;
 }
 
 std::string store_trouble() {

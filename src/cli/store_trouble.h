@@ -5,8 +5,8 @@
 
 namespace holdfast {
 
-// What a store's notice says: that it is waited for, or that it answers again.
-void note_store_trouble(const std::string& notice);
+// Why a store is waited for now; empty: it answers again. See S3Options::outage.
+void note_store_trouble(const std::string& why);
 
 // The reason of the latest wait; empty when the store has answered since.
 std::string store_trouble();

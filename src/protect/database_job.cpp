@@ -64,12 +64,17 @@ void add_logical_postgres(const Vault& vault, const PostgresSettings& settings, 
 
 }  // namespace
 
-std::optional<PgBackedUp> newest_cluster(const Vault& vault, const SourceSettings& source) {
+std::optional<BackupName> newest_backup(const Vault& vault, const SourceSettings& source) {
   const std::vector<BackupName> backups = list_backups(vault.store());
   const auto newest = std::find_if(backups.rbegin(), backups.rend(), [&](const BackupName& name) {
     return name.backup_class == source.backup_class && name.source == source.name;
   });
-  if (newest == backups.rend()) return std::nullopt;
+  return newest == backups.rend() ? std::nullopt : std::optional(*newest);
+}
+
+std::optional<PgBackedUp> newest_cluster(const Vault& vault, const SourceSettings& source) {
+  const auto newest = newest_backup(vault, source);
+  if (!newest) return std::nullopt;
   const auto before = read_backup(vault, *newest).summary.database;
   if (!before || before->engine != "postgresql") return std::nullopt;
   return PgBackedUp{newest->id(), before->system};

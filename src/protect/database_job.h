@@ -19,6 +19,9 @@ inline constexpr std::string_view kDamagedPage = "damaged page: ";
 // than what it saves, more would store too much for one changed page.
 inline constexpr std::uint32_t kPageChunk = 32u << 10;
 
+// The source's newest backup of its class; nothing without one.
+std::optional<BackupName> newest_backup(const Vault& vault, const SourceSettings& source);
+
 // What the newest backup of a source is of; nothing without one, or when it is of no PostgreSQL
 // server. Throws what reading it throws.
 std::optional<PgBackedUp> newest_cluster(const Vault& vault, const SourceSettings& source);

@@ -6,6 +6,9 @@
 #include "base/human.h"
 #include "os/file.h"
 #include "protect/backup_content.h"
+#include "protect/database_restore.h"
+#include "protect/mariadb_restore.h"
+#include "protect/restore_mark.h"
 #include "source/postgres/data_files.h"
 #include "source/postgres/restore.h"
 #include "source/postgres/wal_file.h"
@@ -15,11 +18,12 @@ namespace {
 
 // What lies in the directory, in words.
 std::string occupant(const std::string& directory, const DatabaseFacts& backup) {
+  if (path_exists(directory + "/ibdata1")) return "the files of a MariaDB or MySQL server";
   std::uint64_t system = 0;
   try {
     system = read_system_identifier(directory);
   } catch (const Error& error) {
-    if (error.code() == Code::kNotFound) return "files that are no cluster";
+    if (error.code() == Code::kNotFound) return "files of no server";
     if (error.code() == Code::kCorrupt) return "a cluster whose control file is damaged";
     throw;
   }
@@ -31,7 +35,9 @@ std::string occupant(const std::string& directory, const DatabaseFacts& backup) 
 }  // namespace
 
 std::optional<std::string> original_directory(const Vault& vault, const BackupName& backup) {
-  std::string path;
+  const auto facts = read_backup(vault, backup).summary.database;
+  std::string path = facts ? facts->data_directory : "";
+  if (!path.empty()) return path;
   try {
     read_backup_file(vault, backup, std::string(kPgExtras) + "/" + std::string(kPgOrigin),
                      [&](ByteView content) {
@@ -47,16 +53,13 @@ std::optional<std::string> original_directory(const Vault& vault, const BackupNa
 
 void require_free_directory(const std::string& directory, const DatabaseFacts& backup,
                             const BackupName& name) {
-  if (path_exists(directory + "/postmaster.pid")) {
-    throw Error(Code::kConflict,
-                "a server runs in " + printable(directory) + ", or was killed there",
-                "stop it (pg_ctl stop) and move its directory away; after a crash remove "
-                "postmaster.pid once you are sure");
-  }
+  require_no_postgres(directory);
+  require_no_mariadb(directory);
   std::error_code ignored;
   const bool free = !std::filesystem::exists(directory, ignored) ||
                     std::filesystem::is_empty(directory, ignored) ||
-                    is_unfinished_pg_restore(directory);
+                    unfinished_restore(directory) || is_unfinished_pg_restore(directory) ||
+                    is_unfinished_mariadb_restore(directory);
   if (free) return;
   throw Error(Code::kConflict,
               printable(directory) + " is not empty: it holds " + occupant(directory, backup),

@@ -11,6 +11,7 @@
 #include "base/human.h"
 #include "os/file.h"
 #include "protect/backup_content.h"
+#include "protect/database_place.h"
 #include "protect/restore_mark.h"
 #include "protect/restore_preflight.h"
 #include "protect/restore_space.h"
@@ -245,6 +246,18 @@ void require_room(const Vault& vault, const DatabaseRestore& job, const Parts& p
   if (!job.files.ignore_free_space) space.check(kSpaceAdvice);
 }
 
+// What takes the place of its source goes on as the source.
+bool keeps_archiving(const Vault& vault, const DatabaseRestore& job) {
+  if (job.archiving != Archiving::kAuto) return job.archiving == Archiving::kKeep;
+  if (job.standby) return true;
+  const auto place = original_directory(vault, job.files.backup);
+  if (!place) return false;
+  std::error_code failed;
+  const fs::path source = fs::weakly_canonical(*place, failed);
+  const fs::path target = fs::weakly_canonical(job.files.target, failed);
+  return !failed && source == target;
+}
+
 }  // namespace
 
 // A server that runs on the target would not notice that its files change under it.
@@ -256,6 +269,7 @@ void require_no_postgres(const std::string& target) {
 
 PgRecovery recovery_of(const DatabaseRestore& job, const RecoveryScope& scope) {
   PgRecovery recovery;
+  recovery.archiving = scope.archiving;
   recovery.standby = job.standby;
   recovery.primary_conninfo = job.primary_conninfo;
   if (!scope.log && job.standby) return recovery;
@@ -287,6 +301,7 @@ RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std
   RecoveryScope scope;
   scope.consistent = summary.consistent;
   scope.end = parse_lsn(summary.database.value().stop);
+  scope.archiving = keeps_archiving(vault, job);
   scope.histories = log_histories(vault, job.files.backup.source, summary.database->system);
   if (job.use_log) {
     scope.log = plan_log(vault, job.files.backup.source, *summary.database, job.timeline, stop);

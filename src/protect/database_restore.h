@@ -15,6 +15,14 @@
 
 namespace holdfast {
 
+// Whether a restored server archives its log as its source does. A copy beside its source would
+// mix its own log into the source's.
+enum class Archiving {
+  kAuto,  // a standby, and what is restored to the source's own directory
+  kKeep,
+  kOff,
+};
+
 struct DatabaseRestore {
   RestoreJob files;
   // Where tablespaces go: DIRECTORY/OID; empty: their old places. What another cluster has there is
@@ -28,6 +36,7 @@ struct DatabaseRestore {
   std::string action = "promote";        // at the target: "promote", "pause", "shutdown"
   bool standby = false;                  // or a replica
   std::string primary_conninfo;          // of a standby
+  Archiving archiving = Archiving::kAuto;
   // MariaDB: hears the GTID of the state that will be restored before anything is written; throws
   // when that will not do.
   std::function<void(const std::string&)> accept_gtid;
@@ -39,6 +48,7 @@ struct RecoveryScope {
   std::optional<LogPlan> log;      // none: the backup alone
   std::vector<LogName> histories;  // of the timelines that the log has, used or not
   Lsn end = 0;                     // replay must reach this, unless there is a target
+  bool archiving = true;           // see DatabaseRestore
 };
 
 // Looks up how far `job` can get; throws kNotFound, with what can be reached, when its target is

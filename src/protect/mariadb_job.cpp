@@ -101,7 +101,11 @@ void add_physical(const Vault& vault, const MariadbSettings& settings, const Mar
                          found->consistent = vault.clock().now();
                          produce_physical(command, sink, *found, stop);
                        }});
-  job.end = [found, server] { return ending_of(server, "physical", *found); };
+  job.end = [found, server] {
+    BackupEnding ending = ending_of(server, "physical", *found);
+    ending.database->data_directory = server.data_directory;
+    return ending;
+  };
 }
 
 Error dump_error(const std::string& said) {

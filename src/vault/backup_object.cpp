@@ -50,6 +50,7 @@ Json database_json(const DatabaseFacts& d) {
             {"stop", d.stop}};
   if (d.damaged_pages > 0) json["damaged_pages"] = d.damaged_pages;
   if (!d.settings.empty()) json["settings"] = d.settings;
+  if (!d.data_directory.empty()) json["data_directory"] = d.data_directory;
   return json;
 }
 
@@ -64,6 +65,7 @@ DatabaseFacts parse_database(const Json& json) {
   d.stop = json.at("stop").get<std::string>();
   d.damaged_pages = json.value("damaged_pages", std::uint64_t{0});
   d.settings = json.value("settings", std::map<std::string, std::string>{});
+  d.data_directory = json.value("data_directory", std::string());
   return d;
 }
 

@@ -42,6 +42,8 @@ struct DatabaseFacts {
   std::uint64_t damaged_pages = 0;  // that were found while it was read, and are in it as they were
   // Of the server's configuration, what a server on its data must have, too; empty: not known.
   std::map<std::string, std::string> settings = {};
+  // Of the server on its host, of a physical backup of MariaDB; empty: not known.
+  std::string data_directory = {};
   bool operator==(const DatabaseFacts&) const = default;
 };
 

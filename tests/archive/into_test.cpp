@@ -107,6 +107,25 @@ TEST_F(RestoreInto, InPlaceInTheOrderOfTheRunbookAndBack) {
   EXPECT_EQ(place_.orders("shop"), lost);
 }
 
+// As DATABASES.md has it.
+TEST_F(RestoreInto, ARoleToWhichAllOfItBelongsNeedsToCreateDatabasesAndNoMore) {
+  place_.configure_one();
+  const std::string id = back_up();
+  const std::string before = place_.orders("shop");
+  const Shop& shop = place_.shop();
+  const std::string into = "host=" + place_.server().socket_directory() + " user=app dbname=shop";
+  const std::vector<std::string> beside = {"restore", id, "--into", into, "--as-name", "test"};
+  expect_says(shop.expect(7, beside), "ALTER ROLE app CREATEDB");
+  EXPECT_EQ(trimmed(databases()), "shop");
+  place_.server().query("ALTER ROLE app CREATEDB");
+  shop.expect(0, beside);
+  EXPECT_EQ(place_.orders("test"), before);
+  place_.query("shop", "DELETE FROM orders");
+  shop.expect(0, {"restore", id, "--into", into, "--overwrite", "always"});
+  EXPECT_EQ(place_.orders("shop"), before);
+  EXPECT_EQ(trimmed(databases()), "shop test");
+}
+
 TEST_F(RestoreInto, WhatFailsLeavesProductionAsItIs) {
   place_.configure_one(hooks() + assertion("1001"));
   const json archive = place_.back_up().at(0);

@@ -12,6 +12,7 @@
 #include "mariadb/shop.h"
 #include "os/file.h"
 #include "os/identity.h"
+#include "protect/restore_mark.h"
 #include "protect/restored_check.h"
 
 namespace holdfast {
@@ -71,6 +72,22 @@ TEST_F(MariadbInPlace, TheOldServerIsKeptAndTheNewOneLookedAt) {
   EXPECT_EQ(TestMariadb::on(back).sql("SELECT count(*) FROM shop.t, shop.later"), "0");
   over(0, {"--no-safety-backup"});
   EXPECT_EQ(backups(), 2u);
+}
+
+TEST_F(MariadbInPlace, RecoverBringsItBackToItsOldPlace) {
+  const std::vector<std::string> recover{"recover", "--from", shop_ / "vault", "--in-place"};
+  EXPECT_NE(shop_.expect(6, recover).err.find("a server runs on"), std::string::npos);
+  server_.stop();
+  EXPECT_NE(shop_.expect(6, recover).err.find("the files of a MariaDB"), std::string::npos);
+  fs::rename(old_, old_ + ".old");
+  // An earlier run was killed in the midst of it.
+  const std::string id = shop_.expect_json(0, {"list"}).at("backups").at(0).at("id");
+  fs::create_directory(old_);
+  mark_restore(old_, {id, true});
+  std::ofstream(old_ + "/aria_log_control") << "half";
+  const json back = shop_.expect_json(0, recover);
+  EXPECT_EQ(back.at("recovered")[0].at("target"), old_);
+  EXPECT_EQ(TestMariadb::on(old_).contents(), wanted_);
 }
 
 TEST_F(MariadbInPlace, WhatIsNotAsItShouldBeIsSaid) {

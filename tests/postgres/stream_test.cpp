@@ -381,8 +381,18 @@ TEST_F(Promotion, IsFollowedAndBothBranchesComeBack) {
   archive_from_now();
   const std::string last = server_.query("SELECT pg_walfile_name(pg_switch_wal())");
   server_.wait_for("SELECT last_archived_wal >= '" + last + "' FROM pg_stat_archiver", "t");
+  // Who looks beforehand is told.
+  const std::string two = "recoveries end on timeline 2; the log has another branch, timeline 1";
+  const Outcome checked = shop_->run({"check", "shop"});
+  EXPECT_NE(checked.out.find(two), std::string::npos) << checked.out << checked.err;
   server_.kill();
   standby_.kill();
+  std::vector<std::string> recover = {"recover", "--from", *shop_ / "vault"};
+  const Outcome listed = shop_->expect(0, recover);
+  EXPECT_NE(listed.out.find(two), std::string::npos) << listed.out;
+  recover.insert(recover.end(), {"--target", restored_.path() + "/planned", "-n"});
+  EXPECT_NE(shop_->expect(3, recover).err.find("recovers timeline 2; the log has another branch"),
+            std::string::npos);
 
   const std::string notes = "SELECT string_agg(note, ' ' ORDER BY n) FROM written";
   // Which of two that go on is a guess, and said.

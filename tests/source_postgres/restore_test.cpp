@@ -126,6 +126,18 @@ TEST(FinishPgRestore, AStandbyFollowsItsPrimary) {
             "primary_conninfo = 'host=primary password=it''s'\n");
 }
 
+TEST(FinishPgRestore, OneThatDoesNotArchiveSaysSoOnce) {
+  const TempDir place;
+  fill(place / "data", place / "space");
+  write(place / "data/postgresql.auto.conf", "archive_mode = 'on'\nwork_mem = '1MB'\n");
+  PgRecovery recovery;
+  recovery.archiving = false;
+  finish_pg_restore(place / "data", {}, recovery);
+  EXPECT_EQ(read(place / "data/postgresql.auto.conf"),
+            "work_mem = '1MB'\n# holdfast: recovery settings of the last restore\n"
+            "archive_mode = 'off'\n");
+}
+
 TEST(TablespaceMap, IsReadWithItsEscapes) {
   const auto spaces = parse_tablespace_map("16384 /srv/a b\n16385 /srv/new\\\nline\n");
   ASSERT_EQ(spaces.size(), 2u);

@@ -34,6 +34,7 @@ class Patience : public ::testing::Test {
     options.endpoint = endpoint;
     options.region = "lab";
     options.notice = [this](const std::string& text) { said_.push_back(text); };
+    options.outage = [this](const std::string& why) { told_.push_back(why); };
     return options;
   }
   Duration passed() const { return clock_.monotonic() - begin_; }
@@ -41,6 +42,7 @@ class Patience : public ::testing::Test {
   ManualClock clock_{parse_rfc3339("2025-11-10T12:00:00Z")};
   const Duration begin_ = clock_.monotonic();
   std::vector<std::string> said_;
+  std::vector<std::string> told_;
 };
 
 TEST_F(Patience, WhatIsWaitedForIsSaidOnceAndNowAndThen) {
@@ -62,6 +64,8 @@ TEST_F(Patience, AHiccupIsNobodysMatter) {
   S3Store store("s3://bucket", options_for(server.url()), clock_);
   store.put("object", as_bytes("content"));
   EXPECT_THAT(said_, ElementsAre());
+  // Whoever has to give up at any moment knows why.
+  EXPECT_THAT(told_, ElementsAre(HasSubstr("no answer from"), HasSubstr("no answer from"), ""));
 }
 
 TEST_F(Patience, AStoreThatComesBackIsSaid) {
@@ -76,6 +80,7 @@ TEST_F(Patience, AStoreThatComesBackIsSaid) {
   ASSERT_EQ(said_.size(), 2u);
   EXPECT_THAT(said_[0], HasSubstr("the store answered 503"));
   EXPECT_EQ(said_[1], server.url() + " answers again");
+  EXPECT_THAT(told_, ElementsAre(HasSubstr("the store answered 503"), ""));
 }
 
 TEST_F(Patience, AHostThatNobodyKnowsIsSoonGivenUp) {

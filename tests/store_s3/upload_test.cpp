@@ -101,6 +101,21 @@ TEST_F(Upload, WhatDoesNotGetThroughWholeGoesInParts) {
   EXPECT_EQ(store().get("object"), content);
 }
 
+// Parts would be more requests still.
+TEST_F(Upload, WhatIsThrottledGoesWholeLater) {
+  const Bytes content((kPart * 2) + 5, 7);
+  std::atomic<unsigned> throttled{0};
+  server_.set_plan([&](const Received& received, unsigned) -> std::optional<MiniS3::Fault> {
+    if (received.method != "PUT" || ++throttled > 5) return std::nullopt;
+    return MiniS3::Fault{{.status = 503, .body = "<Error><Code>SlowDown</Code></Error>"}};
+  });
+  const auto staged = store().stage();
+  staged->append(content);
+  EXPECT_TRUE(staged->commit("object", to_hex(sha256(content))));
+  EXPECT_EQ(throttled, 6u);
+  EXPECT_EQ(parts_sent(), 0u);
+}
+
 // The store has it, and all its answers are lost.
 TEST_F(Upload, WhatArrivedWholeWithoutAnAnswerIsNotSentAgain) {
   const Bytes content((kPart * 2) + 5, 7);

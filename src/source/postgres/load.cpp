@@ -152,13 +152,23 @@ void PgLoadTarget::create(const std::string& database, const std::string& like) 
   std::string sql = "CREATE DATABASE " + quoted_name(database) + " TEMPLATE template0";
   if (!like.empty()) {
     sql += connection_->value(
-        "select format(' OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L TABLESPACE %I', "
-        "r.rolname, pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, t.spcname) "
+        // Who names a tablespace needs a right on it, even on the one that everybody has.
+        "select format(' OWNER %I ENCODING %L LC_COLLATE %L LC_CTYPE %L', r.rolname, "
+        "pg_encoding_to_char(d.encoding), d.datcollate, d.datctype) || "
+        "case when t.spcname = 'pg_default' then '' else format(' TABLESPACE %I', t.spcname) end "
         "from pg_database d join pg_roles r on r.oid = d.datdba "
         "join pg_tablespace t on t.oid = d.dattablespace where d.datname = $1",
         {like});
   }
-  connection_->query(sql);
+  try {
+    connection_->query(sql);
+  } catch (Error& error) {
+    if (error.message().find("to create database") == std::string::npos) throw;
+    const std::string role = connection_->value("select quote_ident(current_user)");
+    error.suggest("as a superuser: ALTER ROLE " + role +
+                  " CREATEDB; or name another role: --into 'user=... ...'");
+    throw;
+  }
 }
 
 void PgLoadTarget::take_place(const std::string& fresh, const std::string& database,

@@ -164,7 +164,9 @@ class Finish {
       while (!rest.empty()) {
         const std::string_view line = rest.substr(0, rest.find('\n'));
         rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-        if (!belongs_to_recovery(line)) text += std::string(line) + "\n";
+        if (belongs_to_recovery(line)) continue;
+        if (!recovery_.archiving && line.starts_with("archive_mode")) continue;
+        text += std::string(line) + "\n";
       }
     }
     text += recovery_settings(recovery_);
@@ -233,6 +235,7 @@ std::string recovery_settings(const PgRecovery& recovery) {
   }
   if (!recovery.timeline.empty()) set("recovery_target_timeline", recovery.timeline);
   if (!recovery.primary_conninfo.empty()) set("primary_conninfo", recovery.primary_conninfo);
+  if (!recovery.archiving) set("archive_mode", "off");
   return text.empty() ? text : "# holdfast: recovery settings of the last restore\n" + text;
 }
 

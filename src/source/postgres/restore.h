@@ -28,6 +28,7 @@ struct PgRecovery {
   std::string action = "promote";          // at the target: "promote", "pause", "shutdown"
   bool standby = false;                    // follow the primary for ever
   std::string primary_conninfo;            // of a standby; may be empty
+  bool archiving = true;                   // as the source was set up; false: archive_mode = off
 };
 
 // The tablespaces that the text of a tablespace_map names.

@@ -134,7 +134,8 @@ struct S3Client::Attempt {
   HeaderList checksums;
   std::string endpoint;  // for now somewhere else
   unsigned tries = 0;
-  unsigned most_tries = 0;  // 0: not limited
+  unsigned failed = 0;       // of them, but for those that the store asked to be put off
+  unsigned most_failed = 0;  // 0: not limited
   unsigned damaged = 0;
   bool repeated = false;
   bool refreshed = false, clock_set = false, followed = false;
@@ -202,7 +203,7 @@ S3Client::S3Client(std::string bucket, const S3Options& options, Clock& clock, s
       // No sooner than a single request would give up: a store that is away for a minute must not
       // end a backup that may wait for five.
       breaker_(clock, {.span = options.retry_for}),
-      notice_(clock, options.notice),
+      notice_(clock, options.notice, options.outage),
       slots_(std::max(1u, options.connections)) {
   S3Place place = resolve_place(options, process_environment());
   endpoint_ = std::move(place.endpoint);
@@ -329,7 +330,9 @@ void S3Client::wait_before_retry(S3Failure& failure, const HttpResponse* answer,
   const Duration longest = std::min(kLongestDelay, first * (1u << std::min(state.tries, 10u)));
   const Duration delay = std::max(jitter(longest), retry_after(answer));
   const Duration end = *state.first_failure + patience(failure.error);
-  if (damaged || now + delay > end || state.tries == state.most_tries) {
+  if (failure.remedy != S3Remedy::kSlowDown) ++state.failed;
+  const bool enough = state.most_failed > 0 && state.failed >= state.most_failed;
+  if (damaged || now + delay > end || enough) {
     throw Error(failure.error.code(),
                 fmt::format("{}; tried {} in {}", failure.error.message(),
                             state.tries == 1 ? "once" : fmt::format("{} times", state.tries),
@@ -390,7 +393,7 @@ S3Answer S3Client::send(const S3Request& request) {
   Attempt state;
   state.what = what(request);
   state.begun = clock_.monotonic();
-  state.most_tries = request.tries;
+  state.most_failed = request.tries;
   set_checksums(request, state);
   for (;;) {
     breaker_.check();

@@ -33,7 +33,8 @@ struct S3Request {
   std::uint64_t sink_bytes = 0;  // that it will be given
   // As HttpRequest::expect_continue, for the first try; all others ask.
   bool expect_continue = true;
-  unsigned tries = 0;  // at most; 0: as many as fit in S3Options::retry_for
+  unsigned tries = 0;  // at most, without those that the store put off; 0: as many as fit in
+                       // S3Options::retry_for
   // Statuses below 500 that are an answer to the caller, not an error.
   std::vector<int> expected = {};
 };

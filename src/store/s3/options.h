@@ -58,6 +58,8 @@ struct S3Options {
   std::optional<Timestamp> as_of;
   // Told now and then, by any thread, what is being waited for; unset: nobody is told.
   std::function<void(const std::string&)> notice;
+  // Told at once, by any thread, why the store is waited for; empty: it answers again.
+  std::function<void(const std::string&)> outage;
 };
 
 }  // namespace holdfast

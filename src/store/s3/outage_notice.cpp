@@ -13,10 +13,11 @@ constexpr std::size_t kClock = 11;  // where the time begins in 2025-11-10T12:00
 }  // namespace
 
 void OutageNotice::waits(Duration since, Duration delay, const std::string& why, Timestamp until) {
-  if (!say_) return;
-  const Duration now = clock_.monotonic();
-  if (now + delay - since < kQuiet) return;
   const MutexLock lock(mutex_);
+  told_ = tell_ != nullptr;
+  if (tell_) tell_(why);
+  const Duration now = clock_.monotonic();
+  if (!say_ || now + delay - since < kQuiet) return;
   if (last_ && now - *last_ < kInterval) return;
   last_ = now;
   waiting_ = true;
@@ -25,8 +26,8 @@ void OutageNotice::waits(Duration since, Duration delay, const std::string& why,
 }
 
 void OutageNotice::answered(const std::string& store) {
-  if (!say_) return;
   const MutexLock lock(mutex_);
+  if (std::exchange(told_, false)) tell_("");
   if (std::exchange(waiting_, false)) say_(store + " answers again");
 }
 

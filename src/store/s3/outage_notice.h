@@ -14,9 +14,11 @@ namespace holdfast {
 // On behalf of all requests of a client. Thread-safe.
 class OutageNotice {
  public:
-  // `say` is called by any thread, one at a time; unset: nothing is ever said.
-  OutageNotice(Clock& clock, std::function<void(const std::string&)> say)
-      : clock_(clock), say_(std::move(say)) {}
+  // `say` and `tell` (S3Options: notice, outage) are called by any thread, one at a time; unset:
+  // nothing is ever said.
+  OutageNotice(Clock& clock, std::function<void(const std::string&)> say,
+               std::function<void(const std::string&)> tell)
+      : clock_(clock), say_(std::move(say)), tell_(std::move(tell)) {}
 
   // What began at `since` failed for this reason and is tried again after `delay`, until `until`.
   // Said once that takes more than a few seconds, and not again for a while.
@@ -27,9 +29,12 @@ class OutageNotice {
  private:
   Clock& clock_;
   const std::function<void(const std::string&)> say_;
+  const std::function<void(const std::string&)> tell_;
   Mutex mutex_;
   std::optional<Duration> last_ GUARDED_BY(mutex_);
-  bool waiting_ GUARDED_BY(mutex_) = false;  // something was said that is to be taken back
+  // Something was said, or told, that is to be taken back.
+  bool waiting_ GUARDED_BY(mutex_) = false;
+  bool told_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace holdfast
