@@ -41,6 +41,16 @@ auto with_advice(const std::string& directory, const Action& action) {
   }
 }
 
+Error cannot_open(int reason, const std::string& path) {
+  Error error = system_error(reason, "cannot open the vault in " + path);
+  if (error.code() == Code::kDenied) {
+    error.suggest(
+        "run as the user whom the vault belongs to, or let this one pass through the directories "
+        "above it");
+  }
+  return error;
+}
+
 }  // namespace
 
 class FileStore::Staged final : public StagedObject {
@@ -95,8 +105,8 @@ FileStore::FileStore(const std::string& directory, Access access) {
   if (auto real = std::filesystem::canonical(path, absent); !absent) path = std::move(real);
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    const int error = errno;
-    if (error != ENOENT) throw system_error(error, "cannot open the vault in " + path.string());
+    const int reason = errno;
+    if (reason != ENOENT) throw cannot_open(reason, path.string());
     throw Error(Code::kNotFound, "there is no directory " + path.string(),
                 "check the path and that its file system is mounted");
   }

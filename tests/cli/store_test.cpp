@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 
 #include "cli/support.h"
 #include "support/mini_s3.h"
@@ -12,6 +14,7 @@ namespace holdfast {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class StoreCommand : public testing::Test {
  protected:
@@ -69,16 +72,39 @@ TEST_F(StoreCommand, InitIsNotStoppedByTheRemnantsOfACheck) {
 }
 
 // A name that is misspelt makes a bucket, too.
-TEST_F(StoreCommand, ABucketThatIsMadeIsNamed) {
-  server_.set_plan([](const MiniS3::Received& received, unsigned number) {
-    const bool missing = number == 1 && received.method == "HEAD";
-    const bool made = received.method == "PUT" && received.target.find('/', 1) == std::string::npos;
-    if (missing) return std::optional(MiniS3::Fault{{.status = 404}});
-    return made ? std::optional(MiniS3::Fault{MiniS3::Reply{}}) : std::nullopt;
-  });
-  const Outcome made = run({"init", "--vault", "s3://backsup", "--key-file", shop_ / "key"});
-  EXPECT_EQ(made.code, 0) << made.err;
-  EXPECT_THAT(made.err, HasSubstr("made the bucket backsup at " + server_.url()));
+class WithoutBucket : public StoreCommand {
+ protected:
+  WithoutBucket() {
+    server_.set_plan(
+        [made = std::set<std::string>()](const MiniS3::Received& received, unsigned) mutable {
+          const bool bucket = received.target.find('/', 1) == std::string::npos;
+          const bool known = made.contains(received.target);
+          const bool missing = bucket && !known && received.method == "HEAD";
+          if (missing) return std::optional(MiniS3::Fault{{.status = 404}});
+          if (!bucket || received.method != "PUT") return std::optional<MiniS3::Fault>();
+          made.insert(received.target);
+          return std::optional(MiniS3::Fault{MiniS3::Reply{}});
+        });
+  }
+  // Once.
+  void expect_named(const std::string& bucket, const std::vector<std::string>& arguments) const {
+    const std::string note = "made the bucket " + bucket + " at " + server_.url();
+    const Outcome first = run(arguments);
+    EXPECT_EQ(first.code, 0) << first.out << first.err;
+    EXPECT_THAT(first.err, HasSubstr(note));
+    EXPECT_THAT(run(arguments).err, Not(HasSubstr("made the bucket")));
+  }
+};
+
+TEST_F(WithoutBucket, InitNamesTheOneThatItMakes) {
+  expect_named("backsup", {"init", "--vault", "s3://backsup", "--key-file", shop_ / "key"});
+}
+
+TEST_F(WithoutBucket, CopyAndSyncNameTheOneThatTheyMake) {
+  shop_.init();
+  shop_.write_config("copies: [{name: west, url: 's3://backsup-west'}]\n");
+  expect_named("backsup", {"copy", "--vault", shop_ / "vault", "--to", "s3://backsup"});
+  expect_named("backsup-west", {"sync", "--vault", shop_ / "vault"});
 }
 
 TEST_F(StoreCommand, ChecksAsADocument) {

@@ -285,6 +285,16 @@ TEST_F(Stream, AServerThatComesBackIsFollowed) {
   EXPECT_EQ(after.missing_in(restored_), 0u) << stream.said();
 }
 
+TEST_F(Stream, ASecondOneOfTheSourceSaysWhatItWaitsForAndTakesOver) {
+  Background first = this->stream();
+  first.wait_for("receiving from");
+  Background second = shop_->start("second.log", {"stream", "shop"});
+  second.wait_for("another 'holdfast stream' of this source is at work");
+  EXPECT_EQ(first.end(SIGTERM), 0) << first.said();
+  second.wait_for("receiving from");
+  EXPECT_EQ(second.end(SIGTERM), 0) << second.said();
+}
+
 // Somebody restored another server and gave it the name of the first.
 TEST_F(Stream, AnotherClusterUnderTheSameNameIsRefused) {
   {

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "protect/log_recovery.h"
 #include "source/postgres/commit_index.h"
@@ -86,28 +88,28 @@ void store_history(const Vault& vault, std::uint32_t timeline, std::uint32_t par
 
 BackupName store_database(const Vault& vault, std::uint64_t number, std::uint32_t timeline,
                           const std::string& system) {
+  return store_database(vault, DatabaseFacts{"postgresql", "15.18", "physical", system, timeline,
+                                             format_lsn(number * kSegment + 0x28),
+                                             format_lsn(number * kSegment + 0x100)});
+}
+
+BackupName store_database(const Vault& vault, const DatabaseFacts& facts) {
   BackupJob job;
   job.backup_class = "database";
   job.source = kSource;
   job.threads = 1;
-  job.streams = {{"data", 0600, [=] {
-                    auto given = std::make_shared<bool>(false);
-                    return [=](MutableBytes out) -> std::size_t {
-                      if (std::exchange(*given, true)) return 0;
-                      out[0] = static_cast<std::uint8_t>(number);
-                      return 1;
+  job.streams = {{"data", 0600, [&] {
+                    return [given = std::string_view(facts.start)](MutableBytes out) mutable {
+                      const std::size_t size = std::min(out.size(), given.size());
+                      std::copy_n(given.begin(), size, out.begin());
+                      given.remove_prefix(size);
+                      return size;
                     };
                   }}};
   job.end = [&] {
     BackupEnding ending;
     ending.consistent = vault.clock().now();
-    ending.database = DatabaseFacts{"postgresql",
-                                    "15.18",
-                                    "physical",
-                                    system,
-                                    timeline,
-                                    format_lsn(number * kSegment + 0x28),
-                                    format_lsn(number * kSegment + 0x100)};
+    ending.database = facts;
     return ending;
   };
   return back_up(vault, job).summary.name;

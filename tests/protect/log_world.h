@@ -38,6 +38,9 @@ void store_history(const Vault& vault, std::uint32_t timeline, std::uint32_t par
 BackupName store_database(const Vault& vault, std::uint64_t number, std::uint32_t timeline = 1,
                           const std::string& system = kSystem);
 
+// The same of any server.
+BackupName store_database(const Vault& vault, const DatabaseFacts& facts);
+
 // A minute of `clock` passes before each backup, and before the log's retention.
 LogRetentionResult retain_now(const Vault& vault, const LogPolicy& policy = {},
                               Duration grace = Duration{});

@@ -21,6 +21,7 @@ namespace holdfast {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 struct Parsed {
@@ -354,6 +355,12 @@ TEST(BinlogStream, WhatCannotBeStreamedIsSaid) {
   expect_error(Code::kNotFound, stream(server.settings(), {"binlog.000099"}));
   expect_error(Code::kNotFound, stream(server.settings(), {file, 1U << 30}));
   expect_error(Code::kDenied, stream(server.settings("nobody", "x"), {file}));
+  // A second reader with the same id ends the first.
+  handler.idle = [&] { read_binlog_beginning(server.settings(), file, options.server_id, {}); };
+  const auto displaced = error_of(stream(server.settings(), {file}));
+  ASSERT_TRUE(displaced.has_value());
+  EXPECT_EQ(displaced->code(), Code::kConflict) << displaced->what();
+  EXPECT_THAT(displaced->hint(), HasSubstr("a second 'holdfast stream'"));
   handler.idle = [&] {
     if (server.running()) server.kill();
   };

@@ -27,6 +27,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "store/expect_error.h"
+#include "support/ordinary_user.h"
 #include "support/temp_dir.h"
 
 namespace holdfast {
@@ -89,18 +90,6 @@ void with_failing(std::initializer_list<long> numbers, int error,
   });
 }
 
-// Runs `test` in a thread that rights mean something to, which is not so for root.
-void as_ordinary_user(const std::function<void()>& test) {
-  std::jthread thread([&] {
-    constexpr uid_t kNobody = 65534;
-    // The bare system call changes this thread only.
-    if (::geteuid() == 0) {
-      ASSERT_EQ(::syscall(SYS_setresuid, kNobody, kNobody, kNobody), 0);
-    }
-    test();
-  });
-}
-
 #ifdef SYS_link
 constexpr std::initializer_list<long> kLink = {SYS_link, SYS_linkat};
 constexpr std::initializer_list<long> kLinkAndRename = {SYS_link, SYS_linkat, SYS_renameat2};
@@ -116,6 +105,18 @@ TEST(FileStoreOpen, AbsentDirectoryIsNotFound) {
   const TempDir directory;
   expect_error(Code::kNotFound, [&] { FileStore store(directory / "absent"); });
   EXPECT_FALSE(path_exists(directory / "absent"));
+}
+
+TEST(FileStoreOpen, WhoMayNotGoThereIsToldWhatToDo) {
+  const TempDir directory;
+  fs::create_directories(directory / "private/vault");
+  ASSERT_EQ(::chmod((directory / "private").c_str(), 0), 0);
+  as_ordinary_user([&] {
+    const auto error = error_of([&] { FileStore store(directory / "private/vault"); });
+    ASSERT_TRUE(error.has_value());
+    EXPECT_EQ(error->code(), Code::kDenied) << error->what();
+    EXPECT_THAT(error->hint(), HasSubstr("run as the user whom the vault belongs to"));
+  });
 }
 
 TEST(FileStoreOpen, FileIsInvalid) {

@@ -26,6 +26,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 using Fault = MiniS3::Fault;
 using Reply = MiniS3::Reply;
@@ -360,6 +361,34 @@ TEST_F(S3Test, APortThatWantsTlsSaysSoAndIsNotAskedAgain) {
     EXPECT_EQ(failure->code(), Code::kInvalid);
     EXPECT_THAT(failure->hint(), HasSubstr("https://"));
     EXPECT_EQ(server_.requests(), 1u);
+  }
+}
+
+// As a port that speaks TLS does, by ending the connection.
+TEST_F(S3Test, AnEmptyAnswerMayComeOfAPortThatWantsTls) {
+  const auto hint_of = [this](const Reply& reply) {
+    fail_first(100'000, reply);
+    const auto failure = error_of([&] { store().get("object"); });
+    EXPECT_EQ(failure ? failure->code() : Code::kInternal, Code::kUnavailable);
+    return failure ? failure->hint() : "";
+  };
+  EXPECT_THAT(hint_of({.close_before_answer = true}),
+              HasSubstr(server_.url() + " (if that port speaks TLS, write https://)"));
+  // Here the connection broke.
+  store_.reset();
+  EXPECT_THAT(hint_of({.reset = true}), Not(HasSubstr("TLS")));
+}
+
+// As a port that speaks TLS does, by an alert; or any other server.
+TEST_F(S3Test, AnAnswerThatIsNoHttpIsExplained) {
+  for (const char* answer : {"\x15\x03\x01\x02\x02\x02\x46", "220 mail.example ESMTP\r\n"}) {
+    Reply reply{.close_after = true};
+    reply.raw = answer;
+    fail_first(100'000, reply);
+    store_.reset();
+    const auto failure = error_of([&] { store().get("object"); });
+    ASSERT_TRUE(failure.has_value());
+    EXPECT_THAT(failure->hint(), HasSubstr("check the port; if it speaks TLS, write https://"));
   }
 }
 

@@ -1,12 +1,16 @@
 #include "vault/vault.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <functional>
 #include <nlohmann/json.hpp>
 
 #include "codec/hash.h"
 #include "store/expect_error.h"
+#include "store/file_store.h"
+#include "support/ordinary_user.h"
+#include "support/temp_dir.h"
 #include "vault/test_vault.h"
 
 namespace holdfast {
@@ -92,6 +96,24 @@ TEST_F(VaultTest, NoVaultIsNotFound) {
   made.store.remove("holdfast.json");
   expect_refused(Code::kNotFound, made.ring);
   EXPECT_FALSE(vault_id_of(made.store));
+}
+
+// Whose vault is another user's, and as private as it was made.
+TEST_F(VaultTest, WhoMayNotReadItsDirectoryIsToldWhatToDo) {
+  const TempDir directory;
+  {
+    FileStore store(directory.path());
+    Vault::create(store, made.clock, made.ring, small_parameters(), {});
+  }
+  ASSERT_EQ(::chmod(directory.path().c_str(), 0), 0);
+  as_ordinary_user([&] {
+    FileStore store(directory.path(), FileStore::Access::kRead);
+    const auto error = error_of([&] { Vault::open(store, made.clock, made.ring, {}); });
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code(), Code::kDenied) << error->what();
+    EXPECT_NE(error->hint().find("run as the user whom the vault belongs to"), std::string::npos)
+        << error->hint();
+  });
 }
 
 TEST_F(VaultTest, WrongKeysAreDenied) {

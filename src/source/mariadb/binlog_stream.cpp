@@ -100,6 +100,12 @@ class Dump {
 Error stream_error(MYSQL* connection) {
   const unsigned number = mysql_errno(connection);
   const std::string text = mysql_error(connection);
+  // It ends the older of the two.
+  if (number == ER_SLAVE_SAME_ID) {
+    return {Code::kConflict, "another reader of the binary log took this one's place: " + text,
+            "a second 'holdfast stream' of this source into this vault was started (select * from "
+            "information_schema.processlist says from where): let one of them run"};
+  }
   if (number != ER_MASTER_FATAL_ERROR_READING_BINLOG) return mariadb_error(number, text);
   return {Code::kNotFound, "the server cannot give its binary log from there: " + text,
           "it has been purged (binlog_expire_logs_seconds), or the server is another one: take a "

@@ -35,8 +35,8 @@ struct BinlogHandler {
 
 // Receives from `start` on until a stop is requested (throws kCancelled), or up to the end of the
 // log without `follow`. Blocks. Throws kNotFound when the server no longer has that place,
-// kUnavailable when it goes away, kCorrupt, kDenied (REPLICATION SLAVE), and what the handler
-// throws.
+// kUnavailable when it goes away, kConflict when another reader came with the same number,
+// kCorrupt, kDenied (REPLICATION SLAVE), and what the handler throws.
 void stream_binlog(const MariadbSettings& settings, const BinlogStart& start,
                    const BinlogStreamOptions& options, const BinlogHandler& handler,
                    std::stop_token stop);
