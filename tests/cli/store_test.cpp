@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 
@@ -75,16 +76,18 @@ TEST_F(StoreCommand, InitIsNotStoppedByTheRemnantsOfACheck) {
 class WithoutBucket : public StoreCommand {
  protected:
   WithoutBucket() {
-    server_.set_plan(
-        [made = std::set<std::string>()](const MiniS3::Received& received, unsigned) mutable {
-          const bool bucket = received.target.find('/', 1) == std::string::npos;
-          const bool known = made.contains(received.target);
-          const bool missing = bucket && !known && received.method == "HEAD";
-          if (missing) return std::optional(MiniS3::Fault{{.status = 404}});
-          if (!bucket || received.method != "PUT") return std::optional<MiniS3::Fault>();
-          made.insert(received.target);
-          return std::optional(MiniS3::Fault{MiniS3::Reply{}});
-        });
+    // A bucket is looked at and made before anything else is asked of it.
+    const auto made = std::make_shared<std::set<std::string>>();
+    server_.set_plan([made](const MiniS3::Received& received, unsigned) {
+      const bool bucket = received.target.find('/', 1) == std::string::npos;
+      const bool look = bucket && received.method == "HEAD";
+      if (look && !made->contains(received.target)) {
+        return std::optional(MiniS3::Fault{{.status = 404}});
+      }
+      if (!bucket || received.method != "PUT") return std::optional<MiniS3::Fault>();
+      made->insert(received.target);
+      return std::optional(MiniS3::Fault{MiniS3::Reply{}});
+    });
   }
   // Once.
   void expect_named(const std::string& bucket, const std::vector<std::string>& arguments) const {
