@@ -388,6 +388,8 @@ TEST_F(S3Test, AnAnswerThatIsNoHttpIsExplained) {
     store_.reset();
     const auto failure = error_of([&] { store().get("object"); });
     ASSERT_TRUE(failure.has_value());
+    EXPECT_EQ(failure->code(), Code::kInvalid);
+    EXPECT_EQ(server_.requests(), 1u);
     EXPECT_THAT(failure->hint(), HasSubstr("check the port; if it speaks TLS, write https://"));
   }
 }
