@@ -77,9 +77,16 @@ void say_gtid(Context& context, const MariadbRestored& done) {
                 done.gtid + "'\n");
 }
 
-void say_scope(Context& context, const RecoveryScope& scope, bool use_log) {
+void say_scope(Context& context, const RecoveryScope& scope, const std::string& source,
+               bool use_log) {
   if (scope.log) {
     context.output.note("can be recovered: " + span_text(*scope.log, scope.consistent) + "\n");
+  } else if (!scope.missing.empty()) {
+    context.output.note("recovers the backup itself, of " + format_rfc3339(scope.consistent) +
+                        ": " + missing_log_text(scope.missing) +
+                        "; later moments need a newer backup (holdfast list), or one that is taken "
+                        "now: holdfast backup database " +
+                        source + "\n");
   } else {
     say_backup_alone(context, scope.consistent, use_log);
   }
@@ -138,7 +145,7 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
   restored.thaw = bring_from_archive(context, vault, job, thaw);
   restored.work = server_work(context, vault, job, database);
   const ServerWork& work = restored.work;
-  if (work.scope) say_scope(context, *work.scope, database.use_log);
+  if (work.scope) say_scope(context, *work.scope, job.backup.source, database.use_log);
   if (work.mariadb) say_scope(context, work.mariadb->scope, database.use_log);
   ask_for_gtid(vault, job, database, work);
   RestoreProgress progress;

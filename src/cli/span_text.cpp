@@ -27,6 +27,12 @@ std::string span_trouble(const LogSpan& span) {
                ? std::string()
                : fmt::format("{}: there the log was interrupted, at {}\n", span.source, span.gap);
   }
+  if (span.alone) {
+    return fmt::format(
+        "{}: no moment after the newest backup, of {}, can be recovered: the log does NOT lead on "
+        "from it, {} is missing: back up now (holdfast backup database {})\n",
+        span.source, iso_time(span.from), span.missing, span.source);
+  }
   std::string line;
   if (span.stopped) {
     line += fmt::format("{}: the log ENDS before the newest backup: is {} at work?\n", span.source,
@@ -53,6 +59,7 @@ std::string span_trouble(const LogSpan& span) {
 }
 
 std::string span_text(const LogSpan& span) {
+  if (span.alone) return span_trouble(span);
   const std::string to = span.to ? format_rfc3339(*span.to) : iso_time(span.newest_backup);
   return fmt::format("{}: every moment from {} to {} can be recovered (log to {})\n", span.source,
                      iso_time(span.from), to, span.end) +
@@ -68,6 +75,7 @@ Json span_json(const LogSpan& span) {
   json["stopped"] = span.stopped;
   json[postgresql ? "gap_lsn" : "gap"] = span.gap.empty() ? Json() : Json(span.gap);
   if (postgresql) {
+    json["missing_segment"] = span.missing.empty() ? Json() : Json(span.missing);
     json["wal_level_minimal_lsn"] = span.level_drop.empty() ? Json() : Json(span.level_drop);
     json["timeline"] = span.timeline;
     json["other_timelines"] = Json::array();

@@ -135,6 +135,7 @@ Json result_json(const ValidateJob& job, const ValidateResult& r) {
           {"log_objects", r.log_objects},
           {"log_objects_read", r.log_objects_read},
           {"notes", r.notes},
+          {"warnings", r.warnings},
           {"chunks", r.chunks},
           {"bad_chunks", r.bad_chunks},
           {"content_checked", r.content_checked},
@@ -213,11 +214,12 @@ int finish(Context& context, const ValidateJob& job, const ValidateResult& r,
            const std::vector<ValidatedArchive>& archives) {
   Json document = result_json(job, r);
   for (const std::string& note : r.notes) context.output.note(printable(note) + "\n");
-  const bool foreign = warn_of_foreign(context.output, r);
+  for (const std::string& warning : r.warnings) context.output.warning(printable(warning));
+  const bool warned = warn_of_foreign(context.output, r) || !r.warnings.empty();
   if (r.sound()) {
     context.output.note("sound: " + summary_text(job, r) + "\n");
     const int code = finish_archives(context, archives, std::move(document));
-    return code == kExitSuccess && foreign ? kExitWarnings : code;
+    return code == kExitSuccess && warned ? kExitWarnings : code;
   }
   print_validated(context.output, archives);
   document["archives"] = validated_json(archives);
@@ -280,6 +282,7 @@ int run(Context& context, const ValidateOptions& options) {
     if (result.sound()) {
       log.info("sound: " + summary_text(job, result));
       for (const std::string& key : result.foreign) log.warning(key + " is not of the vault");
+      for (const std::string& warning : result.warnings) log.warning(warning);
     } else {
       log.failure(what, fmt::format("{}, {}", plural(result.findings.size(), "finding"),
                                     plural(result.damaged.size(), "damaged backup")));

@@ -296,6 +296,10 @@ std::optional<DatabaseFacts> database_of(const Vault& vault, const BackupName& b
   return read_backup(vault, backup).summary.database;
 }
 
+std::string missing_log_text(const std::string& segment) {
+  return "the log does not lead on from this backup: " + segment + " is missing";
+}
+
 RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std::stop_token stop) {
   const BackupSummary summary = read_backup(vault, job.files.backup).summary;
   RecoveryScope scope;
@@ -304,13 +308,22 @@ RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std
   scope.archiving = keeps_archiving(vault, job);
   scope.histories = log_histories(vault, job.files.backup.source, summary.database->system);
   if (job.use_log) {
-    scope.log = plan_log(vault, job.files.backup.source, *summary.database, job.timeline, stop);
+    scope.log = plan_log(vault, summary, job.timeline, stop);
   }
-  if (scope.log && scope.log->segments.empty()) scope.log.reset();
+  if (scope.log && scope.log->segments.empty()) {
+    scope.missing = scope.log->missing;
+    scope.log.reset();
+  }
   // A log that lags behind the backup must not take the place of what the backup itself has.
   if (scope.log && scope.log->end < scope.end) scope.log.reset();
   if (!scope.log) {
     if (!job.target) return scope;
+    if (!scope.missing.empty()) {
+      throw Error(Code::kNotFound, missing_log_text(scope.missing),
+                  "leave the target out for the backup itself; for the moments from now on take a "
+                  "backup now: holdfast backup database " +
+                      job.files.backup.source);
+    }
     throw Error(
         Code::kNotFound,
         "the vault has no log of " + job.files.backup.source +
@@ -351,6 +364,8 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
   }
   if (scope.log && (scope.log->gap || scope.log->level_drop) && !job.target) {
     warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
+  } else if (!scope.missing.empty() && !job.standby) {
+    warnings.add("recovers the backup alone: " + missing_log_text(scope.missing));
   } else if (scope.log && !scope.log->others.empty()) {
     // Two servers wrote: who restores has to know which of them he gets.
     warnings.add(fmt::format("recovers timeline {}{}", scope.log->timeline,

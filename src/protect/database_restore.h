@@ -44,12 +44,16 @@ struct DatabaseRestore {
 
 // What a restore brings back, to be said before it begins and checked after it.
 struct RecoveryScope {
-  Timestamp consistent{};          // of the backup
-  std::optional<LogPlan> log;      // none: the backup alone
+  Timestamp consistent{};      // of the backup
+  std::optional<LogPlan> log;  // none: the backup alone
+  std::string missing;  // no log is used because this segment is missing, and there are later ones
   std::vector<LogName> histories;  // of the timelines that the log has, used or not
   Lsn end = 0;                     // replay must reach this, unless there is a target
   bool archiving = true;           // see DatabaseRestore
 };
+
+// "the log does not lead on from this backup: SEGMENT is missing".
+std::string missing_log_text(const std::string& segment);
 
 // Looks up how far `job` can get; throws kNotFound, with what can be reached, when its target is
 // not. Changes nothing.

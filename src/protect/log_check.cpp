@@ -224,12 +224,13 @@ void LogCheck::check_stream(const LogFiles& all, std::vector<BackupSummary> back
   const LogPolicy policy = job_.policy ? job_.policy(log.source) : LogPolicy{};
   backups = within_depth(vault_, sound, std::move(backups), policy);
   // What is damaged has been named, and is no gap besides.
-  const LogGaps gaps = find_log_gaps(vault_, log, sound, backups);
+  const LogGaps gaps = find_log_gaps(vault_, all, sound, backups);
   for (const LogGap& gap : gaps.gaps) {
     find(log_prefix(log.source, log.stream) + gap.first + ".hfl", gap.text());
   }
   MutexLock lock(mutex_);
   result_.notes.insert(result_.notes.end(), gaps.notes.begin(), gaps.notes.end());
+  result_.warnings.insert(result_.warnings.end(), gaps.warnings.begin(), gaps.warnings.end());
 }
 
 LogCheckResult LogCheck::run() {

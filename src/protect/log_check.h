@@ -29,7 +29,8 @@ struct LogCheckJob {
 
 struct LogCheckResult {
   std::vector<LogFinding> findings;
-  std::vector<std::string> notes;  // what a person should know and is no damage, a line each
+  std::vector<std::string> notes;     // what a person should know and is no damage, a line each
+  std::vector<std::string> warnings;  // ... and should do something about
   std::uint64_t objects = 0;
   std::uint64_t objects_read = 0;
   std::uint64_t bytes_read = 0;
@@ -46,7 +47,8 @@ std::string log_object_problem(const Vault& vault, const LogObject& object,
                                std::optional<LogFacts>* facts = nullptr);
 
 // A gap, or pieces without a part in the middle, is a finding when it cuts off what recoveries from
-// the backups could reach. Log that only began after a backup is a note, unless that is the newest.
+// the backups could reach. Log that only began after a backup is a note, behind the newest a
+// warning, when there is none before it either.
 // Throws what the store throws, and kCancelled.
 LogCheckResult check_log(const Vault& vault, const LogCheckJob& job, std::stop_token stop);
 

@@ -7,43 +7,53 @@
 #include <set>
 
 #include "base/human.h"
+#include "protect/log_start.h"
 #include "protect/postgres_log_use.h"
 
 namespace holdfast {
 namespace {
 
-// How far each segment is there from its first byte on.
-using Reaches = std::map<WalSegment, std::uint64_t>;
+// How far a segment is there from its first byte on; and as what: the file, or the piece that ends
+// there.
+struct Held {
+  std::uint64_t reach = 0;
+  LogName furthest;
+};
+using AllHeld = std::map<WalSegment, Held>;
 
 // A piece that others do not lead to is a hole in its file.
 struct Pieces {
-  std::vector<LogPiece> pieces;
-  std::uint64_t reach(std::uint32_t segment_size) {
+  std::vector<LogName> pieces;
+  Held held() {
     std::sort(pieces.begin(), pieces.end(),
-              [](const LogPiece& a, const LogPiece& b) { return a.begin < b.begin; });
-    std::uint64_t reach = 0;
-    for (const LogPiece& piece : pieces) {
-      if (piece.begin > reach) break;
-      reach = std::max<std::uint64_t>(reach, piece.end);
+              [](const LogName& a, const LogName& b) { return a.piece->begin < b.piece->begin; });
+    Held held;
+    for (const LogName& name : pieces) {
+      if (name.piece->begin > held.reach) break;
+      if (name.piece->end > held.reach) held = {name.piece->end, name};
     }
-    return std::min<std::uint64_t>(reach, segment_size);
+    return held;
   }
   std::uint64_t end() const {
     std::uint64_t end = 0;
-    for (const LogPiece& piece : pieces) end = std::max<std::uint64_t>(end, piece.end);
+    for (const LogName& name : pieces) end = std::max<std::uint64_t>(end, name.piece->end);
     return end;
   }
 };
 
 class GapFinder {
  public:
-  GapFinder(const LogFiles& log, std::uint32_t segment_size, const TimelineTree& tree,
-            const std::vector<BackupSummary>& backups)
-      : source_(log.source), segment_size_(segment_size), tree_(tree), backups_(backups) {
+  GapFinder(const Vault& vault, const LogFiles& log, std::uint32_t segment_size,
+            const TimelineTree& tree, const std::vector<BackupSummary>& backups)
+      : vault_(vault),
+        source_(log.source),
+        segment_size_(segment_size),
+        tree_(tree),
+        backups_(backups) {
     collect(log);
   }
 
-  LogGaps find() {
+  LogGaps find_all() {
     for (const TimelineHistory& tip : tips()) follow(tip);
     join();
     return std::move(result_);
@@ -57,15 +67,24 @@ class GapFinder {
       const auto segment = parse_wal_segment(object.name.file, segment_size_);
       if (!segment) continue;
       if (object.name.piece) {
-        pieces[*segment].pieces.push_back(*object.name.piece);
+        pieces[*segment].pieces.push_back(object.name);
       } else {
-        reaches_[*segment] = segment_size_;
+        held_[*segment] = {segment_size_, object.name};
       }
     }
     for (auto& [segment, some] : pieces) {
-      const auto [at, fresh] = reaches_.try_emplace(segment, some.reach(segment_size_));
-      if (fresh && at->second < some.end()) missing_.insert(segment);
+      const auto [at, fresh] = held_.try_emplace(segment, some.held());
+      const bool hole = fresh && at->second.reach < some.end();
+      if (hole && !is_past(segment)) missing_.insert(segment);
     }
+  }
+
+  // Comes before all that a recovery from one of the backups reads.
+  bool is_past(const WalSegment& segment) const {
+    return !backups_.empty() &&
+           std::none_of(backups_.begin(), backups_.end(), [&](const BackupSummary& backup) {
+             return first_segment(*backup.database, segment_size_) <= segment.number;
+           });
   }
 
   // Where no backup leads on from.
@@ -95,21 +114,46 @@ class GapFinder {
     return {tip.timeline_at((number + 1) * segment_size_ - 1), number};
   }
 
+  const Held* find(const WalSegment& segment) const {
+    const auto found = held_.find(segment);
+    return found == held_.end() ? nullptr : &found->second;
+  }
+
+  bool is_whole(const WalSegment& segment) const {
+    const Held* held = find(segment);
+    return held != nullptr && held->reach >= segment_size_;
+  }
+
+  // Whether the log need not have the segment in which `backup` ends.
+  bool is_in_backup(const BackupSummary& backup, const TimelineHistory& tip, std::uint64_t number) {
+    const WalSegment segment = segment_at(tip, number);
+    const WalSegment behind = segment_at(tip, number + 1);
+    const Held* next = find(behind);
+    if (is_whole(segment) || next == nullptr || next->reach == 0) return false;
+    const auto [known, fresh] = in_backup_.try_emplace({backup.name.id(), behind}, false);
+    if (fresh) {
+      known->second =
+          start_in_backup(vault_, backup.name, segment, segment_size_, next->furthest).has_value();
+    }
+    return known->second;
+  }
+
   // The segments in which the log of a recovery from each backup begins, the oldest first.
-  std::vector<std::uint64_t> starts_of(const TimelineHistory& tip) const {
+  std::vector<std::uint64_t> starts_of(const TimelineHistory& tip) {
     std::vector<std::uint64_t> starts;
     for (const BackupSummary& backup : backups_) {
       const DatabaseFacts& facts = *backup.database;
       if (!tip.leads_here(facts.timeline, parse_lsn(facts.stop))) continue;
-      starts.push_back(first_segment(facts, segment_size_));
+      const std::uint64_t first = first_segment(facts, segment_size_);
+      starts.push_back(is_in_backup(backup, tip, first) ? first + 1 : first);
     }
     std::sort(starts.begin(), starts.end());
     return starts;
   }
 
   std::optional<std::uint64_t> last_of(std::uint32_t timeline) const {
-    const auto behind = reaches_.lower_bound(WalSegment{timeline + 1, 0});
-    if (behind == reaches_.begin()) return std::nullopt;
+    const auto behind = held_.lower_bound(WalSegment{timeline + 1, 0});
+    if (behind == held_.begin()) return std::nullopt;
     const WalSegment last = std::prev(behind)->first;
     return last.timeline == timeline ? std::optional(last.number) : std::nullopt;
   }
@@ -118,44 +162,75 @@ class GapFinder {
     const std::vector<std::uint64_t> starts = starts_of(tip);
     const auto last = last_of(tip.timeline());
     if (starts.empty() || !last || *last < starts.front()) return;
-    // Where log first is. Backups before that may be older than the log itself: only of the newest
-    // it is sure that there should be some.
+    // Where log first is. Backups before that may be older than the log itself, and so may be the
+    // newest: only when there is log before it, too, some was lost.
     std::uint64_t first = starts.front();
-    while (first < *last && !reaches_.contains(segment_at(tip, first))) ++first;
+    while (first < *last && find(segment_at(tip, first)) == nullptr) ++first;
     if (first > starts.front()) {
       const auto older = std::lower_bound(starts.begin(), starts.end(), first);
-      const auto count = static_cast<std::uint64_t>(older - starts.begin());
-      if (older == starts.end()) {
+      if (older != starts.end()) {
+        note(tip, first, static_cast<std::uint64_t>(older - starts.begin()));
+      } else if (has_log_before(tip, starts.front())) {
         first = starts.back();
       } else {
-        note(tip, first, count);
+        warn(tip, starts.back(), first);
       }
     }
     for (std::uint64_t number = first; number < *last; ++number) {
       const WalSegment segment = segment_at(tip, number);
-      const auto found = reaches_.find(segment);
-      if (found == reaches_.end() || found->second < segment_size_) missing_.insert(segment);
+      if (!is_whole(segment)) missing_.insert(segment);
     }
   }
 
+  bool has_log_before(const TimelineHistory& tip, std::uint64_t number) const {
+    return std::any_of(held_.begin(), held_.end(), [&](const auto& one) {
+      return one.first.number < number && one.first == segment_at(tip, one.first.number);
+    });
+  }
+
   void note(const TimelineHistory& tip, std::uint64_t first, std::uint64_t count) {
-    const std::string line =
+    add(result_.notes,
         fmt::format("{}: the log begins with {}: {} before it can be restored only as {}", source_,
-                    segment_at(tip, first).name(segment_size_), plural(count, "backup"),
-                    count == 1 ? "it is" : "they are");
-    if (std::find(result_.notes.begin(), result_.notes.end(), line) == result_.notes.end()) {
-      result_.notes.push_back(line);
+                    name_at(tip, first), plural(count, "backup"),
+                    count == 1 ? "it is" : "they are"));
+  }
+
+  // The newest backup needs log from segment `start` on, and there is none before `first`.
+  void warn(const TimelineHistory& tip, std::uint64_t start, std::uint64_t first) {
+    const std::string begins = fmt::format("{}: the log begins with {}, behind the newest backup",
+                                           source_, name_at(tip, first));
+    if (first == start + 1 && !vault_.ring().can_read()) {
+      add(result_.notes,
+          begins + ": whether it leads on from it, only a key that restores can see");
+      return;
     }
+    const std::string missing =
+        first == start + 1
+            ? name_at(tip, start) + " is missing"
+            : fmt::format("{} to {} are missing", name_at(tip, start), name_at(tip, first - 1));
+    add(result_.warnings,
+        fmt::format("{}, and does not lead on from it: {}. No later moment can be recovered: back "
+                    "up now (holdfast backup database {})",
+                    begins, missing, source_));
+  }
+
+  std::string name_at(const TimelineHistory& tip, std::uint64_t number) const {
+    return segment_at(tip, number).name(segment_size_);
+  }
+
+  // Of several timelines the same may be to be said.
+  static void add(std::vector<std::string>& lines, const std::string& line) {
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
   }
 
   void join() {
     std::optional<WalSegment> before;
     for (const WalSegment& segment : missing_) {
       const std::string name = segment.name(segment_size_);
-      const auto found = reaches_.find(segment);
-      const bool partly = found != reaches_.end();
+      const Held* held = find(segment);
+      const bool partly = held != nullptr;
       if (partly || !before || before->next() != segment) {
-        result_.gaps.push_back({name, name, 0, partly ? found->second : 0});
+        result_.gaps.push_back({name, name, 0, partly ? held->reach : 0});
       }
       result_.gaps.back().last = name;
       ++result_.gaps.back().files;
@@ -163,11 +238,14 @@ class GapFinder {
     }
   }
 
+  const Vault& vault_;
   const std::string source_;
   const std::uint32_t segment_size_;
   const TimelineTree& tree_;
   const std::vector<BackupSummary>& backups_;
-  Reaches reaches_;
+  AllHeld held_;
+  // By the backup and the segment behind the one in which it ends.
+  std::map<std::pair<std::string, WalSegment>, bool> in_backup_;
   std::set<WalSegment> missing_;
   LogGaps result_;
 };
@@ -192,7 +270,7 @@ LogGaps find_log_gaps(const Vault& vault, const LogFiles& log, const LogFiles& s
   const auto size = segment_size_of(vault, sound);
   if (!size) return {};
   const TimelineTree tree(vault, sound);
-  return GapFinder(log, *size, tree, backups).find();
+  return GapFinder(vault, log, *size, tree, backups).find_all();
 }
 
 }  // namespace holdfast

@@ -12,6 +12,7 @@
 #include "base/human.h"
 #include "os/file.h"
 #include "protect/log_archive.h"
+#include "protect/log_start.h"
 #include "source/postgres/wal_file.h"
 #include "store/at_once.h"
 
@@ -48,9 +49,13 @@ Listing list_stream(const Vault& vault, const std::string& source, const std::st
 
 class Planner {
  public:
-  Planner(const Vault& vault, const std::string& source, const DatabaseFacts& backup,
-          std::stop_token stop, FactsWanted wanted)
-      : vault_(vault), source_(source), backup_(backup), stop_(std::move(stop)), wanted_(wanted) {}
+  Planner(const Vault& vault, const BackupSummary& backup, std::stop_token stop, FactsWanted wanted)
+      : vault_(vault),
+        name_(backup.name),
+        source_(backup.name.source),
+        backup_(backup.database.value()),
+        stop_(std::move(stop)),
+        wanted_(wanted) {}
 
   std::optional<LogPlan> plan(const std::string& timeline) {
     listing_ = list_stream(vault_, source_, backup_.system);
@@ -149,37 +154,54 @@ class Planner {
 
   // A segment in which a timeline begins is read from the newest one: it begins with a copy of what
   // came before.
-  void find_segments(const TimelineHistory& history) {
-    for (std::uint64_t number = plan_.begin / plan_.segment_size;; ++number) {
-      const Lsn end = (number + 1) * plan_.segment_size;
-      const WalSegment segment{history.timeline_at(end - 1), number};
-      const std::string file = segment.name(plan_.segment_size);
-      if (listing_.whole.contains(file)) {
-        plan_.segments.push_back({name(file), {}});
-      } else if (!add_pieces(file)) {
-        break;
-      }
-    }
-    plan_.gap = first_gap();
+  WalSegment segment_at(const TimelineHistory& history, std::uint64_t number) const {
+    return {history.timeline_at((number + 1) * plan_.segment_size - 1), number};
   }
 
-  // The piece that reaches furthest without a hole tells of all before it. True when there is no
-  // more to the segment.
-  bool add_pieces(const std::string& file) {
+  void find_segments(const TimelineHistory& history) {
+    std::uint64_t number = plan_.begin / plan_.segment_size;
+    if (add_from_backup(history, number)) ++number;
+    for (;; ++number) {
+      const std::string file = segment_at(history, number).name(plan_.segment_size);
+      const auto object = object_of(file);
+      if (!object) break;
+      plan_.segments.push_back({*object, {}});
+      if (object->piece && object->piece->end < plan_.segment_size) break;
+    }
+    plan_.gap = first_gap();
+    if (!plan_.gap) return;
+    plan_.missing = segment_at(history, *plan_.gap / plan_.segment_size).name(plan_.segment_size);
+  }
+
+  // The segment in which the backup ends, where the log has less than all of it and goes on behind.
+  bool add_from_backup(const TimelineHistory& history, std::uint64_t number) {
+    const WalSegment own = segment_at(history, number);
+    const auto stored = object_of(own.name(plan_.segment_size));
+    if (stored && (!stored->piece || stored->piece->end >= plan_.segment_size)) return false;
+    const auto next = object_of(segment_at(history, number + 1).name(plan_.segment_size));
+    if (!next) return false;
+    auto facts = start_in_backup(vault_, name_, own, plan_.segment_size, *next);
+    if (!facts) return false;
+    plan_.segments.push_back({name(own.name(plan_.segment_size)), *std::move(facts), true});
+    return true;
+  }
+
+  // The file, or of its pieces the one that reaches furthest without a hole: it tells of all before
+  // it.
+  std::optional<LogName> object_of(const std::string& file) {
+    if (listing_.whole.contains(file)) return name(file);
     const auto found = listing_.pieces.find(file);
-    if (found == listing_.pieces.end()) return false;
+    if (found == listing_.pieces.end()) return std::nullopt;
     std::vector<LogName>& pieces = found->second;
     std::sort(pieces.begin(), pieces.end(),
               [](const LogName& a, const LogName& b) { return a.piece->begin < b.piece->begin; });
-    const LogName* furthest = nullptr;
+    std::optional<LogName> furthest;
     for (const LogName& piece : pieces) {
-      const std::uint32_t reach = furthest == nullptr ? 0 : furthest->piece->end;
+      const std::uint32_t reach = furthest ? furthest->piece->end : 0;
       if (piece.piece->begin > reach) break;
-      if (piece.piece->end > reach) furthest = &piece;
+      if (piece.piece->end > reach) furthest = piece;
     }
-    if (furthest == nullptr) return false;
-    plan_.segments.push_back({*furthest, {}});
-    return furthest->piece->end >= plan_.segment_size;
+    return furthest;
   }
 
   // How many bytes of the last segment in a row there are.
@@ -224,6 +246,7 @@ class Planner {
         vault_.store(), count - first,
         [&](std::size_t i) {
           LogStep& step = plan_.segments[first + i];
+          if (step.in_backup) return;
           const LogHeader header = read_log_header(vault_.store(), vault_.ring(), step.name);
           step.facts = facts_from_json(nlohmann::json::parse(header.facts));
         },
@@ -235,6 +258,7 @@ class Planner {
     plan_.segments.resize(i + 1);
     plan_.level_drop = lsn;
     plan_.gap.reset();
+    plan_.missing.clear();
   }
 
   void cut_at_marks() {
@@ -280,6 +304,7 @@ class Planner {
   }
 
   const Vault& vault_;
+  const BackupName& name_;
   const std::string& source_;
   const DatabaseFacts& backup_;
   std::stop_token stop_;
@@ -294,10 +319,10 @@ std::string moment_text(const LogMoment& moment) {
 
 }  // namespace
 
-std::optional<LogPlan> plan_log(const Vault& vault, const std::string& source,
-                                const DatabaseFacts& backup, const std::string& timeline,
-                                std::stop_token stop, FactsWanted wanted) {
-  return Planner(vault, source, backup, std::move(stop), wanted).plan(timeline);
+std::optional<LogPlan> plan_log(const Vault& vault, const BackupSummary& backup,
+                                const std::string& timeline, std::stop_token stop,
+                                FactsWanted wanted) {
+  return Planner(vault, backup, std::move(stop), wanted).plan(timeline);
 }
 
 std::vector<LogName> log_histories(const Vault& vault, const std::string& source,
@@ -319,9 +344,8 @@ std::string span_text(const LogPlan& plan, Timestamp backup_consistent) {
         "replayed",
         format_lsn(*plan.level_drop));
   } else if (plan.gap) {
-    const WalSegment missing{plan.timeline, *plan.gap / plan.segment_size};
     text += fmt::format("; the log is interrupted at {}: {} is missing", format_lsn(*plan.gap),
-                        missing.name(plan.segment_size));
+                        plan.missing);
   }
   return text + branches_text(plan.others);
 }
@@ -391,6 +415,7 @@ bool fetch_cut(const Vault& vault, const LogPlan& plan, const LogName& segment,
 std::vector<LogName> files_of(const LogPlan& plan) {
   std::vector<LogName> files = plan.histories;
   for (const LogStep& step : plan.segments) {
+    if (step.in_backup) continue;
     const LogName whole = step.name.whole();
     if (files.empty() || files.back() != whole) files.push_back(whole);
   }

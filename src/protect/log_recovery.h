@@ -20,6 +20,7 @@ namespace holdfast {
 struct LogStep {
   LogName name;
   LogFacts facts;
+  bool in_backup = false;  // the log lacks it: the backup's own is used
 };
 
 struct LogPlan {
@@ -33,6 +34,7 @@ struct LogPlan {
   Lsn end = 0;    // of the last whole record that is there
   std::optional<LogMoment> last_commit;
   std::optional<Lsn> gap;  // where the log is interrupted; what is behind was left out
+  std::string missing;     // the segment there, by name
   // Where the server went on with wal_level = minimal, which nobody can replay; likewise.
   std::optional<Lsn> level_drop;
 };
@@ -44,11 +46,13 @@ enum class FactsWanted {
 
 // The log behind `backup` along the timelines to `timeline` ("latest": see choose_branch(),
 // "current": the backup's own, a number). Nothing when the vault has no log of its source and
-// system. Needs headers only: any key will do. Throws kNotFound for a timeline that is not there or
-// does not come from the backup's.
-std::optional<LogPlan> plan_log(const Vault& vault, const std::string& source,
-                                const DatabaseFacts& backup, const std::string& timeline,
-                                std::stop_token stop, FactsWanted wanted = FactsWanted::kAll);
+// system. Needs headers only: any key will do, but where the log begins behind the segment in which
+// the backup ends: then one that reads content sees whether the backup's own leads there (see
+// start_in_backup()). Throws kNotFound for a timeline that is not there or does not come from the
+// backup's.
+std::optional<LogPlan> plan_log(const Vault& vault, const BackupSummary& backup,
+                                const std::string& timeline, std::stop_token stop,
+                                FactsWanted wanted = FactsWanted::kAll);
 
 // The histories of all timelines that the log of `source` and `system` has.
 std::vector<LogName> log_histories(const Vault& vault, const std::string& source,
@@ -62,7 +66,8 @@ void require_reachable(const LogPlan& plan, const RecoveryTarget& target,
 // "12:00:00Z (0/5000028) to 13:10:11Z (0/9A0F3C8)": what can be recovered.
 std::string span_text(const LogPlan& plan, Timestamp backup_consistent);
 
-// Brings the files of the plan into `directory`, several at once, in place of what has their names.
+// Brings the files of the plan into `directory`, several at once, in place of what has their names;
+// what the backup holds is left to its restore.
 // An unfinished segment is filled up with zeros, and so is one behind a drop of wal_level: a server
 // stops at the record before, instead of refusing all of it.
 void fetch_log_plan(const Vault& vault, const LogPlan& plan, const std::string& directory,

@@ -22,19 +22,41 @@ struct Reach {
   std::optional<Timestamp> to;
   std::string end;
   std::string gap;
+  std::string missing = {};
   std::string level_drop = {};
   std::uint32_t timeline = 0;
   std::vector<LogBranch> others = {};
+  bool alone = false;
 };
 
-std::optional<Reach> postgres_reach(const Vault& vault, const BackupSummary& backup,
+// What is behind a backup that the log does not lead on from is that backup alone.
+enum class Alone {
+  kNothing,
+  kIfInterrupted,  // it reaches itself, when there is log that should lead on from it
+};
+
+Reach alone(const BackupSummary& backup, const LogPlan& plan) {
+  Reach reach{std::to_string(plan.timeline), std::nullopt, backup.database->stop,
+              format_lsn(*plan.gap), plan.missing};
+  reach.timeline = plan.timeline;
+  reach.alone = true;
+  return reach;
+}
+
+std::optional<Reach> postgres_reach(const Vault& vault, const BackupSummary& backup, Alone wanted,
                                     std::stop_token stop) {
-  const auto plan = plan_log(vault, backup.name.source, *backup.database, "latest", std::move(stop),
-                             FactsWanted::kLast);
-  if (!plan || plan->segments.empty()) return std::nullopt;
+  const auto plan = plan_log(vault, backup, "latest", std::move(stop), FactsWanted::kLast);
+  if (!plan) return std::nullopt;
+  if (plan->segments.empty()) {
+    // A key that may not read cannot tell whether the backup's own log leads on.
+    const bool known = plan->gap && vault.ring().can_read();
+    return known && wanted == Alone::kIfInterrupted ? std::optional(alone(backup, *plan))
+                                                    : std::nullopt;
+  }
   Reach reach{std::to_string(plan->timeline), std::nullopt, format_lsn(plan->end), ""};
   if (plan->last_commit) reach.to = plan->last_commit->time;
   if (plan->gap) reach.gap = format_lsn(*plan->gap);
+  reach.missing = plan->missing;
   if (plan->level_drop) reach.level_drop = format_lsn(*plan->level_drop);
   reach.timeline = plan->timeline;
   reach.others = plan->others;
@@ -50,11 +72,12 @@ std::optional<Reach> mariadb_reach(const Vault& vault, const BackupSummary& back
   return reach;
 }
 
-std::optional<Reach> reach_of(const Vault& vault, const BackupSummary& backup,
+std::optional<Reach> reach_of(const Vault& vault, const BackupSummary& backup, Alone alone,
                               std::stop_token stop) {
   try {
-    return backup.database->engine == "postgresql" ? postgres_reach(vault, backup, std::move(stop))
-                                                   : mariadb_reach(vault, backup, std::move(stop));
+    return backup.database->engine == "postgresql"
+               ? postgres_reach(vault, backup, alone, std::move(stop))
+               : mariadb_reach(vault, backup, std::move(stop));
   } catch (const Error& error) {
     if (error.code() == Code::kNotFound) return std::nullopt;
     throw;
@@ -79,7 +102,7 @@ const BackupSummary& oldest_that_leads_to(const Vault& vault,
     if (&backup == &newest) break;
   }
   const auto leads = [&](const BackupSummary* backup) {
-    const auto reach = reach_of(vault, *backup, stop);
+    const auto reach = reach_of(vault, *backup, Alone::kNothing, stop);
     return reach && reach->log == wanted.log && reach->end == wanted.end;
   };
   const auto last = std::prev(candidates.end());
@@ -88,20 +111,21 @@ const BackupSummary& oldest_that_leads_to(const Vault& vault,
                                 [&](const auto* backup) { return !leads(backup); });
 }
 
-// The newest span that `backups` have; with its oldest backup, which is one of them.
+// The newest span that `backups` have; with its oldest backup, which is one of them. `of_newest`:
+// what counts as the newest backup's.
 struct Found {
   LogSpan span;
   const BackupSummary* oldest = nullptr;
 };
 std::optional<Found> newest_span(const Vault& vault, const std::vector<BackupSummary>& backups,
-                                 std::size_t most_tries, std::stop_token stop) {
+                                 std::size_t most_tries, Alone of_newest, std::stop_token stop) {
   const BackupSummary& newest = backups.back();
   std::optional<Reach> reach;
   auto followed = backups.rbegin();
   for (std::size_t tries = 0; followed != backups.rend() && tries < most_tries;
        ++followed, ++tries) {
     if (!same_server(*followed, newest)) continue;
-    reach = reach_of(vault, *followed, stop);
+    reach = reach_of(vault, *followed, tries == 0 ? of_newest : Alone::kNothing, stop);
     if (reach) break;
   }
   if (!reach) return std::nullopt;
@@ -116,6 +140,8 @@ std::optional<Found> newest_span(const Vault& vault, const std::vector<BackupSum
   span.to = reach->to;
   span.end = reach->end;
   span.gap = reach->gap;
+  span.missing = reach->missing;
+  span.alone = reach->alone;
   span.level_drop = reach->level_drop;
   span.timeline = reach->timeline;
   span.others = reach->others;
@@ -127,7 +153,9 @@ void add_spans(const Vault& vault, std::vector<BackupSummary> backups, std::vect
                const std::stop_token& stop) {
   std::size_t tries = kMostTries;
   for (std::size_t count = 0; !backups.empty() && count < kMostSpans; ++count) {
-    auto found = newest_span(vault, backups, tries, stop);
+    // Older ones that led nowhere are no news.
+    const Alone alone = count == 0 ? Alone::kIfInterrupted : Alone::kNothing;
+    auto found = newest_span(vault, backups, tries, alone, stop);
     if (!found) return;
     tries = kTriesBehind;
     found->span.newest = count == 0;

@@ -21,6 +21,8 @@ struct LogSpan {
   std::optional<Timestamp> to;  // the last commit in the log
   std::string end;              // where the log ends: an LSN, a GTID position
   std::string gap;  // behind the newest backup: what is missing, an LSN or a file; empty: nothing
+  std::string missing;     // PostgreSQL: the segment at `gap`; empty: nothing
+  bool alone = false;      // the newest backup and nothing more: the log behind it begins later
   std::string level_drop;  // the LSN at which wal_level became minimal; empty: it did not
   // PostgreSQL: on which timeline it ends, and where else the log goes on.
   std::uint32_t timeline = 0;
@@ -29,9 +31,10 @@ struct LogSpan {
 };
 
 // The spans of each source, the newest first: one, and one more for each time that its log was
-// interrupted between two backups; at most 16. Only sources of which `backups` (oldest first) has
-// physical backups of a server that has a log. Reads listings and few headers. A log that cannot be
-// planned has no span.
+// interrupted between two backups; at most 16. Where log goes on behind the newest backup and does
+// not lead on from it, its span is that backup alone, with a gap. Only sources of which `backups`
+// (oldest first) has physical backups of a server that has a log. Reads listings and few headers. A
+// log that cannot be planned has no span.
 std::vector<LogSpan> log_spans(const Vault& vault, const std::vector<BackupSummary>& backups,
                                std::stop_token stop);
 

@@ -258,6 +258,7 @@ void Validation::check_logs() {
     result_.findings.push_back({finding.object, finding.problem});
   }
   result_.notes = std::move(logs.notes);
+  result_.warnings = std::move(logs.warnings);
   result_.log_objects = logs.objects;
   result_.log_objects_read = logs.objects_read;
   result_.bytes_read += logs.bytes_read;

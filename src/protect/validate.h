@@ -59,8 +59,9 @@ struct ValidateResult {
   std::uint64_t bad_chunks = 0;   // no good copy left
   std::uint64_t log_objects = 0;  // of databases' logs
   std::uint64_t log_objects_read = 0;
-  std::vector<std::string> notes;  // no damage, but to be known, a line each
-  bool content_checked = false;    // frames were opened, not only hashed (needs a restorer key)
+  std::vector<std::string> notes;     // no damage, but to be known, a line each
+  std::vector<std::string> warnings;  // no damage, but to be seen to
+  bool content_checked = false;       // frames were opened, not only hashed (needs a restorer key)
   Duration duration{};
   bool sound() const { return findings.empty() && damaged.empty(); }
 };

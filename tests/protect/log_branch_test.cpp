@@ -49,8 +49,7 @@ class LogBranches : public ::testing::Test {
     store_log(*vault_, log_segment(number, timeline), maker.bytes(), facts.json().dump(), 1);
   }
   LogPlan plan(const BackupName& backup, const std::string& timeline = "latest") const {
-    const DatabaseFacts facts = read_backup(*vault_, backup).summary.database.value();
-    return plan_log(*vault_, kSource, facts, timeline, {}).value();
+    return plan_log(*vault_, read_backup(*vault_, backup).summary, timeline, {}).value();
   }
   // "2" for the one that is followed; "1 (2)" with others, "1 (2!)" when no way leads there.
   std::string ends_on(const BackupName& backup) const {

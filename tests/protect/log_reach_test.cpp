@@ -83,8 +83,7 @@ Lsn store_drop(const Vault& vault, std::size_t filler, bool marked) {
 class LogReachOfALevelDrop : public LogReach {
  protected:
   std::optional<LogPlan> plan(FactsWanted wanted) const {
-    const DatabaseFacts facts = read_backup(*vault_, backup_).summary.database.value();
-    return plan_log(*vault_, kSource, facts, "latest", {}, wanted);
+    return plan_log(*vault_, read_backup(*vault_, backup_).summary, "latest", {}, wanted);
   }
   void expect_end(const LogPlan& plan, Lsn drop) const {
     EXPECT_EQ(plan.level_drop, drop);

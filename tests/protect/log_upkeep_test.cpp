@@ -23,6 +23,7 @@
 namespace holdfast::test {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -145,6 +146,10 @@ TEST_F(LogUpkeep, EveryMissingFileIsNamed) {
       EXPECT_EQ(found, "");
     } else if (name.piece && name.piece->begin > 0) {
       EXPECT_EQ(found, "");  // the last piece: nothing shows that there was one
+    } else if (name == log_segment(3)) {
+      // Nothing shows that the log did not begin behind it.
+      EXPECT_EQ(found, "");
+      EXPECT_THAT(check(store_).warnings, ElementsAre(HasSubstr(name.file + " is missing")));
     } else {
       EXPECT_THAT(found, HasSubstr("the log is interrupted: " + name.file));
     }
@@ -164,16 +169,30 @@ TEST_F(LogUpkeep, AGapThatNoBackupNeedsIsNone) {
   EXPECT_EQ(text_of(check(store_)), "");
 }
 
-TEST_F(LogUpkeep, LogThatBeganAfterABackupIsANoteButNotBehindTheNewest) {
+TEST_F(LogUpkeep, LogThatBeganAfterABackupIsANoteAndBehindTheNewestAWarning) {
   backup(1);
   store_segments(*vault_, 4, 8);
   backup(5);
   const LogCheckResult result = check(store_);
   EXPECT_EQ(text_of(result), "");
   EXPECT_THAT(result.notes, ElementsAre(HasSubstr("begins with " + log_segment(4).file)));
+  EXPECT_THAT(result.warnings, IsEmpty());
   for (const std::uint64_t number : {4u, 5u, 6u}) store_.remove(log_segment(number).key());
-  EXPECT_THAT(text_of(check(store_)),
-              HasSubstr(log_segment(5).file + " to " + log_segment(6).file));
+  const LogCheckResult late = check(store_);
+  EXPECT_EQ(text_of(late), "");
+  EXPECT_THAT(late.warnings, ElementsAre(AllOf(HasSubstr(log_segment(5).file + " to " +
+                                                         log_segment(6).file + " are missing"),
+                                               HasSubstr("holdfast backup database db"))));
+  // Where there was log before it was lost, whichever backups are asked about.
+  store_segment(*vault_, 0);
+  LogCheckJob job;
+  job.backups = {list_backups(store_).back()};
+  for (const bool whole_vault : {true, false}) {
+    job.whole_vault = whole_vault;
+    const LogCheckResult lost = check_log(*vault_, job, {});
+    EXPECT_THAT(text_of(lost), HasSubstr(log_segment(5).file + " to " + log_segment(6).file));
+    EXPECT_THAT(lost.warnings, IsEmpty());
+  }
 }
 
 // What the sealing cannot tell: the server's own bytes were damaged before they came here.

@@ -61,7 +61,11 @@ Bytes wal_content(std::uint64_t number, std::uint32_t timeline) {
 
 void store_segment(const Vault& vault, std::uint64_t number, std::uint32_t timeline,
                    const std::string& stream) {
-  const Bytes content = wal_content(number, timeline);
+  store_segment(vault, number, wal_content(number, timeline), timeline, stream);
+}
+
+void store_segment(const Vault& vault, std::uint64_t number, ByteView content,
+                   std::uint32_t timeline, const std::string& stream) {
   store_log(vault, log_segment(number, timeline, stream), content,
             facts_of(content, number, timeline), 1);
 }
@@ -87,25 +91,34 @@ void store_history(const Vault& vault, std::uint32_t timeline, std::uint32_t par
 }
 
 BackupName store_database(const Vault& vault, std::uint64_t number, std::uint32_t timeline,
-                          const std::string& system) {
-  return store_database(vault, DatabaseFacts{"postgresql", "15.18", "physical", system, timeline,
-                                             format_lsn(number * kSegment + 0x28),
-                                             format_lsn(number * kSegment + 0x100)});
+                          const std::string& system, const Bytes& segment) {
+  std::map<std::string, Bytes> files;
+  if (!segment.empty()) files["~holdfast/wal/" + log_segment(number, timeline).file] = segment;
+  return store_database(
+      vault,
+      DatabaseFacts{"postgresql", "15.18", "physical", system, timeline,
+                    format_lsn(number * kSegment + 0x28), format_lsn(number * kSegment + 0x100)},
+      files);
 }
 
-BackupName store_database(const Vault& vault, const DatabaseFacts& facts) {
+BackupName store_database(const Vault& vault, const DatabaseFacts& facts,
+                          const std::map<std::string, Bytes>& files) {
+  const auto file = [](const std::string& path, ByteView content) {
+    return StreamedFile{path, 0600, [content] {
+                          return [rest = content](MutableBytes out) mutable {
+                            const std::size_t size = std::min(out.size(), rest.size());
+                            std::copy_n(rest.begin(), size, out.begin());
+                            rest = rest.subspan(size);
+                            return size;
+                          };
+                        }};
+  };
   BackupJob job;
   job.backup_class = "database";
   job.source = kSource;
   job.threads = 1;
-  job.streams = {{"data", 0600, [&] {
-                    return [given = std::string_view(facts.start)](MutableBytes out) mutable {
-                      const std::size_t size = std::min(out.size(), given.size());
-                      std::copy_n(given.begin(), size, out.begin());
-                      given.remove_prefix(size);
-                      return size;
-                    };
-                  }}};
+  job.streams = {file("data", as_bytes(facts.start))};
+  for (const auto& [path, content] : files) job.streams.push_back(file(path, content));
   job.end = [&] {
     BackupEnding ending;
     ending.consistent = vault.clock().now();
@@ -140,8 +153,7 @@ std::string names_of(const std::vector<LogRemoval>& removals) {
 }
 
 std::string reach_of(const Vault& vault, const BackupName& backup) {
-  const DatabaseFacts facts = read_backup(vault, backup).summary.database.value();
-  const auto plan = plan_log(vault, backup.source, facts, "latest", {});
+  const auto plan = plan_log(vault, read_backup(vault, backup).summary, "latest", {});
   if (!plan || plan->segments.empty()) return "";
   const auto number = [](const LogStep& step) {
     return parse_wal_segment(step.name.file, kSegment).value().number;

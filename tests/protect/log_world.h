@@ -1,6 +1,7 @@
 // A vault with backups of one PostgreSQL server and its log, made without a server.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ Bytes wal_content(std::uint64_t number, std::uint32_t timeline = 1);
 // With the facts that a receiver gives.
 void store_segment(const Vault& vault, std::uint64_t number, std::uint32_t timeline = 1,
                    const std::string& stream = kSystem);
+void store_segment(const Vault& vault, std::uint64_t number, ByteView content,
+                   std::uint32_t timeline = 1, const std::string& stream = kSystem);
 void store_segments(const Vault& vault, std::uint64_t first, std::uint64_t last,
                     std::uint32_t timeline = 1, const std::string& stream = kSystem);
 void store_piece(const Vault& vault, std::uint64_t number, std::uint32_t begin, std::uint32_t end,
@@ -34,12 +37,14 @@ void store_piece(const Vault& vault, std::uint64_t number, std::uint32_t begin, 
 void store_history(const Vault& vault, std::uint32_t timeline, std::uint32_t parent,
                    std::uint64_t number);
 
-// A physical backup that ends in segment `number`, consistent at `vault`'s present time.
+// A physical backup that ends in segment `number`, consistent at `vault`'s present time, and holds
+// that as `segment`, when it is given.
 BackupName store_database(const Vault& vault, std::uint64_t number, std::uint32_t timeline = 1,
-                          const std::string& system = kSystem);
+                          const std::string& system = kSystem, const Bytes& segment = {});
 
-// The same of any server.
-BackupName store_database(const Vault& vault, const DatabaseFacts& facts);
+// The same of any server; `files` by their paths.
+BackupName store_database(const Vault& vault, const DatabaseFacts& facts,
+                          const std::map<std::string, Bytes>& files = {});
 
 // A minute of `clock` passes before each backup, and before the log's retention.
 LogRetentionResult retain_now(const Vault& vault, const LogPolicy& policy = {},
