@@ -242,10 +242,9 @@ struct Doings {
   std::function<std::string(const Restored&)> check_after;
 };
 
-// The order of the runbook where something is in use, or would be lost; else the restore alone.
-Restored guarded(Context& context, RestoreGuard& guard, const RestoreJob& job,
-                 const Doings& doings) {
-  if (!guard.needed()) return doings.restore();
+// The order of the runbook.
+Restored in_steps(Context& context, RestoreGuard& guard, const RestoreJob& job,
+                  const Doings& doings) {
   Restored restored;
   ThawPlan thawed;
   RestoreDoings parts;
@@ -268,16 +267,23 @@ Restored guarded(Context& context, RestoreGuard& guard, const RestoreJob& job,
   }
   std::vector<StepDone> done;
   RunLog log(context, "restore", "restore-" + job.backup.backup_class);
+  run_steps(context, steps, log, done);
+  return restored;
+}
+
+// In steps where something is in use, or would be lost; else the restore alone.
+Restored guarded(Context& context, RestoreGuard& guard, const RestoreJob& job,
+                 const Doings& doings) {
   try {
-    run_steps(context, steps, log, done);
+    Restored restored = guard.needed() ? in_steps(context, guard, job, doings) : doings.restore();
+    if (!guard.safety().empty()) {
+      context.output.print("what was there before: " + guard.safety() + "\n");
+    }
+    return restored;
   } catch (const Error& error) {
     guard.failed();
     throw with_safety(error, guard.safety(), "--target DIR");
   }
-  if (!guard.safety().empty()) {
-    context.output.print("what was there before: " + guard.safety() + "\n");
-  }
-  return restored;
 }
 
 int run(Context& context, const RestoreOptions& options) {
@@ -308,7 +314,9 @@ int run(Context& context, const RestoreOptions& options) {
     return bring_from_archive(context, *opened.vault, job, options.thaw);
   };
   doings.restore = [&] {
-    Restored done = restore_backup(context, *opened.vault, job, options.thaw, database);
+    RestoreJob kept = job;
+    kept.safety = guard.safety();
+    Restored done = restore_backup(context, *opened.vault, kept, options.thaw, database);
     if (replica && !damage_in(done)) replica->complete(done.gtid);
     return done;
   };

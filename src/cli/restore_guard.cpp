@@ -12,6 +12,7 @@
 #include "protect/database_restore.h"
 #include "protect/mariadb_restore.h"
 #include "protect/restore_mark.h"
+#include "protect/server_restore.h"
 #include "protect/validate.h"
 
 namespace holdfast {
@@ -22,17 +23,11 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLongestName = 63;
 constexpr std::string_view kSafetySuffix = "-before-restore";
 
-// What a restore that did not end has left of a server: what was there before is gone already.
-bool is_unfinished(const std::string& directory) {
-  return unfinished_restore(directory) || is_unfinished_pg_restore(directory) ||
-         (path_exists(directory + "/backup-my.cnf") && is_unfinished_mariadb_restore(directory));
-}
-
 // Or what is left of one.
 bool has_cluster(const std::string& directory) {
   if (resumes_into_empty(directory)) return false;
   return path_exists(directory + "/PG_VERSION") || path_exists(directory + "/ibdata1") ||
-         is_unfinished(directory);
+         is_unfinished_server_restore(directory);
 }
 
 bool is_whole(const RestoreJob& job) {
@@ -71,7 +66,12 @@ RestoreGuard::RestoreGuard(Context& context, const OpenedVault& opened, const Re
       source_ = &source;
     }
   }
-  if (database && is_unfinished(job.target)) with_safety_ = false;
+  // What was there before is gone already, and kept by the first try if that was wanted.
+  if (database && is_unfinished_server_restore(job.target)) {
+    with_safety_ = false;
+    const auto before = unfinished_restore(job.target);
+    if (before && before->backup == job.backup.id()) safety_ = before->safety;
+  }
   needed_ = source_ != nullptr || (database && with_safety_ && is_whole(job));
 }
 

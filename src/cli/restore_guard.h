@@ -35,7 +35,7 @@ class RestoreGuard {
   std::vector<RestoreStep> steps(const RestoreDoings& doings);
   // To be called when the restore, or a step before it, has failed.
   void failed();
-  // The backup of what was there; empty: none was made.
+  // The backup of what was there, made by an earlier try when this one goes on; empty: none.
   const std::string& safety() const { return safety_; }
 
  private:

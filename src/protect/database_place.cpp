@@ -8,9 +8,8 @@
 #include "protect/backup_content.h"
 #include "protect/database_restore.h"
 #include "protect/mariadb_restore.h"
-#include "protect/restore_mark.h"
+#include "protect/server_restore.h"
 #include "source/postgres/data_files.h"
-#include "source/postgres/restore.h"
 #include "source/postgres/wal_file.h"
 
 namespace holdfast {
@@ -58,8 +57,7 @@ void require_free_directory(const std::string& directory, const DatabaseFacts& b
   std::error_code ignored;
   const bool free = !std::filesystem::exists(directory, ignored) ||
                     std::filesystem::is_empty(directory, ignored) ||
-                    unfinished_restore(directory) || is_unfinished_pg_restore(directory) ||
-                    is_unfinished_mariadb_restore(directory);
+                    resumes_into_empty(directory) || is_unfinished_server_restore(directory);
   if (free) return;
   throw Error(Code::kConflict,
               printable(directory) + " is not empty: it holds " + occupant(directory, backup),

@@ -15,6 +15,7 @@
 #include "protect/restore_mark.h"
 #include "protect/restore_preflight.h"
 #include "protect/restore_space.h"
+#include "protect/server_restore.h"
 #include "source/postgres/data_files.h"
 
 namespace holdfast {
@@ -116,6 +117,7 @@ std::map<std::string, std::string> tablespace_places(const Vault& vault,
 RestoreJob tablespace_job(const RestoreJob& files, const std::string& oid, const std::string& place,
                           const std::string& version) {
   RestoreJob job = files;
+  job.keeps_mark = false;
   job.target = place;
   job.includes = {"/pg_tblspc/" + oid};
   job.excludes.clear();
@@ -184,28 +186,6 @@ LogPlan wanted_log(const DatabaseRestore& job, const RecoveryScope& scope) {
   }
   if (!job.standby) plan.histories = scope.histories;
   return plan;
-}
-
-// What an old cluster has and the backup has not - relations, their maps, log - a server would take
-// for part of the restored one.
-RestoreJob without_mixture(const RestoreJob& given) {
-  RestoreJob files = given;
-  if (!is_taken(files.target) || resumes_into_empty(files.target)) return files;
-  if (is_unfinished_pg_restore(files.target) && files.overwrite == Overwrite::kNever) {
-    files.overwrite = Overwrite::kIfChanged;
-    files.remove_others = true;
-    return files;
-  }
-  if (files.overwrite == Overwrite::kNever) {
-    throw Error(Code::kConflict, printable(files.target) + " is not empty",
-                "choose an empty directory; or put the backup in place of all that is there: "
-                "--overwrite if-changed --delete");
-  }
-  if (files.remove_others) return files;
-  throw Error(Code::kConflict,
-              "what " + printable(files.target) +
-                  " has and the backup has not would stay, and the server would use it",
-              "add --delete");
 }
 
 // The restores that one of a cluster is made of.
@@ -356,11 +336,11 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
   require_room(vault, job, parts, log, stop);
   // Nothing has been changed until here; and the room of all parts was asked for at once.
   parts.main.ignore_free_space = true;
-  // In place of an old cluster: it must not start on a mixture.
-  const std::string control = job.files.target + "/global/pg_control";
-  if (!job.files.dry_run && path_exists(control) && job.files.overwrite != Overwrite::kNever) {
-    fs::remove(control);
-    claim(job.files.target, parts.places);
+  bool resumed = false;
+  if (!job.files.dry_run) {
+    const bool replaces = is_taken(job.files.target);
+    resumed = begin_server_restore(parts.main);
+    if (replaces) claim(job.files.target, parts.places);
   }
   if (scope.log && (scope.log->gap || scope.log->level_drop) && !job.target) {
     warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
@@ -372,6 +352,7 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
                              branches_text(scope.log->others)));
   }
   RestoreResult result = run_restore(vault, parts.main, progress, warnings, stop);
+  result.resumed = resumed;
   if (!job.files.dry_run) claim(job.files.target, parts.places);
   for (RestoreJob& space : parts.tablespaces) {
     space.ignore_free_space = true;
@@ -388,6 +369,7 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
   }
   fetch_log_plan(vault, log, place_of_log(job.files.target), stop);
   finish_pg_restore(job.files.target, parts.places, recovery_of(job, scope));
+  end_server_restore(job.files.target);
   return result;
 }
 

@@ -9,12 +9,14 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "base/path.h"
 #include "os/file.h"
 #include "protect/mariadb_questions.h"
 #include "protect/proof_steps.h"
-#include "protect/restore_mark.h"
 #include "protect/restore_preflight.h"
 #include "protect/restore_space.h"
+#include "protect/server_directory.h"
+#include "protect/server_restore.h"
 #include "source/mariadb/replay.h"
 #include "source/mariadb/restore.h"
 #include "source/mariadb/tools.h"
@@ -24,13 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// While it is there the directory is not complete. Servers take nothing that begins with a dot for
-// a database.
-constexpr const char* kUnfinished = ".holdfast-unfinished";
-// InnoDB refuses to start without it beside a redo log ...
-constexpr const char* kSystemSpace = "ibdata1";
-// ... and a server without its accounts.
-constexpr const char* kAccounts = "mysql/global_priv.frm";
 // The log itself, and what the server that replays it writes as its own.
 constexpr std::uint64_t kSpaceFactor = 2;
 
@@ -39,23 +34,18 @@ class Directory {
   explicit Directory(std::string path) : path_(std::move(path)) {}
   std::string at(const std::string& name) const { return path_ + "/" + name; }
   std::string aside(const std::string& name) const {
-    return at(kUnfinished) + "/" + name.substr(name.rfind('/') + 1);
+    return at(kMariadbAside) + "/" + name.substr(name.rfind('/') + 1);
   }
-  // Before the files are complete there is no mark yet, and no ibdata1 either.
-  bool unfinished() const {
-    return path_exists(at(kUnfinished)) ||
-           (path_exists(at("backup-my.cnf")) && !path_exists(at(kSystemSpace)));
-  }
-
-  void begin() const { make_directories(at(kUnfinished), 0755); }
+  void begin() const { make_directories(at(kMariadbAside), 0755); }
   void put_aside(const std::string& name) const { move(at(name), aside(name)); }
   void put_back(const std::string& name) const { move(aside(name), at(name)); }
   // The last step: until then ibdata1 or the accounts are aside.
   void end(const std::string& last) const {
     sync_directory(path_);
     put_back(last);
-    fs::remove_all(at(kUnfinished));
-    sync_directory(path_);
+    sync_directory(std::string(parent_path(at(last))));
+    fs::remove_all(at(kMariadbAside));
+    end_server_restore(path_);
   }
 
  private:
@@ -66,27 +56,6 @@ class Directory {
   }
   const std::string path_;
 };
-
-// What an old server has and the backup has not, a server would take for part of the restored one.
-RestoreJob without_mixture(const RestoreJob& given, const Directory& directory) {
-  RestoreJob files = given;
-  if (!is_taken(files.target) || resumes_into_empty(files.target)) return files;
-  if (directory.unfinished() && files.overwrite == Overwrite::kNever) {
-    files.overwrite = Overwrite::kIfChanged;
-    files.remove_others = true;
-    return files;
-  }
-  if (files.overwrite == Overwrite::kNever) {
-    throw Error(Code::kConflict, printable(files.target) + " is not empty",
-                "choose an empty directory; or put the backup in place of all that is there: "
-                "--overwrite if-changed --delete");
-  }
-  if (files.remove_others) return files;
-  throw Error(Code::kConflict,
-              "what " + printable(files.target) +
-                  " has and the backup has not would stay, and the server would use it",
-              "add --delete");
-}
 
 std::uint64_t held_below(const std::string& directory) {
   std::uint64_t held = 0;
@@ -108,7 +77,7 @@ void require_room(const Vault& vault, const MariadbScope& scope, const RestoreJo
     const std::uint64_t replay =
         kSpaceFactor * fetched_bytes(*scope.log, scope.end) + kMariadbSandboxSpace;
     // What an interrupted one has left goes before this one begins.
-    const std::uint64_t held = held_below(files.target + "/" + kUnfinished);
+    const std::uint64_t held = held_below(files.target + "/" + kMariadbAside);
     space.add(files.target, replay - std::min(replay, held));
   }
   if (files.ignore_free_space) return;
@@ -152,7 +121,7 @@ class Restoring {
   MariadbRestored run() {
     require_no_mariadb(job_.files.target);
     require_programs(job_, scope_, stop_);
-    RestoreJob files = without_mixture(job_.files, directory_);
+    RestoreJob files = without_mixture(job_.files);
     require_room(vault_, scope_, files, stop_);
     // Nothing has been changed until here; and the room of all parts was asked for at once.
     files.ignore_free_space = true;
@@ -166,26 +135,23 @@ class Restoring {
     if (scope_.log && scope_.end.last) {
       replay();
     } else {
-      directory_.end(kAccounts);
+      directory_.end(kMariadbAccounts);
     }
     return restored_;
   }
 
  private:
-  // In place of an old server: it must not start on a mixture.
   void restore_files(const RestoreJob& files) {
-    const bool anew = is_taken(job_.files.target) && !resumes_into_empty(job_.files.target);
-    if (anew) directory_.begin();
-    fs::remove(directory_.at(kSystemSpace));
+    const bool resumed = begin_server_restore(files);
     RestoreJob part = files;
-    part.excludes.push_back(std::string("/") + kSystemSpace);
-    part.excludes.push_back(std::string("/") + kUnfinished);
+    part.excludes.push_back(std::string("/") + kMariadbSystemSpace);
+    part.excludes.push_back(std::string("/") + kMariadbAside);
     RestoreResult result = run_restore(vault_, part, progress_, warnings_, stop_);
     fail_if_damaged(result);
     directory_.begin();
-    directory_.put_aside(kAccounts);
+    directory_.put_aside(kMariadbAccounts);
     part = files;
-    part.includes = {std::string("/") + kSystemSpace};
+    part.includes = {std::string("/") + kMariadbSystemSpace};
     part.remove_others = false;
     const RestoreResult last = run_restore(vault_, part, progress_, warnings_, stop_);
     fail_if_damaged(last);
@@ -194,13 +160,14 @@ class Restoring {
     result.bytes_written += last.bytes_written;
     result.bytes_kept += last.bytes_kept;
     result.duration += last.duration;
+    result.resumed = resumed;
     restored_.result = result;
   }
 
   void replay() {
-    directory_.put_aside(kSystemSpace);
-    directory_.put_back(kAccounts);
-    const std::string place = directory_.at(kUnfinished);
+    directory_.put_aside(kMariadbSystemSpace);
+    directory_.put_back(kMariadbAccounts);
+    const std::string place = directory_.at(kMariadbAside);
     make_directories(place + "/log", 0700);
     make_directories(place + "/server", 0700);
     BinlogReplay replay;
@@ -223,7 +190,7 @@ class Restoring {
     for (const char* name : {"xtrabackup_binlog_info", "mariadb_backup_binlog_info"}) {
       fs::remove(directory_.at(name));
     }
-    directory_.end(kSystemSpace);
+    directory_.end(kMariadbSystemSpace);
   }
 
   const Vault& vault_;
@@ -240,7 +207,7 @@ class Restoring {
 
 // A server holds a lock on its files.
 void require_no_mariadb(const std::string& target) {
-  const std::string file = target + "/" + kSystemSpace;
+  const std::string file = target + "/" + kMariadbSystemSpace;
   if (!path_exists(file)) return;
   const Fd fd = open_file(file, O_RDONLY);
   struct flock lock {};
@@ -248,10 +215,6 @@ void require_no_mariadb(const std::string& target) {
   lock.l_whence = SEEK_SET;
   if (::fcntl(fd.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return;
   throw Error(Code::kConflict, "a server runs on " + printable(target), "stop it first");
-}
-
-bool is_unfinished_mariadb_restore(const std::string& target) {
-  return Directory(target).unfinished();
 }
 
 MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::stop_token stop) {
@@ -280,7 +243,7 @@ MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::s
 void check_mariadb_restore(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope,
                            std::stop_token stop) {
   require_programs(job, scope, stop);
-  require_room(vault, scope, without_mixture(job.files, Directory(job.files.target)), stop);
+  require_room(vault, scope, without_mixture(job.files), stop);
 }
 
 MariadbRestored run_mariadb_restore(const Vault& vault, const MariadbRestore& job,

@@ -42,8 +42,6 @@ struct MariadbRestored {
 
 // Throws kConflict when a server runs on `target`.
 void require_no_mariadb(const std::string& target);
-// True when `target` holds a restore that has not ended, or nothing of MariaDB's that could run.
-bool is_unfinished_mariadb_restore(const std::string& target);
 
 // Throws what run_mariadb_restore() would throw before it changes anything, but does not mind a
 // server that runs on the target: it may be stopped until then. Changes nothing.
@@ -52,13 +50,13 @@ void check_mariadb_restore(const Vault& vault, const MariadbRestore& job, const 
 
 // Restores the files, prepares them (source/mariadb/restore.h), and replays the log with a server
 // of its own. Until it has ended no server starts on the directory: it lacks ibdata1, or a table of
-// `mysql` while it is prepared. Run again after an interruption it begins anew with what is there.
-// Before anything is changed it throws kConflict: when a server runs on the target, when files that
-// are there would be mixed with those of the backup, or the target holds an unfinished restore of
-// another backup; kExhausted when there is no room for the files and the replay, and kUnsupported
-// when a program that is needed later is not here or is of another version. Later kCorrupt when
-// files or the log are damaged, kInvalid when a statement of the log fails. A log with a gap is a
-// warning.
+// `mysql` while it is prepared, and it is marked (protect/server_restore.h). Run again after an
+// interruption it begins anew with what is there. Before anything is changed it throws kConflict:
+// when a server runs on the target, when files that are there would be mixed with those of the
+// backup, or the target holds an unfinished restore of another backup; kExhausted when there is no
+// room for the files and the replay, and kUnsupported when a program that is needed later is not
+// here or is of another version. Later kCorrupt when files or the log are damaged, kInvalid when a
+// statement of the log fails. A log with a gap is a warning.
 MariadbRestored run_mariadb_restore(const Vault& vault, const MariadbRestore& job,
                                     const MariadbScope& scope, RestoreProgress& progress,
                                     Warnings& warnings, std::stop_token stop);

@@ -106,8 +106,9 @@ void Restore::preflight() {
 }
 
 void Restore::begin(bool was_empty) {
+  if (job_.keeps_mark) return;
   const auto unfinished = unfinished_restore(job_.target);
-  if (!unfinished) return mark_restore(job_.target, {job_.backup.id(), was_empty});
+  if (!unfinished) return mark_restore(job_.target, {job_.backup.id(), was_empty, false, ""});
   result_.resumed = true;  // this backup's: preflight() refused others
   const bool ours = unfinished->target_was_empty;
   if (ours && overwrite_ == Overwrite::kNever) overwrite_ = Overwrite::kIfChanged;
@@ -257,6 +258,7 @@ void Restore::place(const Entry& entry, std::span<const Ref> chunks) {
   const bool is_directory = entry.type == EntryType::kDirectory;
   if (!selection_.wants(entry.path, is_directory)) return;
   const auto path = selection_.target_path(entry.path);
+  if (path == kRestoreMark) return;  // of the restore that made what was backed up
   if (!path) {
     // Of directories that is what stripping is for.
     if (!is_directory) ++result_.stripped;
@@ -404,7 +406,7 @@ RestoreResult Restore::run() {
     warn_of_owners();
     // While something is missing the restore is unfinished: the same command fetches it once a copy
     // of the vault has repaired this one.
-    if (context_->damaged == 0) unmark_restore(job_.target);
+    if (context_->damaged == 0 && !job_.keeps_mark) unmark_restore(job_.target);
     result_.bytes_written = context_->bytes_written;
     result_.bytes_kept = context_->bytes_kept;
     result_.damaged = context_->damaged;

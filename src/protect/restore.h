@@ -29,6 +29,10 @@ struct RestoreJob {
   bool remove_others = false;  // --delete: below the restored roots, what the backup does not have
   bool dry_run = false;
   bool ignore_free_space = false;
+  // The target is marked by whoever asks, who goes on there and removes the mark at the end
+  // (protect/server_restore.h).
+  bool keeps_mark = false;
+  std::string safety;  // the backup of what the target had before, for the mark of a server
   unsigned threads = 0;
   RestoreRights rights;
 };

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "os/file.h"
+#include "protect/server_directory.h"
 
 namespace holdfast {
 namespace {
@@ -19,14 +20,21 @@ std::string mark_of(const std::string& target) { return target + "/" + kRestoreM
 }  // namespace
 
 std::optional<UnfinishedRestore> unfinished_restore(const std::string& target) {
+  auto mark = marked_restore(target);
+  if (mark && mark->server && holds_server(target)) return std::nullopt;
+  return mark;
+}
+
+std::optional<UnfinishedRestore> marked_restore(const std::string& target) {
   const std::string file = mark_of(target);
   if (!path_exists(file)) return std::nullopt;
   const Bytes text = read_file(file);
   const Json json = Json::parse(as_text(text), nullptr, false);
   try {
-    return UnfinishedRestore{json.at("backup"), json.value("target_was_empty", false)};
+    return UnfinishedRestore{json.at("backup"), json.value("target_was_empty", false),
+                             json.value("server", false), json.value("safety_backup", "")};
   } catch (const Json::exception&) {
-    return UnfinishedRestore{"?", false};
+    return UnfinishedRestore{"?", false, false, ""};
   }
 }
 
@@ -35,8 +43,11 @@ void mark_restore(const std::string& target, const UnfinishedRestore& restore) {
   for (const auto& entry : fs::directory_iterator(target, ignored)) {
     if (is_unmade_mark(entry.path().filename().string())) ::unlink(entry.path().c_str());
   }
-  const Json json{{"backup", restore.backup}, {"target_was_empty", restore.target_was_empty}};
-  write_file_atomic(mark_of(target), as_bytes(json.dump() + "\n"), 0600);
+  Json json{{"backup", restore.backup}, {"target_was_empty", restore.target_was_empty}};
+  if (restore.server) json["server"] = true;
+  if (!restore.safety.empty()) json["safety_backup"] = restore.safety;
+  // Left behind in a server's directory, it must not keep the server's user from a base backup.
+  write_file_atomic(mark_of(target), as_bytes(json.dump() + "\n"), restore.server ? 0644 : 0600);
 }
 
 void unmark_restore(const std::string& target) { ::unlink(mark_of(target).c_str()); }

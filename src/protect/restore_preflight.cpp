@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/human.h"
 #include "protect/restore_mark.h"
 #include "protect/restore_space.h"
 #include "protect/selection.h"
@@ -17,13 +18,21 @@ namespace {
 
 constexpr std::uint64_t kBlock = 4096;
 
-void refuse_other_unfinished(const RestoreJob& job) {
-  const auto unfinished = unfinished_restore(job.target);
-  if (!unfinished || unfinished->backup == job.backup.id()) return;
-  throw Error(Code::kConflict,
-              fmt::format("{} holds an unfinished restore of {}", job.target, unfinished->backup),
-              "finish that one first, choose an empty target, or remove " + job.target + "/" +
-                  kRestoreMark);
+// How to go on with the restore of a server, and how to give it up.
+std::string ways_out(const std::string& target, const UnfinishedRestore& unfinished) {
+  constexpr std::string_view kOver = " --overwrite if-changed --delete";
+  const std::string where = printable(target);
+  std::string text = fmt::format(
+      "finish it: holdfast restore {} --target {}{}; or give it up: ", printable(unfinished.backup),
+      where, unfinished.target_was_empty ? "" : kOver);
+  text += fmt::format(
+      "empty {}, or remove {}/{} and put this backup in place of all that is "
+      "there:{}",
+      where, where, kRestoreMark, kOver);
+  if (!unfinished.safety.empty()) {
+    text += "; what was there before either is in " + printable(unfinished.safety);
+  }
+  return text;
 }
 
 bool wants_any(ChunkReader& reader, const StoredBackup& backup, const Selection& selection) {
@@ -64,6 +73,17 @@ RestoreNeeds measure(ChunkReader& reader, const StoredBackup& backup, const Rest
 }
 
 }  // namespace
+
+void refuse_other_unfinished(const RestoreJob& job) {
+  const auto unfinished = unfinished_restore(job.target);
+  if (!unfinished || unfinished->backup == job.backup.id()) return;
+  throw Error(Code::kConflict,
+              fmt::format("{} holds an unfinished restore of {}", printable(job.target),
+                          printable(unfinished->backup)),
+              unfinished->server ? ways_out(job.target, *unfinished)
+                                 : "finish that one first, choose an empty target, or remove " +
+                                       printable(job.target) + "/" + kRestoreMark);
+}
 
 void require_readable(const StoredBackup& backup) {
   if (backup.root) return;

@@ -15,12 +15,15 @@ struct RestoreNeeds {
   std::uint64_t space = 0;  // beyond what the files hold that are there already
 };
 
+// Throws kConflict, with the ways out, when the target holds an unfinished restore of another
+// backup.
+void refuse_other_unfinished(const RestoreJob& job);
+
 // Throws kDenied when the key could not read the root of `backup`.
 void require_readable(const StoredBackup& backup);
 
-// Throws kConflict when the target holds an unfinished restore of another backup, what
-// require_readable() throws, kNotFound when nothing in the backup fits the includes, kCancelled.
-// Does not ask whether the space is free.
+// Throws what refuse_other_unfinished() and require_readable() throw, kNotFound when nothing in the
+// backup fits the includes, kCancelled. Does not ask whether the space is free.
 RestoreNeeds preflight_restore(const Vault& vault, const RestoreJob& job, std::stop_token stop);
 // With a reader that will be used again.
 RestoreNeeds preflight_restore(ChunkReader& reader, const StoredBackup& backup,

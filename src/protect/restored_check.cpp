@@ -8,7 +8,9 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "protect/restore_mark.h"
 #include "protect/selection.h"
+#include "protect/server_directory.h"
 #include "source/mariadb/proof.h"
 #include "source/mariadb/restore.h"
 #include "source/postgres/data_files.h"
@@ -57,7 +59,9 @@ std::uint64_t check_sizes(const Vault& vault, const RestoreJob& job, const IsExp
                      return true;
                    }
                    const auto path = selection.target_path(entry.path);
-                   if (!path || path->empty() || !expected(entry.path)) return true;
+                   if (!path || path->empty() || path == kRestoreMark || !expected(entry.path)) {
+                     return true;
+                   }
                    check_file(job.target + "/" + *path, size_of(entry, chunks));
                    ++files;
                    return true;
@@ -99,7 +103,7 @@ std::string check_restored_postgres(const Vault& vault, const DatabaseRestore& j
 std::string check_restored_mariadb(const MariadbRestore& job, std::stop_token stop) {
   const std::string& directory = job.files.target;
   require_no_mariadb(directory);
-  if (is_unfinished_mariadb_restore(directory)) refuse(printable(directory) + " is not complete");
+  if (!holds_server(directory)) refuse(printable(directory) + " is not complete");
   if (!is_prepared_mariadb(directory)) {
     refuse("the files in " + printable(directory) + " are not prepared");
   }

@@ -65,9 +65,15 @@ TEST_F(MariadbFullDisk, TheOldServerIsAsItWasAfterARefusal) {
   fs::remove(mark);
   ASSERT_TRUE(path_exists(old + "/ibdata1"));
   EXPECT_EQ(TestMariadb::on(old).contents(), wanted);
+  // The mark comes first: it does not get there, and the old server stays.
+  fill_up(old + "/filler");
+  restore(9, old, anyhow);
+  EXPECT_TRUE(path_exists(old + "/ibdata1"));
+  fs::remove(old + "/filler");
   // Whoever wants to sees it fail.
   restore(9, old, anyhow);
   EXPECT_FALSE(path_exists(old + "/ibdata1"));
+  EXPECT_TRUE(path_exists(mark));
 }
 
 TEST_F(MariadbFullDisk, FilesAndReplayAreOneSum) {

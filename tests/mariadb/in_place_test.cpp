@@ -83,11 +83,48 @@ TEST_F(MariadbInPlace, RecoverBringsItBackToItsOldPlace) {
   // An earlier run was killed in the midst of it.
   const std::string id = shop_.expect_json(0, {"list"}).at("backups").at(0).at("id");
   fs::create_directory(old_);
-  mark_restore(old_, {id, true});
+  mark_restore(old_, {id, true, true, ""});
   std::ofstream(old_ + "/aria_log_control") << "half";
   const json back = shop_.expect_json(0, recover);
   EXPECT_EQ(back.at("recovered")[0].at("target"), old_);
   EXPECT_EQ(TestMariadb::on(old_).contents(), wanted_);
+}
+
+TEST_F(MariadbInPlace, AnUnfinishedRestoreIsFinishedBeforeAnother) {
+  const std::string first = shop_.expect_json(0, {"list"}).at("backups").at(0).at("id");
+  shop_.back_up();
+  server_.stop();
+  const std::vector<std::string> words = {"restore",     first,        "--target", old_,
+                                          "--overwrite", "if-changed", "--delete"};
+  // All files are there, and prepared, when the log turns out to be damaged.
+  const std::string piece = shop_ / ("vault/" + shop_.log_keys().back());
+  const Bytes whole = read_file(piece);
+  Bytes damaged = whole;
+  damaged[damaged.size() / 3] ^= 1;
+  write_file_atomic(piece, damaged);
+  const Outcome broken = shop_.expect(5, words);
+  EXPECT_TRUE(path_exists(old_ + "/.holdfast-unfinished/ibdata1")) << broken.err;
+  const json kept = shop_.expect_json(0, {"list", "--source", kSafety}).at("backups");
+  ASSERT_EQ(kept.size(), 1u);
+  const std::string safety = kept.at(0).at("id");
+
+  const Outcome other = over(6, {"--to-immediate"});
+  EXPECT_NE(other.err.find("finish it: holdfast restore " + first), std::string::npos) << other.err;
+  EXPECT_NE(other.err.find("what was there before either is in " + safety), std::string::npos)
+      << other.err;
+  write_file_atomic(piece, whole);
+  const json done = shop_.expect_json(0, words);
+  EXPECT_EQ(done.at("safety_backup"), safety);
+  EXPECT_EQ(done.at("resumed"), true);
+  EXPECT_FALSE(path_exists(old_ + "/.holdfast-restore.json"));
+  EXPECT_EQ(TestMariadb::on(old_).contents(), wanted_);
+
+  // Left behind right at the end: a server could start, and has run.
+  fs::create_directory(old_ + "/.holdfast-unfinished");
+  write_file_atomic(old_ + "/.holdfast-restore.json",
+                    as_bytes(json{{"backup", first}, {"server", true}}.dump()));
+  over(0, {"--to-immediate"});
+  EXPECT_EQ(shop_.expect_json(0, {"list", "--source", kSafety}).at("backups").size(), 2u);
 }
 
 TEST_F(MariadbInPlace, WhatIsNotAsItShouldBeIsSaid) {
@@ -109,8 +146,12 @@ TEST_F(MariadbInPlace, WhatIsNotAsItShouldBeIsSaid) {
     fs::copy(aside, path, fs::copy_options::overwrite_existing);
     EXPECT_EQ(code(), std::nullopt);
   }
+  // As it is while the files are prepared.
+  const std::string accounts = at + "/mysql/global_priv.frm";
   fs::create_directory(at + "/.holdfast-unfinished");
+  fs::rename(accounts, at + "/.holdfast-unfinished/global_priv.frm");
   EXPECT_EQ(code(), Code::kCorrupt);
+  fs::rename(at + "/.holdfast-unfinished/global_priv.frm", accounts);
   fs::remove(at + "/.holdfast-unfinished");
   const std::string state = at + "/xtrabackup_checkpoints";
   fs::rename(state, shop_ / "aside");

@@ -82,9 +82,18 @@ TEST_F(FullDisk, TheOldClusterIsAsItWasAfterARefusal) {
   EXPECT_EQ(old.query("SELECT count(*) FROM t"), "2");
   EXPECT_EQ(old.query("SELECT to_regclass('large') IS NULL"), "t");
   old.stop();
+  // The mark comes first: it does not get there, and the old cluster stays.
+  {
+    const std::string filler = old.data() + "/filler";
+    fill_up(filler);
+    shop_->restore(old, anyhow, 9);
+    EXPECT_TRUE(path_exists(old.data() + "/global/pg_control"));
+    fs::remove(filler);
+  }
   // Whoever wants to sees it fail.
   shop_->restore(old, anyhow, 9);
   EXPECT_FALSE(path_exists(old.data() + "/global/pg_control"));
+  EXPECT_TRUE(path_exists(mark));
 }
 
 TEST_F(FullDisk, FilesAndLogAreOneSum) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -33,6 +34,20 @@ class InPlace : public ::testing::Test {
   Outcome over(int code, std::vector<std::string> words = {}) const {
     words.insert(words.end(), {"--overwrite", "if-changed", "--delete"});
     return shop_->restore(server_, words, code);
+  }
+  // A second backup, and the log behind it.
+  void back_up_with_log() const {
+    Background stream = shop_->start("stream.log", {"stream", "shop", "--interval", "20ms"});
+    stream.wait_for("receiving from");
+    shop_->back_up();
+    server_.query("INSERT INTO t VALUES (3); SELECT pg_switch_wal()");
+    server_.wait_for("SELECT count(*) FROM pg_stat_replication WHERE flush_lsn >= '" +
+                         server_.query("SELECT pg_current_wal_flush_lsn()") + "'",
+                     "1");
+    EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
+  }
+  std::vector<std::string> words_over(const std::string& backup) const {
+    return {"restore", backup, "--target", server_.data(), "--overwrite", "if-changed", "--delete"};
   }
   std::size_t safety_backups() const {
     return shop_->expect_json(0, {"list", "--source", kSafety}).at("backups").size();
@@ -75,10 +90,60 @@ TEST_F(InPlace, NothingIsKeptOnRequestOrOfWhatIsHalfRestored) {
   fs::remove(server_.data() + "/global/pg_control");
   over(0);
   EXPECT_EQ(shop_->expect_json(0, {"list"}).at("backups").size(), 1u);
+  // Left behind right at the end: a server could start, and may have run.
+  fs::create_directory(server_.data() + "/~holdfast");
   const json done = shop_->expect_json(0, {"restore", "latest:shop", "--target", server_.data(),
                                            "--overwrite", "if-changed", "--delete"});
   EXPECT_NE(done.at("safety_backup").get<std::string>().find(kSafety), std::string::npos);
   EXPECT_EQ(safety_backups(), 1u);
+}
+
+TEST_F(InPlace, AnUnfinishedRestoreIsFinishedBeforeAnother) {
+  const std::string first = shop_->backups().at(0).at("id");
+  back_up_with_log();
+  server_.stop();
+  const std::string mark = server_.data() + "/.holdfast-restore.json";
+  // All files are there when the log turns out to be damaged.
+  const std::string piece = shop_->log_objects(shop_->log_segments().back()).front();
+  const Bytes whole = read_file(piece);
+  write_file_atomic(piece, Bytes(whole.size(), std::uint8_t{7}));
+  const Outcome broken = over(5);
+  EXPECT_TRUE(path_exists(server_.data() + "/~holdfast/pg_control")) << broken.err;
+  const json kept = shop_->expect_json(0, {"list", "--source", kSafety}).at("backups");
+  ASSERT_EQ(kept.size(), 1u);
+  const std::string safety = kept.at(0).at("id");
+  const Outcome again = over(5);
+  EXPECT_NE(again.err.find("what was there before is in " + safety), std::string::npos)
+      << again.err;
+
+  for (const Outcome& other : {shop_->expect(6, words_over(first)),
+                               shop_->expect(6, {"restore", first, "--target", server_.data()})}) {
+    EXPECT_NE(other.err.find("finish it: holdfast restore backup-"), std::string::npos)
+        << other.err;
+    EXPECT_NE(other.err.find("or give it up: empty "), std::string::npos) << other.err;
+    EXPECT_NE(other.err.find("what was there before either is in " + safety), std::string::npos)
+        << other.err;
+  }
+  write_file_atomic(piece, whole);
+  const json done = shop_->expect_json(0, words_over("latest:shop"));
+  EXPECT_EQ(done.at("safety_backup"), safety);
+  EXPECT_EQ(done.at("resumed"), true);
+  EXPECT_FALSE(path_exists(mark));
+  EXPECT_EQ(safety_backups(), 1u);
+  start_restored(server_);
+  EXPECT_EQ(server_.query("SELECT count(*) FROM t"), "3");
+  server_.stop();
+
+  // Left behind where a server has run since: it is that server's directory.
+  const std::string latest = done.at("backup");
+  write_file_atomic(
+      mark,
+      as_bytes(json{{"backup", latest}, {"target_was_empty", true}, {"server", true}}.dump()));
+  const Outcome ended = shop_->restore(server_, {}, 6);
+  EXPECT_NE(ended.err.find("whose restore has ended"), std::string::npos) << ended.err;
+  const json other = shop_->expect_json(0, words_over(first));
+  EXPECT_NE(other.at("safety_backup"), safety);
+  EXPECT_EQ(safety_backups(), 2u);
 }
 
 TEST_F(InPlace, NothingIsStartedOnWhatIsNotAsItShouldBe) {

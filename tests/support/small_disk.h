@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 namespace holdfast {
@@ -29,6 +30,14 @@ class TmpfsMount {
   const std::string directory_;
   bool mounted_ = false;
 };
+
+// Takes all that is left of a small disk by the file `path`.
+inline void fill_up(const std::string& path) {
+  std::ofstream out(path, std::ios::binary);
+  const std::string block(4096, 'x');
+  while (out.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+  }
+}
 
 // What the files below `directory` hold.
 inline std::uint64_t bytes_below(const std::string& directory) {

@@ -20,10 +20,13 @@ namespace {
 constexpr std::array<std::string_view, 9> kEmptied = {"pg_wal",      "pg_dynshmem",  "pg_notify",
                                                       "pg_replslot", "pg_serial",    "pg_subtrans",
                                                       "pg_stat_tmp", "pg_snapshots", "pg_tblspc"};
-constexpr std::array<std::string_view, 11> kLeftOut = {
-    "backup_label",    "backup_label.old",     "tablespace_map",          "tablespace_map.old",
-    "postmaster.pid",  "postmaster.opts",      "backup_manifest",         "standby.signal",
-    "recovery.signal", "current_logfiles.tmp", "postgresql.auto.conf.tmp"};
+// The last two a restore leaves behind that dies right at its end.
+constexpr std::array<std::string_view, 13> kLeftOut = {
+    "backup_label",          "backup_label.old",         "tablespace_map",
+    "tablespace_map.old",    "postmaster.pid",           "postmaster.opts",
+    "backup_manifest",       "standby.signal",           "recovery.signal",
+    "current_logfiles.tmp",  "postgresql.auto.conf.tmp", kPgExtras,
+    ".holdfast-restore.json"};
 
 bool contains(const auto& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -68,6 +71,7 @@ std::optional<RelationName> parse_relation(std::string_view name) {
 bool left_out(std::string_view stored_directory, std::string_view name) {
   if (name.starts_with("pgsql_tmp") || name.starts_with("pg_internal.init")) return true;
   if (stored_directory.empty()) return contains(kLeftOut, name);
+  if (is_within(stored_directory, kPgExtras)) return true;
   return stored_directory == "global" && name == "pg_control";
 }
 

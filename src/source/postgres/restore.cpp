@@ -218,7 +218,8 @@ std::vector<PgTablespace> parse_tablespace_map(std::string_view text) {
 }
 
 bool is_unfinished_pg_restore(const std::string& directory) {
-  return path_exists(directory + "/" + std::string(kPgExtras));
+  return path_exists(directory + "/" + std::string(kPgExtras)) &&
+         !path_exists(directory + "/global/pg_control");
 }
 
 std::string recovery_settings(const PgRecovery& recovery) {

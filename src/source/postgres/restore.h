@@ -34,7 +34,8 @@ struct PgRecovery {
 // The tablespaces that the text of a tablespace_map names.
 std::vector<PgTablespace> parse_tablespace_map(std::string_view text);
 
-// True when `directory` holds the files of a restored backup that is not finished yet.
+// True when `directory` holds the files of a restored backup that is not finished yet: no server
+// starts on it.
 bool is_unfinished_pg_restore(const std::string& directory);
 
 // Puts label, WAL and recovery settings in place, links the tablespaces (OID to directory), and the
