@@ -96,18 +96,23 @@ TEST_F(MariadbInPlace, AnUnfinishedRestoreIsFinishedBeforeAnother) {
   server_.stop();
   const std::vector<std::string> words = {"restore",     first,        "--target", old_,
                                           "--overwrite", "if-changed", "--delete"};
-  // All files are there, and prepared, when the log turns out to be damaged.
-  const std::string piece = shop_ / ("vault/" + shop_.log_keys().back());
-  const Bytes whole = read_file(piece);
-  Bytes damaged = whole;
-  damaged[damaged.size() / 3] ^= 1;
-  write_file_atomic(piece, damaged);
-  const Outcome broken = shop_.expect(5, words);
-  EXPECT_TRUE(path_exists(old_ + "/.holdfast-unfinished/ibdata1")) << broken.err;
+  const std::string mark = old_ + "/.holdfast-restore.json";
+  // Killed when all files are there.
+  Background killed = shop_.start("restore.log", words);
+  killed.wait_for_file(old_ + "/.holdfast-unfinished/global_priv.frm");
+  killed.end(SIGKILL);
   const json kept = shop_.expect_json(0, {"list", "--source", kSafety}).at("backups");
   ASSERT_EQ(kept.size(), 1u);
   const std::string safety = kept.at(0).at("id");
-
+  // A second try fails, too.
+  const std::string piece = shop_ / ("vault/" + shop_.log_keys().back());
+  const Bytes whole = read_file(piece);
+  Bytes damaged = whole;
+  damaged.back() ^= 1;
+  write_file_atomic(piece, damaged);
+  const Outcome broken = shop_.expect(5, words);
+  EXPECT_NE(broken.err.find("what was there before is in " + safety), std::string::npos)
+      << broken.err;
   const Outcome other = over(6, {"--to-immediate"});
   EXPECT_NE(other.err.find("finish it: holdfast restore " + first), std::string::npos) << other.err;
   EXPECT_NE(other.err.find("what was there before either is in " + safety), std::string::npos)
@@ -116,13 +121,12 @@ TEST_F(MariadbInPlace, AnUnfinishedRestoreIsFinishedBeforeAnother) {
   const json done = shop_.expect_json(0, words);
   EXPECT_EQ(done.at("safety_backup"), safety);
   EXPECT_EQ(done.at("resumed"), true);
-  EXPECT_FALSE(path_exists(old_ + "/.holdfast-restore.json"));
+  EXPECT_FALSE(path_exists(mark));
   EXPECT_EQ(TestMariadb::on(old_).contents(), wanted_);
 
   // Left behind right at the end: a server could start, and has run.
   fs::create_directory(old_ + "/.holdfast-unfinished");
-  write_file_atomic(old_ + "/.holdfast-restore.json",
-                    as_bytes(json{{"backup", first}, {"server", true}}.dump()));
+  write_file_atomic(mark, as_bytes(json{{"backup", first}, {"server", true}}.dump()));
   over(0, {"--to-immediate"});
   EXPECT_EQ(shop_.expect_json(0, {"list", "--source", kSafety}).at("backups").size(), 2u);
 }

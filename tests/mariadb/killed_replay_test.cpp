@@ -7,7 +7,6 @@
 #include <csignal>
 
 #include "mariadb/shop.h"
-#include "os/clock.h"
 #include "os/file.h"
 #include "support/syscall_kill.h"
 
@@ -53,10 +52,7 @@ class KilledMariadbRestore : public ::testing::Test {
 
   void kill_once_there_is(const std::string& file, const std::vector<std::string>& command) const {
     Background restore = shop_.start("restore.log", command);
-    while (!path_exists(target_ + "/" + file)) {
-      ASSERT_TRUE(restore.running()) << restore.said();
-      system_clock().sleep_for(std::chrono::milliseconds{1}, {});
-    }
+    restore.wait_for_file(target_ + "/" + file);
     restore.end(SIGKILL);
   }
 

@@ -101,30 +101,39 @@ TEST_F(InPlace, NothingIsKeptOnRequestOrOfWhatIsHalfRestored) {
 TEST_F(InPlace, AnUnfinishedRestoreIsFinishedBeforeAnother) {
   const std::string first = shop_->backups().at(0).at("id");
   back_up_with_log();
+  const std::string latest = shop_->backups().at(1).at("id");
   server_.stop();
   const std::string mark = server_.data() + "/.holdfast-restore.json";
-  // All files are there when the log turns out to be damaged.
+  // Validated, and damaged when it is needed: then all files are there.
   const std::string piece = shop_->log_objects(shop_->log_segments().back()).front();
   const Bytes whole = read_file(piece);
-  write_file_atomic(piece, Bytes(whole.size(), std::uint8_t{7}));
-  const Outcome broken = over(5);
-  EXPECT_TRUE(path_exists(server_.data() + "/~holdfast/pg_control")) << broken.err;
+  const std::string damage = *shop_ / "damage";
+  shop_->configure(Shop::connection(server_), "    restore:\n      before: ['[ ! -e " + damage +
+                                                  " ] || mv " + damage + " " + piece + "']\n");
+  const auto break_it = [&] {
+    Bytes damaged = whole;
+    damaged.back() ^= 1;  // the header is needed earlier
+    write_file_atomic(damage, damaged);
+    const Outcome broken = over(5);
+    EXPECT_TRUE(path_exists(server_.data() + "/~holdfast/pg_control")) << broken.err;
+    write_file_atomic(piece, whole);
+    return broken.err;
+  };
+  break_it();
   const json kept = shop_->expect_json(0, {"list", "--source", kSafety}).at("backups");
   ASSERT_EQ(kept.size(), 1u);
   const std::string safety = kept.at(0).at("id");
-  const Outcome again = over(5);
-  EXPECT_NE(again.err.find("what was there before is in " + safety), std::string::npos)
-      << again.err;
+  const std::string again = break_it();
+  EXPECT_NE(again.find("what was there before is in " + safety), std::string::npos) << again;
 
   for (const Outcome& other : {shop_->expect(6, words_over(first)),
                                shop_->expect(6, {"restore", first, "--target", server_.data()})}) {
-    EXPECT_NE(other.err.find("finish it: holdfast restore backup-"), std::string::npos)
-        << other.err;
-    EXPECT_NE(other.err.find("or give it up: empty "), std::string::npos) << other.err;
-    EXPECT_NE(other.err.find("what was there before either is in " + safety), std::string::npos)
-        << other.err;
+    for (const std::string& said :
+         {"finish it: holdfast restore " + latest, "or give it up: empty " + server_.data(),
+          "what was there before either is in " + safety}) {
+      EXPECT_NE(other.err.find(said), std::string::npos) << other.err;
+    }
   }
-  write_file_atomic(piece, whole);
   const json done = shop_->expect_json(0, words_over("latest:shop"));
   EXPECT_EQ(done.at("safety_backup"), safety);
   EXPECT_EQ(done.at("resumed"), true);
@@ -135,7 +144,6 @@ TEST_F(InPlace, AnUnfinishedRestoreIsFinishedBeforeAnother) {
   server_.stop();
 
   // Left behind where a server has run since: it is that server's directory.
-  const std::string latest = done.at("backup");
   write_file_atomic(
       mark,
       as_bytes(json{{"backup", latest}, {"target_was_empty", true}, {"server", true}}.dump()));

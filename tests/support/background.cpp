@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "os/clock.h"
+#include "os/file.h"
 
 namespace holdfast {
 namespace {
@@ -87,6 +88,16 @@ void Background::wait_for(const std::string& text) {
       throw std::runtime_error("never said '" + text + "':\n" + said());
     }
     system_clock().sleep_for(kPoll, {});
+  }
+}
+
+void Background::wait_for_file(const std::string& path) {
+  const Duration end = system_clock().monotonic() + kPatience;
+  while (!path_exists(path)) {
+    if (!running() || system_clock().monotonic() > end) {
+      throw std::runtime_error("never made " + path + ":\n" + said());
+    }
+    system_clock().sleep_for(std::chrono::milliseconds{1}, {});
   }
 }
 

@@ -40,6 +40,8 @@ class Background {
   std::string said() const;
   // Returns once it has printed `text`; throws std::runtime_error when it ends before.
   void wait_for(const std::string& text);
+  // Returns once there is a file `path`; throws std::runtime_error when it ends before.
+  void wait_for_file(const std::string& path);
 
  private:
   std::string output_;
