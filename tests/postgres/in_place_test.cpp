@@ -194,6 +194,7 @@ class RestoredCluster : public InPlace {
     expected_.end = parse_lsn(backup.at("database").at("stop_lsn").get<std::string>());
     expected_.recovery.restore_command = "false";
     expected_.recovery.timeline = "current";
+    expected_.recovery.archiving = false;  // beside its source
     shop_->restore(restored_);
   }
   // Refuses it with `change`, and takes it as it was.
