@@ -32,10 +32,7 @@ class LogCare : public ::testing::Test {
                      "1");
   }
   std::string rows(const std::vector<std::string>& words) const {
-    PostgresServer restored("restored");
-    shop_->restore(restored, words);
-    start_restored(restored);
-    return restored.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t");
+    return restored_ids(*shop_, words);
   }
 
   PostgresServer server_{PostgresOptions{{"--data-checksums", "--wal-segsize=1"}, {}}};

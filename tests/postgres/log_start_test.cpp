@@ -54,10 +54,7 @@ class LogStart : public ::testing::Test {
     std::filesystem::remove(objects[0]);
   }
   std::string rows(const std::vector<std::string>& words) const {
-    PostgresServer restored("restored");
-    shop_->restore(restored, words);
-    start_restored(restored);
-    return restored.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t");
+    return restored_ids(*shop_, words);
   }
 
   PostgresServer server_{PostgresOptions{{"--data-checksums", "--wal-segsize=1"}, {}}};

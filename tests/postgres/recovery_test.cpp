@@ -57,10 +57,7 @@ class Recovery : public ::testing::Test {
 
   // The rows after a restore with these options.
   std::string rows(const std::vector<std::string>& words, int code = 0) const {
-    PostgresServer restored("restored");
-    shop_->restore(restored, words, code);
-    start_restored(restored);
-    return restored.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t");
+    return restored_ids(*shop_, words, code);
   }
   static std::string timeline_of(const PostgresServer& server) {
     return server.query("SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)");

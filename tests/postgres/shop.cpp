@@ -138,4 +138,11 @@ void start_restored(PostgresServer& server) {
   server.wait_for("SELECT pg_is_in_recovery()", "f");
 }
 
+std::string restored_ids(const Shop& shop, const std::vector<std::string>& words, int code) {
+  PostgresServer restored("restored");
+  shop.restore(restored, words, code);
+  start_restored(restored);
+  return restored.query("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t");
+}
+
 }  // namespace holdfast

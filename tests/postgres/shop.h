@@ -68,5 +68,7 @@ class Shop {
 
 // On a directory that a restore filled: this server's socket, and nothing of the old one's archive.
 void start_restored(PostgresServer& server);
+// The ids in the table t, as the newest backup gives them restored with `words`.
+std::string restored_ids(const Shop& shop, const std::vector<std::string>& words, int code = 0);
 
 }  // namespace holdfast
