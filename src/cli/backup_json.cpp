@@ -30,6 +30,12 @@ std::string part(std::string_view before, const std::string& text, std::string_v
 
 std::string iso_time(Timestamp time) { return format_rfc3339(time); }
 
+Json time_json(const std::optional<Timestamp>& time) {
+  return time ? Json(iso_time(*time)) : Json();
+}
+
+double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
 Json name_json(const BackupName& name) {
   return {{"id", name.id()},
           {"class", name.backup_class},

@@ -27,5 +27,8 @@ std::string content_text(const BackupSummary& summary);
 std::string sockets_text(std::uint64_t sockets);
 // RFC 3339, seconds.
 std::string iso_time(Timestamp time);
+// The same; null for none.
+Json time_json(const std::optional<Timestamp>& time);
+double seconds_of(Duration duration);
 
 }  // namespace holdfast

@@ -104,6 +104,12 @@ std::string source_name_of(const std::string& path) {
   return "path-" + to_hex(sha256(as_bytes(stored))).substr(0, kHashDigits);
 }
 
+std::string safety_name(const std::string& source) {
+  constexpr std::size_t kLongestName = 63;
+  const std::string suffix = "-before-restore";
+  return source_name_of(source.substr(0, kLongestName - suffix.size())) + suffix;
+}
+
 std::vector<SourceSettings> choose_sources(const Settings& settings, const BackupChoice& choice) {
   if (choice.words.empty()) return all_of_class(settings, choice.backup_class);
   std::vector<SourceSettings> chosen;

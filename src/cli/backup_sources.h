@@ -21,6 +21,8 @@ std::vector<SourceSettings> choose_sources(const Settings& settings, const Backu
 
 // A valid source name made of the last part of `path`.
 std::string source_name_of(const std::string& path);
+// That of the backups made before a restore over `source`.
+std::string safety_name(const std::string& source);
 
 // Leaves `directories` (the vault, state and cache of this very program) out of `job` where they
 // lie below one of its roots. Returns those that it left out. Throws Error(kUsage) when a root lies

@@ -123,11 +123,6 @@ class ObjectOutput final : public ExportOutput {
   std::unique_ptr<StagedObject> object_;
 };
 
-bool is_directory(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-}
-
 ExportPlace parse_path(std::string path) {
   ExportPlace place;
   const bool directory = path.ends_with('/') || is_directory(path);

@@ -134,10 +134,6 @@ LockStatus judge_locks(const Retained& retained, Timestamp soon) {
   return status;
 }
 
-Json time_json(const std::optional<Timestamp>& time) {
-  return time ? Json(iso_time(*time)) : Json();
-}
-
 std::string time_text(const std::optional<Timestamp>& time) {
   return time ? minute_text(*time) : "-";
 }

@@ -10,10 +10,6 @@
 namespace holdfast {
 namespace {
 
-Json time_json(const std::optional<Timestamp>& time) {
-  return time ? Json(iso_time(*time)) : Json();
-}
-
 std::string stream_text(const LogStreamPlan& stream) {
   std::string text =
       fmt::format("  {} ({}): {} kept, {}", printable(stream.source), printable(stream.stream),

@@ -25,10 +25,6 @@ struct PruneOptions {
   bool dry_run = false;
 };
 
-Json time_json(const std::optional<Timestamp>& time) {
-  return time ? Json(iso_time(*time)) : Json();
-}
-
 std::string locked_text(const PruneResult& r) {
   std::string text = fmt::format("{} in {} cannot go yet: locked", format_size(r.locked_bytes),
                                  plural(r.locked_packs, "pack"));

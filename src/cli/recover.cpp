@@ -53,8 +53,6 @@ struct RecoverOptions {
   bool restores() const { return in_place || !target.empty(); }
 };
 
-double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
 // One source from its choice to its result.
 struct Recovery {
   RestoreJob job;

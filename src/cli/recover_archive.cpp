@@ -14,8 +14,6 @@
 namespace holdfast {
 namespace {
 
-double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
 class Bringing {
  public:
   Bringing(Context& context, ObjectStore& store, const RecoverableArchive& source,

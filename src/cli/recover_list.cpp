@@ -12,8 +12,6 @@
 namespace holdfast {
 namespace {
 
-double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
 Json source_json(const RecoverableSource& source, Timestamp now) {
   Json json{{"class", source.backup_class},
             {"source", source.name},

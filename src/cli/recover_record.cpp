@@ -11,7 +11,7 @@
 namespace holdfast {
 namespace {
 
-using Json = nlohmann::json;
+using Record = nlohmann::json;
 
 }  // namespace
 
@@ -21,7 +21,7 @@ RecoverRecord::RecoverRecord(const std::string& directory, const VaultId& vault)
   if (!path_exists(file_)) return;
   const Bytes text = read_file(file_);
   try {
-    const Json json = Json::parse(as_text(text));
+    const Record json = Record::parse(as_text(text));
     if (json.at("vault") != vault_) {
       throw Error(Code::kConflict, directory + " holds an unfinished recovery of another vault",
                   "choose an empty target, or remove " + file_);
@@ -29,7 +29,7 @@ RecoverRecord::RecoverRecord(const std::string& directory, const VaultId& vault)
     for (const auto& [source, item] : json.at("sources").items()) {
       items_[source] = {item.at("backup").get<std::string>(), item.at("done").get<bool>()};
     }
-  } catch (const Json::exception&) {
+  } catch (const Record::exception&) {
     throw Error(Code::kInvalid, file_ + " is not what a recovery left", "remove it");
   }
 }
@@ -63,7 +63,7 @@ void RecoverRecord::forget(const std::string& source) {
 void RecoverRecord::remove() { ::unlink(file_.c_str()); }
 
 void RecoverRecord::write() const {
-  Json json{{"vault", vault_}, {"sources", Json::object()}};
+  Record json{{"vault", vault_}, {"sources", Record::object()}};
   for (const auto& [source, item] : items_) {
     json["sources"][source] = {{"backup", item.backup}, {"done", item.done}};
   }

@@ -152,8 +152,6 @@ Duration age_of(const BackupName& backup, Timestamp now) {
   return std::max(Duration{}, now - backup.time);
 }
 
-double seconds_of(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-
 std::vector<std::string> place_cells(const RegionReport& report) {
   std::vector<std::string> cells{report.name, report.region, report.filled_by};
   if (!report.status) {

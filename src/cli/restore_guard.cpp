@@ -20,9 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kLongestName = 63;
-constexpr std::string_view kSafetySuffix = "-before-restore";
-
 // Or what is left of one.
 bool has_cluster(const std::string& directory) {
   if (resumes_into_empty(directory)) return false;
@@ -98,9 +95,7 @@ std::string RestoreGuard::back_up() {
     require_no_mariadb(job_.target);
   }
   SourceSettings safety = database ? cold_source(job_.target) : *source_;
-  const std::string& name = job_.backup.source;
-  safety.name = source_name_of(name.substr(0, kLongestName - kSafetySuffix.size())) +
-                std::string(kSafetySuffix);
+  safety.name = safety_name(job_.backup.source);
   safety.hooks = {};
   safety.format = BackupFormat::kVault;
   SourceRunOptions run;

@@ -26,9 +26,6 @@
 namespace holdfast {
 namespace {
 
-constexpr std::size_t kLongestName = 63;
-constexpr std::string_view kSafetySuffix = "-before-restore";
-
 class IntoRun {
  public:
   IntoRun(Context& context, const IntoOptions& options) : context_(context), options_(options) {}
@@ -204,9 +201,7 @@ std::string IntoRun::check_sessions() {
 
 std::string IntoRun::safety_backup() {
   SourceSettings safety = server_->safety_source();
-  const std::string name = source_ != nullptr ? source_->name : database_;
-  safety.name = source_name_of(name.substr(0, kLongestName - kSafetySuffix.size())) +
-                std::string(kSafetySuffix);
+  safety.name = safety_name(source_ != nullptr ? source_->name : database_);
   if (source_ != nullptr) safety.archive = source_->archive;
   safety.format = opened_.vault ? BackupFormat::kVault : BackupFormat::kArchive;
   SourceRunOptions run;

@@ -93,7 +93,9 @@ OpenedVault open_patiently(Context& context, const StreamOptions& options, const
   return opened;
 }
 
-Json time_json(Timestamp time) { return time == Timestamp{} ? Json() : Json(format_rfc3339(time)); }
+Json moment_json(Timestamp time) {
+  return time == Timestamp{} ? Json() : Json(format_rfc3339(time));
+}
 
 void add_uploads(Json& json, const LogUploadStats& uploads) {
   json["pieces"] = uploads.pieces;
@@ -123,7 +125,7 @@ Json status_json(const LogReceiverStatus& status) {
             {"durable", format_lsn(status.durable)},
             {"server", format_lsn(status.server_end)},
             {"behind_bytes", status.server_end - std::min(status.server_end, status.durable)},
-            {"heard", time_json(status.heard)}};
+            {"heard", moment_json(status.heard)}};
   add_uploads(json, status.uploads);
   json["followers"] = followers_json(status.followers);
   return json;
@@ -139,9 +141,9 @@ Json status_json(const BinlogReceiverStatus& status) {
             {"received", place_text(status.received_file, status.received_offset)},
             {"durable", place_text(status.durable.file, status.durable.offset)},
             {"durable_gtid", status.durable.gtid},
-            {"durable_commit", time_json(status.durable.committed)},
+            {"durable_commit", moment_json(status.durable.committed)},
             {"behind_bytes", status.behind},
-            {"heard", time_json(status.heard)}};
+            {"heard", moment_json(status.heard)}};
   add_uploads(json, status.uploads);
   json["followers"] = followers_json(status.followers);
   return json;

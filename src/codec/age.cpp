@@ -32,7 +32,7 @@ Key key_from(std::string_view text, std::string_view prefix, const std::string& 
   return key;
 }
 
-void require(int result) {
+void require_poly1305(int result) {
   if (result != 1) throw Error(Code::kInternal, "the ChaCha20-Poly1305 library call failed");
 }
 
@@ -107,27 +107,29 @@ void AgePayloadCipher::seal(ByteView plain, bool last, MutableBytes out) {
   EVP_CIPHER_CTX* const context = context_->get();
   std::uint8_t* const tag = out.data() + plain.size();
   int n = 0;
-  require(EVP_EncryptInit_ex(context, EVP_chacha20_poly1305(), nullptr, key_.data(), nonce.data()));
+  require_poly1305(
+      EVP_EncryptInit_ex(context, EVP_chacha20_poly1305(), nullptr, key_.data(), nonce.data()));
   if (!plain.empty()) {
-    require(
+    require_poly1305(
         EVP_EncryptUpdate(context, out.data(), &n, plain.data(), static_cast<int>(plain.size())));
   }
-  require(EVP_EncryptFinal_ex(context, tag, &n));
-  require(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kTagSize, tag));
+  require_poly1305(EVP_EncryptFinal_ex(context, tag, &n));
+  require_poly1305(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kTagSize, tag));
 }
 
 bool AgePayloadCipher::open(ByteView sealed, bool last, MutableBytes out) {
   const Nonce nonce = chunk_nonce(counter_++, last);
   EVP_CIPHER_CTX* const context = context_->get();
   int n = 0;
-  require(EVP_DecryptInit_ex(context, EVP_chacha20_poly1305(), nullptr, key_.data(), nonce.data()));
+  require_poly1305(
+      EVP_DecryptInit_ex(context, EVP_chacha20_poly1305(), nullptr, key_.data(), nonce.data()));
   if (!out.empty()) {
-    require(
+    require_poly1305(
         EVP_DecryptUpdate(context, out.data(), &n, sealed.data(), static_cast<int>(out.size())));
   }
   std::array<std::uint8_t, kTagSize> tag;
   std::copy(sealed.end() - kTagSize, sealed.end(), tag.begin());
-  require(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTagSize, tag.data()));
+  require_poly1305(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTagSize, tag.data()));
   std::uint8_t none = 0;
   return EVP_DecryptFinal_ex(context, out.empty() ? &none : out.data(), &n) == 1;
 }

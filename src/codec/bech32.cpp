@@ -55,7 +55,7 @@ Bytes groups_of(ByteView data) {
   return groups;
 }
 
-[[noreturn]] void refuse(const std::string& why) {
+[[noreturn]] void refuse_text(const std::string& why) {
   throw Error(Code::kInvalid, "this is no Bech32 text: " + why, "copy it again, whole");
 }
 
@@ -72,7 +72,7 @@ Bytes bytes_of(ByteView groups) {
     }
     bits &= (1u << count) - 1;
   }
-  if (count >= 5 || bits != 0) refuse("bits are left over");
+  if (count >= 5 || bits != 0) refuse_text("bits are left over");
   return data;
 }
 
@@ -98,16 +98,16 @@ std::string bech32_encode(std::string_view prefix, ByteView data) {
 
 Bech32 bech32_decode(std::string_view text) {
   if (std::any_of(text.begin(), text.end(), [](char c) { return c < 33 || c > 126; })) {
-    refuse("it has characters that cannot be there");
+    refuse_text("it has characters that cannot be there");
   }
   if (std::any_of(text.begin(), text.end(), is_upper) &&
       std::any_of(text.begin(), text.end(), is_lower)) {
-    refuse("upper and lower case are mixed");
+    refuse_text("upper and lower case are mixed");
   }
   const std::size_t separator = text.rfind('1');
   if (separator == std::string_view::npos || separator == 0 ||
       text.size() - separator - 1 < kChecksumSize) {
-    refuse("it is too short");
+    refuse_text("it is too short");
   }
   std::string prefix(text.substr(0, separator));
   std::string lower_prefix = prefix;
@@ -117,11 +117,11 @@ Bech32 bech32_decode(std::string_view text) {
   Bytes groups;
   for (const char c : text.substr(separator + 1)) {
     const std::size_t group = kAlphabet.find(lower(c));
-    if (group == std::string_view::npos) refuse("it has characters that cannot be there");
+    if (group == std::string_view::npos) refuse_text("it has characters that cannot be there");
     groups.push_back(static_cast<std::uint8_t>(group));
     checksum.add(groups.back());
   }
-  if (checksum.value() != 1) refuse("its checksum is wrong");
+  if (checksum.value() != 1) refuse_text("its checksum is wrong");
   return {std::move(prefix), bytes_of(ByteView(groups).first(groups.size() - kChecksumSize))};
 }
 

@@ -56,8 +56,8 @@ class Reach {
   const std::string& rule_;
 };
 
-std::string when(const std::optional<unsigned>& days, const std::string& date) {
-  return days ? "after " + plural(*days, "day") : "on " + printable(date);
+std::string when(const std::optional<unsigned>& age, const std::string& date) {
+  return age ? "after " + plural(*age, "day") : "on " + printable(date);
 }
 
 void find_expirations(const LifecycleRule& rule, const Reach& reach,

@@ -150,6 +150,11 @@ bool path_exists(const std::string& path) {
   return ::lstat(path.c_str(), &status) == 0;
 }
 
+bool is_directory(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
 std::uint64_t free_space(const std::string& path) {
   struct statvfs status {};
   if (::statvfs(path.c_str(), &status) != 0) {

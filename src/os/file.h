@@ -55,6 +55,8 @@ void write_file_atomic(const std::string& path, ByteView data, unsigned mode = 0
 
 void make_directories(const std::string& path, unsigned mode = 0755);
 bool path_exists(const std::string& path);
+// Or a symlink to one; false also where it cannot be told.
+bool is_directory(const std::string& path);
 // Bytes that an unprivileged user may still write to the file system that holds `path`.
 std::uint64_t free_space(const std::string& path);
 

@@ -14,15 +14,8 @@ namespace holdfast {
 namespace {
 
 constexpr int kAttempts = 3;
-constexpr std::size_t kMaxExtents = 100'000;
 constexpr std::size_t kLeastBuffer = std::size_t{256} << 10;  // holds any fixed chunk
 constexpr std::uint64_t kToTheEnd = ~std::uint64_t{0};
-
-struct stat status_of(int fd, const std::string& file) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) throw system_error(errno, "cannot stat " + file);
-  return status;
-}
 
 std::uint64_t total(const std::vector<Extent>& extents) {
   std::uint64_t sum = 0;
@@ -38,11 +31,6 @@ void truncate(std::vector<Extent>& extents, std::uint64_t length) {
     length -= extents[kept].length;
   }
   extents.resize(kept);
-}
-
-bool may_be_sparse(const struct stat& status) {
-  return static_cast<std::uint64_t>(status.st_blocks) * 512 <
-         static_cast<std::uint64_t>(status.st_size);
 }
 
 // Fills `out` from where `next` and the extents say; less than all only at the end of the content.
@@ -157,10 +145,8 @@ bool FileReader::read_content(const PlacedFile& placed, ReadObject& object) {
     object.entry.xattrs = read_xattrs(file.substr(1), fd.get());
     std::vector<Extent> extents{{0, kToTheEnd}};
     // Offsets in a live file must stay what they are for who inspects them.
-    if (may_be_sparse(before) && !placed.rules.live) {
-      auto found = data_extents(fd.get(), before);
-      // A file with more holes than its entry has room for is stored whole: zeros compress well.
-      if (found && found->size() <= kMaxExtents) {
+    if (!placed.rules.live) {
+      if (auto found = data_extents(fd.get(), before)) {
         extents = std::move(*found);
         object.entry.sparse = true;
       }

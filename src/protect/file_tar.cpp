@@ -19,18 +19,6 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t kReadSize = std::size_t{1} << 20;
-constexpr std::size_t kMaxExtents = 100'000;
-
-struct stat status_of(int fd, const std::string& file) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) throw system_error(errno, "cannot stat " + printable(file));
-  return status;
-}
-
-bool may_be_sparse(const struct stat& status) {
-  return static_cast<std::uint64_t>(status.st_blocks) * 512 <
-         static_cast<std::uint64_t>(status.st_size);
-}
 
 class FileTar {
  public:
@@ -156,9 +144,8 @@ class FileTar {
   }
 
   static void find_holes(int fd, const struct stat& status, Entry& entry) {
-    if (!may_be_sparse(status)) return;
     auto found = data_extents(fd, status);
-    if (!found || found->size() > kMaxExtents) return;
+    if (!found) return;
     entry.sparse = true;
     entry.extents = std::move(*found);
   }

@@ -35,7 +35,7 @@ std::string rank_of(const std::string& file) {
   return fmt::format("{:020}.{:08X}", name->number, chunk->chunk);
 }
 
-struct Held {
+struct HeldSegment {
   bool whole = false;
   std::vector<LogPiece> pieces;  // by their beginnings
 
@@ -48,7 +48,7 @@ struct Held {
   }
 };
 
-using Files = std::map<std::string, Held>;
+using Files = std::map<std::string, HeldSegment>;
 
 struct Place {
   const Vault* vault = nullptr;
@@ -61,7 +61,7 @@ Place list_place(const Vault& vault, const std::string& source, const std::strin
   vault.store().list(log_prefix(source, stream), [&](const ObjectInfo& info) {
     const auto name = parse_log_key(info.key);
     if (!name) return;
-    Held& held = place.files[name->file];
+    HeldSegment& held = place.files[name->file];
     if (name->piece) {
       held.pieces.push_back(*name->piece);
     } else {
@@ -144,7 +144,7 @@ class CatchUp {
 
   void add_missing(const Place& place, const std::string& file, std::vector<LogName>& names) const {
     const auto found = place.files.find(file);
-    const Held here = found == place.files.end() ? Held{} : found->second;
+    const HeldSegment here = found == place.files.end() ? HeldSegment{} : found->second;
     if (here.whole) return;
     const LogName whole{source_, stream_, file, {}};
     std::vector<LogPiece> pieces;

@@ -12,14 +12,14 @@ namespace holdfast {
 namespace {
 
 // What the listing has of one file.
-struct Held {
+struct ListedSegment {
   bool whole = false;
   std::vector<LogPiece> pieces;
 };
 
 struct Listed {
   LogStream stream;
-  std::map<std::string, Held> files;
+  std::map<std::string, ListedSegment> files;
 };
 
 std::uint64_t reach_of(std::vector<LogPiece> pieces) {
@@ -64,7 +64,7 @@ class TimelineBuilder {
     result_.timeline = timeline;
   }
 
-  void add(const WalSegment& segment, const std::string& name, const Held& held) {
+  void add(const WalSegment& segment, const std::string& name, const ListedSegment& held) {
     const std::uint64_t reach = held.whole ? segment_size_ : reach_of(held.pieces);
     if (reach < segment_size_) {
       result_.partial.push_back({name, held.pieces.size(), reach});
@@ -121,7 +121,7 @@ std::vector<LogStream> list_log(const Vault& vault, const std::string& source) {
     listed.stream.stream = name->stream;
     ++listed.stream.objects;
     listed.stream.bytes += info.size;
-    Held& held = listed.files[name->file];
+    ListedSegment& held = listed.files[name->file];
     if (name->piece) {
       held.pieces.push_back(*name->piece);
     } else {

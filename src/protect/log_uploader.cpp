@@ -10,8 +10,8 @@ namespace {
 // More than that waits in the server, which keeps it anyway.
 constexpr std::size_t kWaitingFiles = 6;
 constexpr std::uint32_t kFewPieces = 4;
-constexpr Duration kFirstPause = std::chrono::milliseconds{500};
-constexpr Duration kLongestPause = std::chrono::seconds{30};
+constexpr Duration kFirstUploadPause = std::chrono::milliseconds{500};
+constexpr Duration kLongestUploadPause = std::chrono::seconds{30};
 
 }  // namespace
 
@@ -109,11 +109,11 @@ bool LogUploader::await_work(const std::stop_token& stop) {
 void LogUploader::keep_trying(const std::stop_token& stop, const std::function<bool()>& await,
                               const std::function<void()>& step) {
   const std::stop_callback on_stop(stop, [this] { wake(); });
-  Duration pause = kFirstPause;
+  Duration pause = kFirstUploadPause;
   while (await()) {
     try {
       step();
-      pause = kFirstPause;
+      pause = kFirstUploadPause;
     } catch (...) {
       const Error error = current_error();
       {
@@ -123,7 +123,7 @@ void LogUploader::keep_trying(const std::stop_token& stop, const std::function<b
       on_error_(error);
       if (stop.stop_requested()) return;
       vault_.clock().sleep_for(pause, stop);
-      pause = std::min(2 * pause, kLongestPause);
+      pause = std::min(2 * pause, kLongestUploadPause);
     }
   }
 }

@@ -13,7 +13,7 @@ constexpr auto kMethods = std::to_array<Choice<DatabaseMethod>>(
     {{"physical", DatabaseMethod::kPhysical}, {"logical", DatabaseMethod::kLogical}});
 constexpr auto kReads = std::to_array<Choice<PgRead>>(
     {{"auto", PgRead::kAuto}, {"direct", PgRead::kDirect}, {"stream", PgRead::kStream}});
-constexpr auto kFormats =
+constexpr auto kDumpFormats =
     std::to_array<Choice<PgDumpFormat>>({{"plain", PgDumpFormat::kPlain},
                                          {"custom", PgDumpFormat::kCustom},
                                          {"directory", PgDumpFormat::kDirectory}});
@@ -79,7 +79,7 @@ PostgresSettings read_postgresql(const Field& field, const std::string& where) {
     }
   }
   if (const auto format = fields.find("format")) {
-    settings.format = read_choice(*format, kFormats);
+    settings.format = read_choice(*format, kDumpFormats);
     if (settings.method == DatabaseMethod::kPhysical) {
       format->fail("only for logical backups", "write 'method: logical', or leave 'format' out");
     }

@@ -6,7 +6,7 @@
 namespace holdfast {
 namespace {
 
-constexpr std::string_view kMagic = "HFDOOM1\n";
+constexpr std::string_view kDoomMagic = "HFDOOM1\n";
 constexpr std::size_t kMaxBody = 1u << 30;
 
 Bytes associated(const KeyRing& ring, std::string_view name) {
@@ -39,7 +39,7 @@ void write_doom_as(ObjectStore& store, const KeyRing& ring, std::string_view nam
                    const Doom& doom) {
   const ByteView packed = compress(encode(doom), 1);
   const auto salt = random_array<32>();
-  Bytes object = to_bytes(as_bytes(kMagic));
+  Bytes object = to_bytes(as_bytes(kDoomMagic));
   append(object, salt);
   seal(hkdf(ring.shared, salt, "holdfast doom 1"), counter_nonce(0), associated(ring, name), packed,
        object);
@@ -47,7 +47,7 @@ void write_doom_as(ObjectStore& store, const KeyRing& ring, std::string_view nam
 }
 
 Doom parse_doom(ByteView object, const KeyRing& ring, std::string_view name) {
-  if (object.size() < kMagic.size() + 32 + kTagSize || as_text(object.first(8)) != kMagic) {
+  if (object.size() < kDoomMagic.size() + 32 + kTagSize || as_text(object.first(8)) != kDoomMagic) {
     throw Error(Code::kCorrupt, "a doom object is damaged");
   }
   const Bytes packed =

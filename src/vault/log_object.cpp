@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kMagic{"HFLOG1\n\0", 8};
+constexpr std::string_view kLogMagic{"HFLOG1\n\0", 8};
 constexpr std::size_t kSaltSize = 32;
 constexpr std::size_t kFixedSize = kLogStartSize;
 // Of a usual header nothing is left out, of a large object little is read in vain.
@@ -84,7 +84,7 @@ struct Parts {
 
 Parts split(ByteView object) {
   WireReader in(object);
-  if (object.size() < kFixedSize || as_text(in.raw(8)) != kMagic) {
+  if (object.size() < kFixedSize || as_text(in.raw(8)) != kLogMagic) {
     throw Error(Code::kCorrupt, "it is not a log object");
   }
   Parts parts;
@@ -174,7 +174,7 @@ Bytes encode_log(const KeyRing& ring, const LogName& name, ByteView content,
   const Bytes sealed_header =
       seal(hkdf(ring.shared, salt, "holdfast log 1"), counter_nonce(0),
            associated(ring, session.block, name), as_bytes(header_text(header)));
-  Bytes object = to_bytes(as_bytes(kMagic));
+  Bytes object = to_bytes(as_bytes(kLogMagic));
   object.reserve(kFixedSize + sealed_header.size() + frames.size());
   append(object, session.block);
   append(object, salt);

@@ -10,7 +10,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "segments are mapped, not parsed");
 
-constexpr std::string_view kMagic{"HFIDX1\n\0", 8};
+constexpr std::string_view kSegmentMagic{"HFIDX1\n\0", 8};
 constexpr std::size_t kHeaderSize = 32;
 constexpr std::size_t kPackSize = 48;
 constexpr std::size_t kFrameSize = 32;
@@ -24,7 +24,7 @@ Integer load(const std::uint8_t* at) {
   return value;
 }
 
-[[noreturn]] void damaged(const std::string& what) {
+[[noreturn]] void damaged_segment(const std::string& what) {
   throw Error(Code::kCorrupt, "an index segment is damaged: " + what,
               "run 'holdfast repair' to write the index again from the packs");
 }
@@ -72,22 +72,23 @@ Segment Segment::from_file(const SegmentName& name, const std::string& path) {
 }
 
 void Segment::parse(ByteView body) {
-  if (body.size() < kHeaderSize) damaged("it is too short");
+  if (body.size() < kHeaderSize) damaged_segment("it is too short");
   WireReader in(body);
-  if (in.fixed<std::uint32_t>() != kVersion) damaged("its version is unknown");
+  if (in.fixed<std::uint32_t>() != kVersion) damaged_segment("its version is unknown");
   sessions_ = in.fixed<std::uint32_t>();
   packs_ = in.fixed<std::uint32_t>();
   frames_ = in.fixed<std::uint32_t>();
   chunks_ = in.fixed<std::uint64_t>();
   covers_ = in.fixed<std::uint32_t>();
-  if (chunks_ > body.size() || chunks_ > 0xffffffff) damaged("its counts do not match its size");
+  if (chunks_ > body.size() || chunks_ > 0xffffffff)
+    damaged_segment("its counts do not match its size");
   sessions_at_ = kHeaderSize;
   packs_at_ = sessions_at_ + std::size_t{sessions_} * kSessionBlockSize;
   frames_at_ = packs_at_ + std::size_t{packs_} * kPackSize;
   chunks_at_ = frames_at_ + std::size_t{frames_} * kFrameSize;
   covers_at_ = chunks_at_ + static_cast<std::size_t>(chunks_) * kChunkSize;
   if (covers_at_ + std::size_t{covers_} * sizeof(SegmentName) != body.size()) {
-    damaged("its counts do not match its size");
+    damaged_segment("its counts do not match its size");
   }
   body_ = body;
 }
@@ -96,44 +97,44 @@ void Segment::check() const {
   for (std::uint32_t i = 0; i < packs_; ++i) pack(i);
   for (std::uint32_t i = 0; i < frames_; ++i) {
     const FrameLocation f = frame(i);
-    if (f.pack >= packs_ || f.session >= sessions_) damaged("a frame names no pack");
+    if (f.pack >= packs_ || f.session >= sessions_) damaged_segment("a frame names no pack");
     if (f.header.raw_length > 2 * (kMaxChunk + 1u) ||
         std::uint64_t{f.offset} + f.sealed_length > pack(f.pack).size) {
-      damaged("a frame is out of bounds");
+      damaged_segment("a frame is out of bounds");
     }
   }
   for (std::uint64_t i = 0; i < chunks_; ++i) {
     const ChunkLocation c = chunk(i);
     if (c.frame >= frames_ ||
         std::uint64_t{c.offset} + c.length > frame(c.frame).header.raw_length) {
-      damaged("a chunk is out of bounds");
+      damaged_segment("a chunk is out of bounds");
     }
-    if (i > 0 && c.id < chunk(i - 1).id) damaged("its chunks are not sorted");
+    if (i > 0 && c.id < chunk(i - 1).id) damaged_segment("its chunks are not sorted");
   }
 }
 
 SegmentPack Segment::pack(std::uint32_t index) const {
-  if (index >= packs_) damaged("a pack is out of range");
+  if (index >= packs_) damaged_segment("a pack is out of range");
   const std::uint8_t* at = body_.data() + packs_at_ + std::size_t{index} * kPackSize;
   SegmentPack pack;
   pack.name = to_array<32>(ByteView(at, 32));
   pack.size = load<std::uint64_t>(at + 32);
   const auto pack_class = load<std::uint32_t>(at + 40);
-  if (pack_class > 1) damaged("a pack has an unknown class");
+  if (pack_class > 1) damaged_segment("a pack has an unknown class");
   pack.pack_class = static_cast<PackClass>(pack_class);
   return pack;
 }
 
 SessionBlock Segment::session(std::uint32_t index) const {
-  if (index >= sessions_) damaged("a session is out of range");
+  if (index >= sessions_) damaged_segment("a session is out of range");
   return to_array<kSessionBlockSize>(
       body_.subspan(sessions_at_ + std::size_t{index} * kSessionBlockSize, kSessionBlockSize));
 }
 
 FrameLocation Segment::frame(std::uint32_t index) const {
-  if (index >= frames_) damaged("a frame is out of range");
+  if (index >= frames_) damaged_segment("a frame is out of range");
   const std::uint8_t* at = body_.data() + frames_at_ + std::size_t{index} * kFrameSize;
-  if (at[20] > 2 || at[21] > 1) damaged("a frame has an unknown kind");
+  if (at[20] > 2 || at[21] > 1) damaged_segment("a frame has an unknown kind");
   FrameLocation frame;
   frame.pack = load<std::uint32_t>(at);
   frame.session = load<std::uint32_t>(at + 4);
@@ -147,7 +148,7 @@ FrameLocation Segment::frame(std::uint32_t index) const {
 }
 
 ChunkLocation Segment::chunk(std::uint64_t index) const {
-  if (index >= chunks_) damaged("a chunk is out of range");
+  if (index >= chunks_) damaged_segment("a chunk is out of range");
   const std::uint8_t* at = body_.data() + chunks_at_ + static_cast<std::size_t>(index) * kChunkSize;
   ChunkLocation chunk;
   std::memcpy(chunk.id.bytes.data(), at, 24);
@@ -158,7 +159,7 @@ ChunkLocation Segment::chunk(std::uint64_t index) const {
 }
 
 SegmentName Segment::covered(std::uint32_t index) const {
-  if (index >= covers_) damaged("a covered segment is out of range");
+  if (index >= covers_) damaged_segment("a covered segment is out of range");
   return to_array<32>(body_.subspan(covers_at_ + std::size_t{index} * 32, 32));
 }
 
@@ -299,7 +300,7 @@ Bytes SegmentBuilder::build() {
 
 SegmentName write_segment(ObjectStore& store, const KeyRing& ring, ByteView body) {
   const auto salt = random_array<32>();
-  Bytes object = to_bytes(as_bytes(kMagic));
+  Bytes object = to_bytes(as_bytes(kSegmentMagic));
   append(object, salt);
   seal(hkdf(ring.shared, salt, "holdfast index 1"), counter_nonce(0), associated(ring), body,
        object);
@@ -311,10 +312,11 @@ SegmentName write_segment(ObjectStore& store, const KeyRing& ring, ByteView body
 Bytes read_segment(ObjectStore& store, const KeyRing& ring, const SegmentName& name) {
   const Bytes object = store.get(segment_key(name));
   const ByteView view(object);
-  if (object.size() < kMagic.size() + 32 + kTagSize || as_text(view.first(8)) != kMagic) {
-    damaged("it is not an index segment");
+  if (object.size() < kSegmentMagic.size() + 32 + kTagSize ||
+      as_text(view.first(8)) != kSegmentMagic) {
+    damaged_segment("it is not an index segment");
   }
-  if (sha256(object) != name) damaged("its bytes are not those that its name stands for");
+  if (sha256(object) != name) damaged_segment("its bytes are not those that its name stands for");
   return open(hkdf(ring.shared, view.subspan(8, 32), "holdfast index 1"), counter_nonce(0),
               associated(ring), view.subspan(40), "an index segment");
 }

@@ -18,8 +18,8 @@ constexpr int kMaxLevels = 8;
 // A page is a chunk, and its list of references needs room beside the entry.
 constexpr std::size_t kMaxEntry = 3u << 20;
 
-[[noreturn]] void damaged(const char* what) {
-  throw Error(Code::kCorrupt, std::string("a tree page is damaged: ") + what);
+[[noreturn]] void damaged_page(const char* what) {
+  throw Error(Code::kCorrupt, std::string("a tree page is damaged_page: ") + what);
 }
 
 bool ends_ref_page(const std::vector<Ref>& refs) {
@@ -185,7 +185,7 @@ std::vector<TreeChild> parse_inner(ByteView page) {
     child.first_path = in.string();
     child.page = read_ref(in);
     child.entries = in.varint();
-    if (child.page.kind != ChunkKind::kTree) damaged("a child is not a page");
+    if (child.page.kind != ChunkKind::kTree) damaged_page("a child is not a page");
     children.push_back(std::move(child));
   }
   return children;
@@ -194,13 +194,13 @@ std::vector<TreeChild> parse_inner(ByteView page) {
 std::vector<Ref> parse_ref_page(ByteView page, std::uint8_t& level) {
   WireReader in(page);
   level = in.fixed<std::uint8_t>();
-  if (in.left() % kRefSize != 0) damaged("a list of references has a wrong length");
+  if (in.left() % kRefSize != 0) damaged_page("a list of references has a wrong length");
   std::vector<Ref> refs;
   refs.reserve(in.left() / kRefSize);
   while (!in.done()) {
     refs.push_back(read_ref(in));
     if ((refs.back().kind == ChunkKind::kData) != (level == 0)) {
-      damaged("a reference has a wrong kind");
+      damaged_page("a reference has a wrong kind");
     }
   }
   return refs;
@@ -208,10 +208,10 @@ std::vector<Ref> parse_ref_page(ByteView page, std::uint8_t& level) {
 
 std::vector<DecodedEntry> parse_leaf(ByteView page, std::vector<Ref>& ref_pages) {
   WireReader in(page);
-  if (in.fixed<std::uint8_t>() != 0) damaged("a leaf was expected");
+  if (in.fixed<std::uint8_t>() != 0) damaged_page("a leaf was expected");
   for (std::uint64_t left = in.varint(); left > 0; --left) {
     ref_pages.push_back(read_ref(in));
-    if (ref_pages.back().kind != ChunkKind::kRefs) damaged("a reference has a wrong kind");
+    if (ref_pages.back().kind != ChunkKind::kRefs) damaged_page("a reference has a wrong kind");
   }
   std::vector<DecodedEntry> entries;
   while (!in.done()) entries.push_back(decode_entry(in));
@@ -230,13 +230,13 @@ std::uint64_t content_size(const Entry& entry) {
 void check_content(const TreeLeaf& leaf) {
   std::size_t at = 0;
   for (const DecodedEntry& decoded : leaf.entries) {
-    if (decoded.chunks > leaf.chunks.size() - at) damaged("a file's chunks are missing");
+    if (decoded.chunks > leaf.chunks.size() - at) damaged_page("a file's chunks are missing");
     std::uint64_t size = 0;
     for (std::uint64_t i = 0; i < decoded.chunks; ++i) size += leaf.chunks[at + i].length;
-    if (size != content_size(decoded.entry)) damaged("a file's chunks do not fill it");
+    if (size != content_size(decoded.entry)) damaged_page("a file's chunks do not fill it");
     at += static_cast<std::size_t>(decoded.chunks);
   }
-  if (at != leaf.chunks.size()) damaged("there are more chunks than files need");
+  if (at != leaf.chunks.size()) damaged_page("there are more chunks than files need");
 }
 
 // True when nothing at or below `path` can lie in [first, next).
@@ -254,7 +254,7 @@ TreeLeaf read_leaf(ChunkReader& reader, const Ref& page) {
   for (const Ref& ref_page : ref_pages) {
     std::uint8_t level = 0;
     const std::vector<Ref> refs = parse_ref_page(reader.read(ref_page), level);
-    if (level != 0) damaged("a list of chunks was expected");
+    if (level != 0) damaged_page("a list of chunks was expected");
     leaf.chunks.insert(leaf.chunks.end(), refs.begin(), refs.end());
   }
   check_content(leaf);
@@ -267,7 +267,7 @@ using Skip = std::function<bool(std::string_view, std::string_view)>;
 
 void walk_pages(ChunkReader& reader, const Ref& page, const std::string& next, int depth,
                 const Skip& skip, const std::function<void(const Ref&)>& visit) {
-  if (depth > kMaxLevels) damaged("it is too deep");
+  if (depth > kMaxLevels) damaged_page("it is too deep");
   const Bytes bytes = reader.read(page);
   if (is_leaf(bytes)) return visit(page);
   const std::vector<TreeChild> children = parse_inner(bytes);
@@ -325,7 +325,7 @@ namespace {
 void walk_reach(ChunkReader& reader, const Ref& page, int depth,
                 const std::function<bool(const Ref&)>& known,
                 const std::function<void(const Ref&)>& visit) {
-  if (depth > kMaxLevels) damaged("it is too deep");
+  if (depth > kMaxLevels) damaged_page("it is too deep");
   visit(page);
   if (known(page)) return;
   std::uint8_t level = 0;

@@ -8,8 +8,8 @@
 namespace holdfast {
 namespace {
 
-constexpr Duration kPatience = std::chrono::minutes{1};
-constexpr Duration kPoll = std::chrono::milliseconds{5};
+constexpr Duration kWriterPatience = std::chrono::minutes{1};
+constexpr Duration kWriterPoll = std::chrono::milliseconds{5};
 
 std::uint64_t number(const std::string& text) { return text.empty() ? 0 : std::stoull(text); }
 
@@ -59,10 +59,10 @@ std::uint64_t MariadbWriter::acknowledged() const {
 
 void MariadbWriter::wait_for(std::uint64_t rows) const {
   const std::uint64_t wanted = acknowledged() + rows;
-  const Duration end = system_clock().monotonic() + kPatience;
+  const Duration end = system_clock().monotonic() + kWriterPatience;
   while (acknowledged() < wanted) {
     if (system_clock().monotonic() > end) throw std::runtime_error("nobody acknowledges rows");
-    system_clock().sleep_for(kPoll, {});
+    system_clock().sleep_for(kWriterPoll, {});
   }
 }
 

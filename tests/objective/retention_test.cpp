@@ -10,7 +10,7 @@
 namespace holdfast {
 namespace {
 
-const Timestamp kNow = parse_rfc3339("2025-11-10T12:00:00Z");
+const Timestamp kToday = parse_rfc3339("2025-11-10T12:00:00Z");
 
 PolicyLookup always(const RetentionPolicy& policy) {
   return [policy](const std::string&, const std::string&) { return policy; };
@@ -125,7 +125,8 @@ const Case kCases[] = {
 
 TEST(Retention, Table) {
   for (const Case& c : kCases) {
-    const auto plan = plan_retention(backups_at(c.given), always(policy_of(c.rule, c.count)), kNow);
+    const auto plan =
+        plan_retention(backups_at(c.given), always(policy_of(c.rule, c.count)), kToday);
     EXPECT_EQ(kept(plan), c.kept) << c.what;
   }
 }
@@ -135,20 +136,20 @@ TEST(Retention, WithinIsYoungerThan) {
   policy.keep_within = std::chrono::hours{24};
   const auto plan = plan_retention(
       backups_at({"2025-11-09T12:00:00Z", "2025-11-09T12:00:01Z", "2025-11-10T12:00:00Z"}),
-      always(policy), kNow);
+      always(policy), kToday);
   EXPECT_EQ(kept(plan), (Times{"2025-11-09T12:00:01Z", "2025-11-10T12:00:00Z"}));
 }
 
 TEST(Retention, WithoutRulesKeepsNinetyDays) {
   const auto plan = plan_retention(
       backups_at({"2025-08-12T12:00:00Z", "2025-08-12T12:00:01Z", "2025-11-10T11:00:00Z"}),
-      always({}), kNow);
+      always({}), kToday);
   EXPECT_EQ(kept(plan), (Times{"2025-08-12T12:00:01Z", "2025-11-10T11:00:00Z"}));
 }
 
 TEST(Retention, AnyRuleSwitchesTheDefaultOff) {
   const auto plan = plan_retention(backups_at({"2025-11-09T12:00:00Z", "2025-11-10T11:00:00Z"}),
-                                   always(policy_of("last", 1)), kNow);
+                                   always(policy_of("last", 1)), kToday);
   EXPECT_EQ(kept(plan), Times{"2025-11-10T11:00:00Z"});
 }
 
@@ -156,7 +157,7 @@ TEST(Retention, AlwaysKeepsTheNewest) {
   RetentionPolicy policy;
   policy.keep_within = std::chrono::hours{1};
   const auto plan = plan_retention(backups_at({"2001-01-01T00:00:00Z", "2001-01-02T00:00:00Z"}),
-                                   always(policy), kNow);
+                                   always(policy), kToday);
   ASSERT_EQ(plan.size(), 2U);
   EXPECT_FALSE(plan[0].keep);
   EXPECT_EQ(plan[0].reasons, Times{"no rule keeps it"});
@@ -167,7 +168,7 @@ TEST(Retention, AlwaysKeepsTheNewest) {
 TEST(Retention, TheFutureIsKeptAndDoesNotCount) {
   const auto plan = plan_retention(backups_at({"2025-11-08T12:00:00Z", "2025-11-09T12:00:00Z",
                                                "2031-01-01T00:00:00Z", "2032-01-01T00:00:00Z"}),
-                                   always(policy_of("last", 1)), kNow);
+                                   always(policy_of("last", 1)), kToday);
   EXPECT_EQ(kept(plan),
             (Times{"2025-11-09T12:00:00Z", "2031-01-01T00:00:00Z", "2032-01-01T00:00:00Z"}));
   EXPECT_EQ(plan[1].reasons, (Times{"newest of the past", "last 1"}));
@@ -180,7 +181,7 @@ TEST(Retention, ReasonsNameTheBuckets) {
   policy.keep_last = policy.keep_hourly = policy.keep_daily = policy.keep_weekly = 1;
   policy.keep_monthly = policy.keep_yearly = 1;
   policy.keep_within = std::chrono::hours{1};
-  const auto plan = plan_retention(backups_at({"2025-11-10T11:30:00Z"}), always(policy), kNow);
+  const auto plan = plan_retention(backups_at({"2025-11-10T11:30:00Z"}), always(policy), kToday);
   EXPECT_EQ(plan.at(0).reasons,
             (Times{"newest", "last 1", "hourly 2025-11-10T11", "daily 2025-11-10",
                    "weekly 2025-W46", "monthly 2025-11", "yearly 2025", "within 1h00m"}));
@@ -190,20 +191,22 @@ TEST(Retention, ClassesAndSourcesAreApart) {
   auto backups = backups_at({"2025-11-09T12:00:00Z", "2025-11-10T11:00:00Z"});
   for (const auto& [backup_class, source] :
        {std::pair{"config", "web"}, std::pair{"files", "mail"}}) {
-    backups.push_back(
-        {std::string(backup_class) + source, kNow - std::chrono::days{400}, backup_class, source});
+    backups.push_back({std::string(backup_class) + source, kToday - std::chrono::days{400},
+                       backup_class, source});
   }
   std::set<std::pair<std::string, std::string>> asked;
   const auto lookup = [&](const std::string& backup_class, const std::string& source) {
     asked.insert({backup_class, source});
     return policy_of("last", source == "web" && backup_class == "files" ? 2 : 1);
   };
-  const auto plan = plan_retention(backups, lookup, kNow);
+  const auto plan = plan_retention(backups, lookup, kToday);
   EXPECT_EQ(kept(plan).size(), 4U);
   EXPECT_EQ(asked.size(), 3U);
 }
 
-TEST(Retention, NothingGivesNothing) { EXPECT_TRUE(plan_retention({}, always({}), kNow).empty()); }
+TEST(Retention, NothingGivesNothing) {
+  EXPECT_TRUE(plan_retention({}, always({}), kToday).empty());
+}
 
 // Random plans against a second, slow way to decide each rule.
 class RandomRetention : public testing::TestWithParam<unsigned> {
@@ -217,7 +220,7 @@ class RandomRetention : public testing::TestWithParam<unsigned> {
     for (std::size_t i = 0; i < backups.size(); ++i) {
       // A few lie in the future, and many at the very same time.
       const auto age = std::chrono::hours{below(spread)} - std::chrono::hours{below(10) / 9 * 50};
-      backups[i] = {std::to_string(i), kNow - age, "files", below(2) == 0 ? "web" : "mail"};
+      backups[i] = {std::to_string(i), kToday - age, "files", below(2) == 0 ? "web" : "mail"};
     }
     return backups;
   }
@@ -254,7 +257,7 @@ std::vector<RetentionPolicy> single_rules(const RetentionPolicy& policy) {
 
 std::set<std::string> kept_set(const std::vector<RetentionCandidate>& backups,
                                const RetentionPolicy& policy) {
-  const auto ids = kept(plan_retention(backups, always(policy), kNow));
+  const auto ids = kept(plan_retention(backups, always(policy), kToday));
   return {ids.begin(), ids.end()};
 }
 
@@ -278,7 +281,7 @@ TEST_P(RandomRetention, ASecondRunDeletesNothing) {
 
 TEST_P(RandomRetention, EveryBackupIsDecidedOnceAndInOrder) {
   const auto backups = random_backups();
-  const auto plan = plan_retention(backups, always(random_policy()), kNow);
+  const auto plan = plan_retention(backups, always(random_policy()), kToday);
   std::set<std::string> ids;
   for (const auto& decision : plan) {
     ids.insert(decision.backup.id);

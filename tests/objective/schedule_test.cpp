@@ -8,13 +8,13 @@
 namespace holdfast {
 namespace {
 
-struct Case {
+struct NextCase {
   const char* schedule;
   const char* time;
   const char* next;
 };
 
-constexpr Case kCases[] = {
+constexpr NextCase kNextCases[] = {
     {"0 3 * * *", "2025-11-10T02:59:59Z", "2025-11-10T03:00:00Z"},
     {"0 3 * * *", "2025-11-10T03:00:00Z", "2025-11-11T03:00:00Z"},
     {"0 3 * * *", "2025-12-31T12:00:00Z", "2026-01-01T03:00:00Z"},
@@ -50,7 +50,7 @@ constexpr Case kCases[] = {
 };
 
 void expect_all_cases() {
-  for (const Case& c : kCases) {
+  for (const NextCase& c : kNextCases) {
     const Timestamp next = next_after(parse_rfc3339(c.time), parse_schedule(c.schedule));
     EXPECT_EQ(format_rfc3339(next), c.next) << c.schedule << " after " << c.time;
   }

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "shell.h"
 
 namespace holdfast {
 namespace {
@@ -13,12 +14,6 @@ namespace {
 using Direction = ProcessStream::Direction;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
-
-ProcessOptions shell(const std::string& script) {
-  ProcessOptions options;
-  options.argv = {"/bin/sh", "-c", script};
-  return options;
-}
 
 std::string read_all(ProcessStream& stream) {
   std::string text;

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "os/file.h"
+#include "shell.h"
 #include "support/temp_dir.h"
 
 namespace holdfast {
@@ -21,12 +22,6 @@ namespace {
 
 using std::chrono::seconds;
 using ::testing::HasSubstr;
-
-ProcessOptions shell(const std::string& script) {
-  ProcessOptions options;
-  options.argv = {"/bin/sh", "-c", script};
-  return options;
-}
 
 TEST(Process, ItsComplaintIsWhatItSaidOrHowItEnded) {
   EXPECT_EQ(complaint(run_process(shell("echo no >&2; echo ' way' >&2; exit 3"))), "no way");

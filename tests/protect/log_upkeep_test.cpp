@@ -29,7 +29,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr std::pair<Fault, bool> kFaults[] = {
+constexpr std::pair<Fault, bool> kUpkeepFaults[] = {
     {Fault::kErrorBefore, false}, {Fault::kErrorAfter, false}, {Fault::kTruncate, false},
     {Fault::kNoSpace, false},     {Fault::kErrorBefore, true}, {Fault::kErrorAfter, true}};
 
@@ -409,7 +409,7 @@ TEST_F(LogUpkeep, CopiesOfLogLoseNothingWhicheverOperationFails) {
   const BackupName second = backup(5);
   const Objects from_before = objects_of(store_);
   std::uint64_t failures = 0;
-  for (const auto& [fault, for_good] : kFaults) {
+  for (const auto& [fault, for_good] : kUpkeepFaults) {
     for (std::uint64_t at = 1;; ++at) {
       MemoryStore from(clock_);
       MemoryStore to(clock_);

@@ -17,7 +17,7 @@ namespace holdfast::test {
 namespace {
 
 constexpr Duration kHour = std::chrono::hours{1};
-constexpr Duration kGrace = 24 * kHour;
+constexpr Duration kPruneGrace = 24 * kHour;
 
 class PruneVault : public ::testing::Test {
  protected:
@@ -113,10 +113,10 @@ TEST_F(PruneVault, TidiesTheStoreUpWhereItMay) {
   job.dry_run = true;
   prune(*vault, job, {});
   EXPECT_EQ(store.tidied, 0);
-  prune_with(*vault, kGrace);
+  prune_with(*vault, kPruneGrace);
   EXPECT_EQ(store.tidied, 1);
   store.forbidden = true;
-  prune_with(*vault, kGrace);
+  prune_with(*vault, kPruneGrace);
   EXPECT_EQ(store.tidied, 2);
 }
 
@@ -220,14 +220,14 @@ INSTANTIATE_TEST_SUITE_P(Roles, PruneOfDamage, ::testing::Values(Role::kRestorer
 
 TEST_F(PruneVault, WaitsForTheGracePeriod) {
   forget_half();
-  const PruneResult marked = prune_with(*vault_, kGrace);
+  const PruneResult marked = prune_with(*vault_, kPruneGrace);
   EXPECT_GT(marked.marked_packs, 0u);
   EXPECT_EQ(marked.removed_packs, 0u);
   EXPECT_FALSE(marked.waiting_for.empty());
-  clock_.advance(kGrace - kHour);
-  EXPECT_EQ(prune_with(*vault_, kGrace).removed_packs, 0u);
+  clock_.advance(kPruneGrace - kHour);
+  EXPECT_EQ(prune_with(*vault_, kPruneGrace).removed_packs, 0u);
   clock_.advance(2 * kHour);
-  EXPECT_GT(prune_with(*vault_, kGrace).removed_packs, 0u);
+  EXPECT_GT(prune_with(*vault_, kPruneGrace).removed_packs, 0u);
   EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
 }
 
@@ -237,12 +237,12 @@ TEST_F(PruneVault, SparesWhatABackupRevives) {
   const TempDir back;
   bring_back(*vault_, expected_.kept[0].name, back / "out");
   for (int i = 0; i < 5; ++i) forget(0);
-  prune_with(*vault_, kGrace);
+  prune_with(*vault_, kPruneGrace);
   clock_.advance(kHour);
   const std::string revived = back / "out" + directory_;
   expected_.kept.push_back(keep_backup(*vault_, job_of(revived, "revived"), revived));
-  clock_.advance(kGrace);
-  prune_with(*vault_, kGrace);
+  clock_.advance(kPruneGrace);
+  prune_with(*vault_, kPruneGrace);
   EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
   prune_now(*vault_);
   EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
@@ -285,7 +285,7 @@ TEST_F(PruneVault, LeavesTheNewPacksOfAWriterAlone) {
   bring_back(*vault_, expected_.kept[0].name, back / "out");
   const std::string old = back / "out" + directory_;
   for (int i = 0; i < 5; ++i) forget(0);
-  prune_with(*vault_, kGrace);
+  prune_with(*vault_, kPruneGrace);
   clock_.advance(kHour);
   const auto plan = std::make_shared<FaultPlan>();
   FaultStore watched(store_, plan);
@@ -352,13 +352,13 @@ TEST_F(PruneVault, ClocksOfMachinesMakeNoDifference) {
   const auto slow = Vault::open(store_, early, ring_, "");
   forget_half();
   for (const auto& [pruner, writer] : {std::pair{&fast, &slow}, std::pair{&slow, &fast}}) {
-    prune_with(**pruner, kGrace);
+    prune_with(**pruner, kPruneGrace);
     clock_.advance(kHour);
-    EXPECT_EQ(prune_with(**pruner, kGrace).removed_packs, 0u);
+    EXPECT_EQ(prune_with(**pruner, kPruneGrace).removed_packs, 0u);
     change_tree(directory_, random_);
     expected_.kept.push_back(keep_backup(**writer, job_of(directory_), directory_));
-    clock_.advance(kGrace);
-    prune_with(**pruner, kGrace);
+    clock_.advance(kPruneGrace);
+    prune_with(**pruner, kPruneGrace);
     EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
     store_.remove(expected_.kept[0].name.key());
     expected_.kept.erase(expected_.kept.begin());

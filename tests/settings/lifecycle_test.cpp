@@ -13,7 +13,7 @@ namespace {
 using std::chrono::days;
 using testing::HasSubstr;
 
-LifecycleSettings parse(const std::string& text) {
+LifecycleSettings parse_lifecycle(const std::string& text) {
   return parse_settings(text, "f.yaml").lifecycle;
 }
 
@@ -24,7 +24,7 @@ constexpr const char* kRunbook = R"(lifecycle:
 )";
 
 TEST(Lifecycle, ReadsTheRunbooksPolicy) {
-  const LifecycleSettings lifecycle = parse(kRunbook);
+  const LifecycleSettings lifecycle = parse_lifecycle(kRunbook);
   ASSERT_EQ(lifecycle.classes.size(), 2U);
   EXPECT_EQ(lifecycle.classes.at("database"), (LifecyclePolicy{days{30}, days{90}, days{365}}));
   EXPECT_EQ(lifecycle.classes.at("files"), (LifecyclePolicy{days{30}, {}, days{180}}));
@@ -34,13 +34,13 @@ TEST(Lifecycle, ReadsTheRunbooksPolicy) {
 }
 
 TEST(Lifecycle, IsEmptyByDefault) {
-  EXPECT_TRUE(parse("").classes.empty());
-  EXPECT_TRUE(parse("lifecycle: {}").classes.empty());
-  EXPECT_EQ(parse("lifecycle: {config: {}}").classes.at("config"), LifecyclePolicy{});
+  EXPECT_TRUE(parse_lifecycle("").classes.empty());
+  EXPECT_TRUE(parse_lifecycle("lifecycle: {}").classes.empty());
+  EXPECT_EQ(parse_lifecycle("lifecycle: {config: {}}").classes.at("config"), LifecyclePolicy{});
 }
 
 TEST(Lifecycle, ReadsClassesAndSums) {
-  const LifecycleSettings lifecycle = parse(
+  const LifecycleSettings lifecycle = parse_lifecycle(
       "lifecycle:\n"
       "  config: {archive_after: 4w24h, expire_after: 1y}\n"
       "  infrequent_access_class: ONEZONE_IA\n"
@@ -54,19 +54,19 @@ TEST(Lifecycle, ReadsClassesAndSums) {
 
 TEST(Lifecycle, OnlyTheClassesOfAwsWantThirtyDays) {
   const std::string early = "lifecycle: {files: {infrequent_access_after: 1d}, ";
-  EXPECT_TRUE(error_of([&] { parse(early + "infrequent_access_class: STANDARD_IA}"); }));
-  EXPECT_TRUE(error_of([&] { parse(early + "infrequent_access_class: ONEZONE_IA}"); }));
-  EXPECT_EQ(parse(early + "infrequent_access_class: COLD}").classes.at("files"),
+  EXPECT_TRUE(error_of([&] { parse_lifecycle(early + "infrequent_access_class: STANDARD_IA}"); }));
+  EXPECT_TRUE(error_of([&] { parse_lifecycle(early + "infrequent_access_class: ONEZONE_IA}"); }));
+  EXPECT_EQ(parse_lifecycle(early + "infrequent_access_class: COLD}").classes.at("files"),
             (LifecyclePolicy{days{1}, {}, {}}));
 }
 
-struct Bad {
+struct BadLifecycle {
   const char* text;
   const char* message;
   const char* hint;  // a part of it
 };
 
-constexpr Bad kBad[] = {
+constexpr BadLifecycle kBadLifecycles[] = {
     {"lifecycle:\n  file: {}\n", "f.yaml:2: unknown key 'file' in 'lifecycle'",
      "did you mean 'files'?"},
     {"lifecycle:\n  files: {expire: 1d}\n", "f.yaml:2: unknown key 'expire' in 'lifecycle.files'",
@@ -99,8 +99,8 @@ constexpr Bad kBad[] = {
 };
 
 TEST(Lifecycle, ErrorsNameFileLineAndRemedy) {
-  for (const Bad& bad : kBad) {
-    const auto error = error_of([&] { parse(bad.text); });
+  for (const BadLifecycle& bad : kBadLifecycles) {
+    const auto error = error_of([&] { parse_lifecycle(bad.text); });
     ASSERT_TRUE(error) << bad.text;
     EXPECT_EQ(error->code(), Code::kInvalid) << bad.text;
     EXPECT_EQ(error->message(), bad.message) << bad.text;

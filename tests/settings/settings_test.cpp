@@ -18,10 +18,10 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-Settings parse(const std::string& text) { return parse_settings(text, "holdfast.yaml"); }
+Settings parsed(const std::string& text) { return parse_settings(text, "holdfast.yaml"); }
 
 Error parse_error(const std::string& text) {
-  const auto error = error_of([&] { parse(text); });
+  const auto error = error_of([&] { parsed(text); });
   if (error) return *error;
   ADD_FAILURE() << "no error for:\n" << text;
   return {Code::kInternal, {}};
@@ -84,7 +84,7 @@ class SettingsTest : public testing::Test {
 };
 
 TEST_F(SettingsTest, ReadsTheWholeFile) {
-  const Settings settings = parse(kFull);
+  const Settings settings = parsed(kFull);
   EXPECT_EQ(settings.file, "holdfast.yaml");
   EXPECT_EQ(settings.vault, "file:///srv/vault");
   ASSERT_EQ(settings.copies.size(), 2U);
@@ -106,7 +106,7 @@ TEST_F(SettingsTest, ReadsTheWholeFile) {
 }
 
 TEST_F(SettingsTest, ReadsSources) {
-  const Settings settings = parse(kFull);
+  const Settings settings = parsed(kFull);
   ASSERT_EQ(settings.sources.size(), 2U);
   const SourceSettings& web = settings.sources[0];
   EXPECT_EQ(web.name, "web");
@@ -132,7 +132,7 @@ TEST_F(SettingsTest, ReadsSources) {
 
 TEST_F(SettingsTest, ReadsDatabases) {
   const ScopedVariable home("HOME", "/home/me");
-  const Settings settings = parse(
+  const Settings settings = parsed(
       "sources:\n"
       "  - name: app\n"
       "    class: database\n"
@@ -182,7 +182,7 @@ TEST_F(SettingsTest, ReadsDatabases) {
 }
 
 TEST_F(SettingsTest, HooksKeepTheirVariablesForTheShell) {
-  const Hooks hooks = parse(kFull).sources.at(0).hooks;
+  const Hooks hooks = parsed(kFull).sources.at(0).hooks;
   EXPECT_THAT(hooks.before, ElementsAre(Hook{"echo ${HOLDFAST_SOURCE}", minutes{5}}));
   EXPECT_THAT(hooks.after, ElementsAre(Hook{"touch /done", std::chrono::seconds{30}}));
   EXPECT_THAT(hooks.on_failure, ElementsAre(Hook{"a", minutes{5}}, Hook{"b", minutes{5}}));
@@ -190,7 +190,7 @@ TEST_F(SettingsTest, HooksKeepTheirVariablesForTheShell) {
 
 TEST_F(SettingsTest, Defaults) {
   for (const char* text : {"", "# nothing\n", "---\n", "{}"}) {
-    const Settings settings = parse(text);
+    const Settings settings = parsed(text);
     EXPECT_EQ(settings.vault, "");
     EXPECT_EQ(settings.log_directory, "");
     EXPECT_EQ(settings.compression, 0);
@@ -201,20 +201,20 @@ TEST_F(SettingsTest, Defaults) {
     EXPECT_THAT(settings.cache_directory, StartsWith("/"));
   }
   const Settings settings =
-      parse("sources: [{name: a, class: files, paths: [/a]}, {name: b, class: config}]");
+      parsed("sources: [{name: a, class: files, paths: [/a]}, {name: b, class: config}]");
   EXPECT_TRUE(settings.sources[0].one_file_system);
   EXPECT_FALSE(settings.sources[0].skip_cache_directories);
   EXPECT_FALSE(settings.sources[0].retention);
   EXPECT_TRUE(settings.sources[1].config.etc);
 }
 
-struct Bad {
+struct BadSettings {
   const char* text;
   const char* message;
   const char* hint;  // a part of it
 };
 
-constexpr Bad kBad[] = {
+constexpr BadSettings kBadSettings[] = {
     {"valt: /v\n", "holdfast.yaml:1: unknown key 'valt'", "did you mean 'vault'?"},
     {"\n\nzzzzzz: /v\n", "holdfast.yaml:3: unknown key 'zzzzzz'", "the allowed keys are vault,"},
     {"sources:\n  - name: web\n    class: files\n    paths: [/a]\n    retension: {}\n",
@@ -341,7 +341,7 @@ constexpr Bad kBad[] = {
 };
 
 TEST_F(SettingsTest, ErrorsNameFileLineAndRemedy) {
-  for (const Bad& bad : kBad) {
+  for (const BadSettings& bad : kBadSettings) {
     const Error error = parse_error(bad.text);
     EXPECT_EQ(error.code(), Code::kInvalid) << bad.text;
     EXPECT_EQ(error.message(), bad.message) << bad.text;
@@ -351,14 +351,14 @@ TEST_F(SettingsTest, ErrorsNameFileLineAndRemedy) {
 
 TEST_F(SettingsTest, WhatComesFromTheEnvironmentIsOneValue) {
   const ScopedVariable inject("HOLDFAST_TEST_NAME", "/a\ncompression: 3");
-  EXPECT_EQ(parse("vault: ${HOLDFAST_TEST_NAME}\n").vault, "/a\ncompression: 3");
-  EXPECT_EQ(parse("vault: ${HOLDFAST_TEST_NAME}\n").compression, 0);
+  EXPECT_EQ(parsed("vault: ${HOLDFAST_TEST_NAME}\n").vault, "/a\ncompression: 3");
+  EXPECT_EQ(parsed("vault: ${HOLDFAST_TEST_NAME}\n").compression, 0);
 }
 
 TEST_F(SettingsTest, TypedValuesFromTheEnvironment) {
   const ScopedVariable number("HOLDFAST_TEST_THREADS", "8");
   const ScopedVariable truth("HOLDFAST_TEST_NAME", "true");
-  const Settings settings = parse(
+  const Settings settings = parsed(
       "threads: '${HOLDFAST_TEST_THREADS}'\n"
       "sources: [{name: a, class: config, skip_cache_directories: \"${HOLDFAST_TEST_NAME}\"}]\n");
   EXPECT_EQ(settings.threads, 8U);
@@ -369,7 +369,7 @@ TEST_F(SettingsTest, NamesHaveALengthLimit) {
   const auto source = [](std::size_t length) {
     return "sources: [{name: " + std::string(length, 'a') + ", class: config}]";
   };
-  EXPECT_EQ(parse(source(63)).sources.size(), 1U);
+  EXPECT_EQ(parsed(source(63)).sources.size(), 1U);
   EXPECT_THAT(parse_error(source(64)).message(), HasSubstr("is not a valid name"));
 }
 
@@ -380,7 +380,7 @@ TEST_F(SettingsTest, DoesNotDependOnTheTimeZone) {
   for (const char* zone : {"America/New_York", "Asia/Kolkata"}) {
     const ScopedVariable tz("TZ", zone);
     ::tzset();
-    const SourceSettings source = parse(text).sources.at(0);
+    const SourceSettings source = parsed(text).sources.at(0);
     EXPECT_EQ(source.rpo, Duration{hours{24}});
     EXPECT_EQ(source.retention->keep_within, Duration{days{365}});
   }
@@ -388,20 +388,20 @@ TEST_F(SettingsTest, DoesNotDependOnTheTimeZone) {
 }
 
 TEST_F(SettingsTest, FindSource) {
-  const Settings settings = parse(kFull);
+  const Settings settings = parsed(kFull);
   EXPECT_EQ(find_source(settings, "host").name, "host");
   const auto error = error_of([&] { find_source(settings, "wbe"); });
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code(), Code::kNotFound);
   EXPECT_EQ(error->message(), "no source 'wbe' in holdfast.yaml");
   EXPECT_EQ(error->hint(), "did you mean 'web'? the sources are web, host");
-  const auto none = error_of([&] { find_source(parse(""), "web"); });
+  const auto none = error_of([&] { find_source(parsed(""), "web"); });
   ASSERT_TRUE(none);
   EXPECT_EQ(none->message(), "no source 'web': none is configured in holdfast.yaml");
 }
 
 TEST_F(SettingsTest, RetentionFallsBackFromSourceToClassToDefault) {
-  const Settings settings = parse(kFull);
+  const Settings settings = parsed(kFull);
   EXPECT_EQ(retention_for(settings, "files", "web").keep_daily, 30U);
   EXPECT_EQ(retention_for(settings, "files", "unknown").keep_daily, 3U);
   EXPECT_EQ(retention_for(settings, "config", "host").keep_last, 7U);
@@ -413,7 +413,7 @@ TEST_F(SettingsTest, RetentionFallsBackFromSourceToClassToDefault) {
 TEST_F(SettingsTest, TheLogOfASourceFallsBackToTheDefault) {
   EXPECT_EQ(log_policy_for(Settings{}, "any"), LogPolicy{});
   EXPECT_EQ(LogPolicy{}.keep_without_backup, Duration{days{30}});
-  const Settings settings = parse(
+  const Settings settings = parsed(
       "log: {keep: 14d}\n"
       "sources:\n"
       "  - {name: a, class: database, postgresql: {}, log: {keep_without_backup: 2d}}\n"
@@ -423,7 +423,7 @@ TEST_F(SettingsTest, TheLogOfASourceFallsBackToTheDefault) {
 }
 
 TEST_F(SettingsTest, PlacesOfTheLogChangeNothingAboutHowLongItStays) {
-  const Settings settings = parse(
+  const Settings settings = parsed(
       "log: {keep: 14d}\n"
       "sources:\n"
       "  - {name: a, class: database, postgresql: {}, log: {also: [west], follow: [east, usb]}}\n"
@@ -431,11 +431,11 @@ TEST_F(SettingsTest, PlacesOfTheLogChangeNothingAboutHowLongItStays) {
   EXPECT_EQ(settings.sources[0].log_places, (LogPlaces{{"west"}, {"east", "usb"}}));
   EXPECT_EQ(log_policy_for(settings, "a").keep, Duration{days{14}});
   EXPECT_EQ(log_policy_for(settings, "b").keep, Duration{days{2}});
-  EXPECT_THROW(parse("log: {also: [west]}\n"), Error);
+  EXPECT_THROW(parsed("log: {also: [west]}\n"), Error);
 }
 
 TEST_F(SettingsTest, ARetentionWithoutRulesIsARetention) {
-  const Settings settings = parse(
+  const Settings settings = parsed(
       "retention: {default: {keep_last: 1}}\n"
       "sources: [{name: a, class: config, retention: {}}]");
   EXPECT_EQ(retention_for(settings, "config", "a"), RetentionPolicy{});

@@ -16,9 +16,9 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::Not;
 
-Settings parse(const std::string& text) { return parse_settings(text, "f.yaml"); }
+Settings parse_stores(const std::string& text) { return parse_settings(text, "f.yaml"); }
 
-constexpr const char* kFull = R"(stores:
+constexpr const char* kFullStores = R"(stores:
   - url: s3://backups/
     endpoint: https://ceph.example.com:7480/
     region: eu-central-1
@@ -46,7 +46,7 @@ class StoresTest : public testing::Test {
 };
 
 TEST_F(StoresTest, ReadsEverything) {
-  const Settings settings = parse(kFull);
+  const Settings settings = parse_stores(kFullStores);
   ASSERT_EQ(settings.stores.size(), 1U);
   EXPECT_EQ(settings.stores[0].url, "s3://backups");
   const S3Options& s3 = settings.stores[0].s3;
@@ -72,7 +72,7 @@ TEST_F(StoresTest, ReadsEverything) {
 
 TEST_F(StoresTest, EveryWordHasItsMeaning) {
   const auto s3 = [](const std::string& line) {
-    return parse("stores: [{url: 's3://', " + line + "}]").stores.at(0).s3;
+    return parse_stores("stores: [{url: 's3://', " + line + "}]").stores.at(0).s3;
   };
   EXPECT_EQ(s3("addressing: auto").addressing, S3Addressing::kAuto);
   EXPECT_EQ(s3("addressing: path").addressing, S3Addressing::kPath);
@@ -87,7 +87,7 @@ TEST_F(StoresTest, EveryWordHasItsMeaning) {
 
 TEST_F(StoresTest, WhatIsNotSetStaysAtItsDefault) {
   const S3Options defaults;
-  const S3Options s3 = parse("stores: [{url: s3://b}]").stores.at(0).s3;
+  const S3Options s3 = parse_stores("stores: [{url: s3://b}]").stores.at(0).s3;
   EXPECT_EQ(s3.endpoint, "");
   EXPECT_EQ(s3.addressing, defaults.addressing);
   EXPECT_EQ(s3.checksum, defaults.checksum);
@@ -96,11 +96,11 @@ TEST_F(StoresTest, WhatIsNotSetStaysAtItsDefault) {
   EXPECT_EQ(s3.connections, defaults.connections);
   EXPECT_EQ(s3.request_timeout, defaults.request_timeout);
   EXPECT_EQ(s3.retry_for, defaults.retry_for);
-  EXPECT_TRUE(parse("vault: s3://b/p").stores.empty());
+  EXPECT_TRUE(parse_stores("vault: s3://b/p").stores.empty());
 }
 
 TEST_F(StoresTest, TheLongestUrlWins) {
-  const Settings settings = parse(
+  const Settings settings = parse_stores(
       "stores:\n"
       "  - {url: s3://backups/eu/north, region: north}\n"
       "  - {url: 's3://', region: all}\n"
@@ -119,19 +119,19 @@ TEST_F(StoresTest, TheLongestUrlWins) {
 }
 
 TEST_F(StoresTest, WithoutAMatchTheDefaultsHold) {
-  const Settings settings = parse("stores: [{url: s3://a, connections: 3, region: x}]");
+  const Settings settings = parse_stores("stores: [{url: s3://a, connections: 3, region: x}]");
   EXPECT_EQ(s3_options_for(settings, "s3://b").connections, S3Options{}.connections);
   EXPECT_EQ(s3_options_for(settings, "s3://b").region, "");
   EXPECT_EQ(s3_options_for(Settings{}, "s3://b").connections, S3Options{}.connections);
 }
 
-struct Bad {
+struct BadStore {
   const char* text;
   const char* message;
   const char* hint;  // a part of it
 };
 
-constexpr Bad kBad[] = {
+constexpr BadStore kBadStores[] = {
     {"stores:\n  - {url: s3://b, regoin: x}\n", "f.yaml:2: unknown key 'regoin' in store 's3://b'",
      "did you mean 'region'?"},
     {"stores:\n  - region: x\n", "f.yaml:2: missing key 'url' in store number 1", "s3://BUCKET"},
@@ -190,8 +190,8 @@ constexpr Bad kBad[] = {
 };
 
 TEST_F(StoresTest, ErrorsNameFileLineAndRemedy) {
-  for (const Bad& bad : kBad) {
-    const auto error = error_of([&] { parse(bad.text); });
+  for (const BadStore& bad : kBadStores) {
+    const auto error = error_of([&] { parse_stores(bad.text); });
     ASSERT_TRUE(error) << bad.text;
     EXPECT_EQ(error->code(), Code::kInvalid) << bad.text;
     EXPECT_EQ(error->message(), bad.message) << bad.text;
@@ -203,14 +203,14 @@ TEST_F(StoresTest, PasswordsAreInNoMessage) {
   for (const char* line : {"endpoint: https://me:hunter2@ceph", "endpoint: me:hunter2@ceph",
                            "proxy: me:hunter2@proxy:3128", "proxy: http://me:hunter2@proxy/x"}) {
     const auto error =
-        error_of([&] { parse(std::string("stores: [{url: s3://b, ") + line + "}]"); });
+        error_of([&] { parse_stores(std::string("stores: [{url: s3://b, ") + line + "}]"); });
     ASSERT_TRUE(error) << line;
     EXPECT_THAT(error->message() + error->hint(), Not(HasSubstr("hunter2"))) << line;
   }
 }
 
 TEST_F(StoresTest, CopiesSayWhoFillsThemAndWhere) {
-  const Settings settings = parse(
+  const Settings settings = parse_stores(
       "vault: s3://backups/vault\n"
       "copies:\n"
       "  - {name: plain, url: s3://offsite}\n"
@@ -227,14 +227,15 @@ TEST_F(StoresTest, CopiesSayWhoFillsThemAndWhere) {
 }
 
 TEST_F(StoresTest, ACopyMayBeTheSameBucketAtAnotherEndpoint) {
-  const Settings settings = parse(
+  const Settings settings = parse_stores(
       "vault: s3://backups/vault\n"
       "copies:\n"
       "  - {name: west, url: s3://backups/vault, endpoint: 'https://west:7481', profile: dr}\n");
   EXPECT_EQ(settings.copies[0].endpoint, "https://west:7481");
   EXPECT_EQ(settings.copies[0].profile, "dr");
   EXPECT_TRUE(error_of([&] {
-    parse("vault: s3://backups\ncopies:\n  - {name: west, url: s3://backups, profile: dr}\n");
+    parse_stores(
+        "vault: s3://backups\ncopies:\n  - {name: west, url: s3://backups, profile: dr}\n");
   }));
 }
 

@@ -18,12 +18,6 @@ namespace {
 
 using ::testing::IsEmpty;
 
-struct stat status_of(const std::string& path) {
-  struct stat status {};
-  EXPECT_EQ(::lstat(path.c_str(), &status), 0) << path;
-  return status;
-}
-
 TEST(EntryOf, TakesWhatStatKnows) {
   struct stat status {};
   status.st_mode = S_IFREG | 04751;

@@ -6,6 +6,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -116,6 +117,12 @@ bool set_xattr(const std::string& path, const std::string& name, std::string_vie
   if (::lsetxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0) == 0) return true;
   EXPECT_EQ(errno, EOPNOTSUPP) << path << " " << name;
   return false;
+}
+
+struct stat status_of(const std::string& path) {
+  struct stat status {};
+  EXPECT_EQ(::lstat(path.c_str(), &status), 0) << path;
+  return status;
 }
 
 std::string text_of(const std::string& path) { return std::string(as_text(read_file(path))); }

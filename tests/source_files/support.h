@@ -54,6 +54,8 @@ Walked walked(const WalkOptions& options);
 // False when the file system has no such attributes.
 bool set_xattr(const std::string& path, const std::string& name, std::string_view value);
 std::string text_of(const std::string& path);
+// What lstat says; fails the test when there is nothing.
+struct stat status_of(const std::string& path);
 
 // `levels` directories named `name` inside each other below `top`, and a file "leaf" in the last.
 void make_deep_tree(const std::string& top, const std::string& name, int levels);

@@ -43,12 +43,6 @@ Entry hard_link_to(std::string path, std::string first) {
   return entry;
 }
 
-struct stat status_of(const std::string& path) {
-  struct stat status {};
-  EXPECT_EQ(::lstat(path.c_str(), &status), 0) << path;
-  return status;
-}
-
 // Every test runs with openat2 and with the fallback.
 class TargetTest : public ::testing::TestWithParam<bool> {
  protected:

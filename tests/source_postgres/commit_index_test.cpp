@@ -13,13 +13,14 @@ namespace holdfast {
 namespace {
 
 constexpr Lsn kStart = Lsn{5} << 20;
-constexpr std::size_t kSegment = 1u << 20;
+constexpr std::size_t kWalSegment = 1u << 20;
 
 std::vector<LogFacts> facts_of(const WalMaker& log) {
   std::vector<LogFacts> all;
-  for (std::size_t at = 0; at < log.bytes().size(); at += kSegment) {
+  for (std::size_t at = 0; at < log.bytes().size(); at += kWalSegment) {
     const ByteView rest = ByteView(log.bytes()).subspan(at);
-    all.push_back(summarize_segment(rest.first(std::min(rest.size(), kSegment)), kStart + at, 1));
+    all.push_back(
+        summarize_segment(rest.first(std::min(rest.size(), kWalSegment)), kStart + at, 1));
   }
   return all;
 }
@@ -77,7 +78,8 @@ TEST(CommitIndex, LocatesPositionsTransactionsAndNames) {
   EXPECT_EQ(lsn(log[2].last_record_lsn), Reach::kReachable);
   EXPECT_EQ(lsn(log[2].last_record_lsn + 1), Reach::kAtEnd);
   EXPECT_EQ(lsn(log[2].last_lsn + 1), Reach::kAfterLast);
-  EXPECT_EQ(locate(log, {TargetLsn{kStart + kSegment}, true}).inputs, std::vector<std::size_t>{1});
+  EXPECT_EQ(locate(log, {TargetLsn{kStart + kWalSegment}, true}).inputs,
+            std::vector<std::size_t>{1});
 
   const auto xid = [&](std::uint32_t value) { return locate(log, {TargetXid{value}, true}); };
   EXPECT_EQ(xid(99).reach, Reach::kBeforeFirst);
@@ -98,7 +100,7 @@ TEST(CommitIndex, SaysWhatLiesBehindAGap) {
   log.erase(log.begin() + 1);
   const Location location = at_time(log, 55);
   EXPECT_EQ(location.reach, Reach::kAfterGap);
-  EXPECT_EQ(location.gap, kStart + kSegment);
+  EXPECT_EQ(location.gap, kStart + kWalSegment);
   EXPECT_EQ(location.before->xid, 101u);
   EXPECT_EQ(at_time(log, 15).reach, Reach::kReachable);
   EXPECT_EQ(at_time(log, 61).reach, Reach::kAfterLast);
@@ -131,7 +133,7 @@ TEST(CommitIndex, CountsNothingBehindADropOfTheLevel) {
 std::vector<LogFacts> with_cut(int more) {
   WalMaker log;
   for (int i = 0; i < more; ++i) log.add(WalMaker::commit(i + 1, 100));
-  log.add({10, 0, 1, Bytes(kSegment)});
+  log.add({10, 0, 1, Bytes(kWalSegment)});
   log.add(WalMaker::commit(50, 109));
   return facts_of(log);
 }
@@ -167,7 +169,7 @@ TEST(CommitIndex, FindsWhatASegmentsEndCuts) {
   for (std::size_t before = 0; before <= 112; before += 8) {
     WalMaker log;
     log.add(WalMaker::commit(1, 99));
-    const Lsn end = kStart + kSegment;
+    const Lsn end = kStart + kWalSegment;
     // Fill so that the next record begins `before` bytes ahead of the end.
     while (log.position() + 7000 < end - before) log.add({10, 0, 1, Bytes(6000)});
     const Lsn gap = end - before - log.position();

@@ -6,25 +6,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <sstream>
 #include <stdexcept>
 
 #include "os/clock.h"
 #include "os/file.h"
+#include "support/text_file.h"
 
 namespace holdfast {
 namespace {
 
-constexpr Duration kPatience = std::chrono::minutes{1};
-constexpr Duration kPoll = std::chrono::milliseconds{10};
-
-std::string text_of(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
+constexpr Duration kChildPatience = std::chrono::minutes{1};
+constexpr Duration kChildPoll = std::chrono::milliseconds{10};
 
 }  // namespace
 
@@ -66,10 +58,10 @@ bool Background::running() {
 }
 
 int Background::wait() {
-  const Duration end = system_clock().monotonic() + kPatience;
+  const Duration end = system_clock().monotonic() + kChildPatience;
   while (running()) {
     if (system_clock().monotonic() > end) throw std::runtime_error("does not end:\n" + said());
-    system_clock().sleep_for(kPoll, {});
+    system_clock().sleep_for(kChildPoll, {});
   }
   return code_;
 }
@@ -79,20 +71,20 @@ int Background::end(int signal) {
   return wait();
 }
 
-std::string Background::said() const { return text_of(output_); }
+std::string Background::said() const { return text_of_file(output_); }
 
 void Background::wait_for(const std::string& text) {
-  const Duration end = system_clock().monotonic() + kPatience;
+  const Duration end = system_clock().monotonic() + kChildPatience;
   while (said().find(text) == std::string::npos) {
     if (!running() || system_clock().monotonic() > end) {
       throw std::runtime_error("never said '" + text + "':\n" + said());
     }
-    system_clock().sleep_for(kPoll, {});
+    system_clock().sleep_for(kChildPoll, {});
   }
 }
 
 void Background::wait_for_file(const std::string& path) {
-  const Duration end = system_clock().monotonic() + kPatience;
+  const Duration end = system_clock().monotonic() + kChildPatience;
   while (!path_exists(path)) {
     if (!running() || system_clock().monotonic() > end) {
       throw std::runtime_error("never made " + path + ":\n" + said());

@@ -8,11 +8,11 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
 
 #include "os/clock.h"
 #include "support/loopback.h"
+#include "support/text_file.h"
 
 namespace holdfast {
 namespace {
@@ -22,21 +22,14 @@ namespace fs = std::filesystem;
 constexpr Duration kPatience = std::chrono::minutes{1};
 constexpr Duration kPoll = std::chrono::milliseconds{20};
 
-std::string text_of(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
 void require(const ProcessResult& result, const std::string& what) {
   if (result.exit_code != 0) throw std::runtime_error(what + ": " + result.error_output);
 }
 
 // Backends and workers: each is in a process group of its own.
 std::vector<pid_t> children_of(pid_t parent) {
-  std::istringstream list(
-      text_of("/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children"));
+  std::istringstream list(text_of_file("/proc/" + std::to_string(parent) + "/task/" +
+                                       std::to_string(parent) + "/children"));
   std::vector<pid_t> children;
   for (pid_t child = 0; list >> child;) children.push_back(child);
   return children;
@@ -89,7 +82,7 @@ std::string PostgresServer::program(const std::string& name) const {
   return fs::exists(of_version) ? of_version : std::string(kPostgresPrograms) + "/" + name;
 }
 
-std::string PostgresServer::log() const { return text_of(directory_ / "server.log"); }
+std::string PostgresServer::log() const { return text_of_file(directory_ / "server.log"); }
 
 void PostgresServer::configure(const std::vector<std::string>& settings) const {
   std::ofstream out(data() + "/postgresql.conf", std::ios::app);

@@ -9,9 +9,9 @@
 namespace holdfast {
 namespace {
 
-LogName some_name() { return {"db", "7301234567890123456", "000000010000000000000003", {}}; }
+LogName some_log_name() { return {"db", "7301234567890123456", "000000010000000000000003", {}}; }
 
-Timestamp some_time() { return parse_rfc3339("2025-11-10T12:00:00.123456789Z"); }
+Timestamp some_log_time() { return parse_rfc3339("2025-11-10T12:00:00.123456789Z"); }
 
 // Half noise, half zeros: frames of both methods.
 Bytes some_content(std::size_t size = 1000) {
@@ -22,9 +22,9 @@ Bytes some_content(std::size_t size = 1000) {
 
 struct LogObjectTest : testing::Test {
   Bytes encoded(const Bytes& content, const std::string& facts = R"({"lsn":"0/3000000"})") const {
-    return encode_log(writer, some_name(), content, facts, some_time(), 1);
+    return encode_log(writer, some_log_name(), content, facts, some_log_time(), 1);
   }
-  LogContent decoded(Bytes object, const LogName& name = some_name()) const {
+  LogContent decoded(Bytes object, const LogName& name = some_log_name()) const {
     return decode_log(object, ring, name);
   }
 
@@ -41,7 +41,7 @@ TEST_F(LogObjectTest, RoundTripsAtEverySizeAroundAFrame) {
     EXPECT_EQ(back.bytes, content) << size;
     EXPECT_EQ(back.header.size, size);
     EXPECT_EQ(back.header.frames.size(), (size + kLogFrame - 1) / kLogFrame);
-    EXPECT_EQ(back.header.created, some_time());
+    EXPECT_EQ(back.header.created, some_log_time());
     EXPECT_EQ(back.header.facts, R"({"lsn":"0/3000000"})");
   }
 }
@@ -57,20 +57,21 @@ TEST_F(LogObjectTest, ZerosAreSmallAndNoiseIsStoredAsItIs) {
 TEST_F(LogObjectTest, AWriterTellsSameBytesButReadsNone) {
   const Bytes content = some_content();
   Bytes object = encoded(content);
-  const LogHeader header = decode_log_header(object, writer, some_name());
+  const LogHeader header = decode_log_header(object, writer, some_log_name());
   EXPECT_EQ(header.mac, log_mac(writer, content));
   Bytes other = content;
   other.back() ^= 1;
   EXPECT_NE(header.mac, log_mac(writer, other));
-  expect_error(Code::kDenied, [&] { decode_log(object, writer, some_name()); });
+  expect_error(Code::kDenied, [&] { decode_log(object, writer, some_log_name()); });
 }
 
 TEST_F(LogObjectTest, AnOperatorSeesTheHeaderAlone) {
   Bytes object = encoded(some_content());
-  EXPECT_EQ(decode_log_header(object, op, some_name()).size, 1000u);
-  expect_error(Code::kDenied, [&] { decode_log(object, op, some_name()); });
+  EXPECT_EQ(decode_log_header(object, op, some_log_name()).size, 1000u);
+  expect_error(Code::kDenied, [&] { decode_log(object, op, some_log_name()); });
   expect_error(Code::kDenied, [&] { log_mac(op, object); });
-  expect_error(Code::kDenied, [&] { encode_log(op, some_name(), object, "{}", some_time(), 1); });
+  expect_error(Code::kDenied,
+               [&] { encode_log(op, some_log_name(), object, "{}", some_log_time(), 1); });
 }
 
 TEST_F(LogObjectTest, SameBytesTwiceShareNoKeyOrNonce) {
@@ -86,7 +87,8 @@ TEST_F(LogObjectTest, SameBytesTwiceShareNoKeyOrNonce) {
 
 TEST_F(LogObjectTest, IsBoundToItsKeyAndVault) {
   const Bytes object = encoded(some_content());
-  LogName source = some_name(), stream = some_name(), file = some_name(), piece = some_name();
+  LogName source = some_log_name(), stream = some_log_name(), file = some_log_name(),
+          piece = some_log_name();
   source.source = "db2";
   stream.stream = "7301234567890123457";
   file.file = "000000010000000000000004";
@@ -96,7 +98,7 @@ TEST_F(LogObjectTest, IsBoundToItsKeyAndVault) {
     expect_error(Code::kCorrupt, [&] { decoded(object, name); });
   }
   Bytes copy = object;
-  expect_error(Code::kCorrupt, [&] { decode_log(copy, test_ring(2), some_name()); });
+  expect_error(Code::kCorrupt, [&] { decode_log(copy, test_ring(2), some_log_name()); });
 }
 
 TEST_F(LogObjectTest, EveryChangedByteIsCorrupt) {
@@ -107,7 +109,7 @@ TEST_F(LogObjectTest, EveryChangedByteIsCorrupt) {
     const auto error = error_of([&] { decoded(bad); });
     ASSERT_TRUE(error) << i;
     EXPECT_EQ(error->code(), Code::kCorrupt);
-    EXPECT_NE(error->message().find(some_name().key()), std::string::npos);
+    EXPECT_NE(error->message().find(some_log_name().key()), std::string::npos);
     EXPECT_FALSE(error->hint().empty());
   }
 }
@@ -146,14 +148,14 @@ TEST_F(LogObjectTest, HeadersAreReadWithoutTheRest) {
   StoreCounters counters;
   CountingStore store(vault.store, counters);
   const Bytes content = lcg_bytes(kLogFrame, 1);
-  store.put_new(some_name().key(), encoded(content));
-  EXPECT_EQ(read_log_header(store, op, some_name()).size, content.size());
+  store.put_new(some_log_name().key(), encoded(content));
+  EXPECT_EQ(read_log_header(store, op, some_log_name()).size, content.size());
   EXPECT_LE(counters.bytes_read, 4096u);
   // Facts beyond the first read.
   const std::string facts = R"({"long":")" + std::string(10000, 'x') + "\"}";
-  store.put(some_name().key(), encoded({}, facts));
-  EXPECT_EQ(read_log_header(store, op, some_name()).facts, facts);
-  LogName absent = some_name();
+  store.put(some_log_name().key(), encoded({}, facts));
+  EXPECT_EQ(read_log_header(store, op, some_log_name()).facts, facts);
+  LogName absent = some_log_name();
   absent.file = "000000010000000000000004";
   expect_error(Code::kNotFound, [&] { read_log_header(store, op, absent); });
 }
@@ -162,18 +164,18 @@ TEST_F(LogObjectTest, HeadersOfDamagedObjectsAreCorrupt) {
   TestVault vault;
   const Bytes object = encoded(some_content(100));
   for (std::size_t size = 0; size + 100 + kTagSize < object.size(); ++size) {
-    vault.store.put(some_name().key(), ByteView(object).first(size));
-    expect_error(Code::kCorrupt, [&] { read_log_header(vault.store, op, some_name()); });
+    vault.store.put(some_log_name().key(), ByteView(object).first(size));
+    expect_error(Code::kCorrupt, [&] { read_log_header(vault.store, op, some_log_name()); });
   }
 }
 
 TEST(LogName, KeysRoundTrip) {
-  LogName piece = some_name();
+  LogName piece = some_log_name();
   piece.piece = LogPiece{0x100, 0xFFFFFFFF};
-  EXPECT_EQ(some_name().key(), "log/db/7301234567890123456/000000010000000000000003.hfl");
+  EXPECT_EQ(some_log_name().key(), "log/db/7301234567890123456/000000010000000000000003.hfl");
   EXPECT_EQ(piece.key(),
             "log/db/7301234567890123456/000000010000000000000003.00000100-FFFFFFFF.hfl");
-  for (LogName name : {some_name(), piece, LogName{"a.b", "main", "binlog.000001", {}},
+  for (LogName name : {some_log_name(), piece, LogName{"a.b", "main", "binlog.000001", {}},
                        LogName{"a", "1", "000000010000000000000003.00000028.backup", {}},
                        LogName{"a", "1", "000000010000000000000003.partial", LogPiece{1, 2}},
                        LogName{"a", "1", "00000002.history", {}}}) {

@@ -25,11 +25,6 @@ namespace fs = std::filesystem;
 // CloudFormation takes templates of up to 1 MB.
 constexpr std::uintmax_t kLargestTemplate = 1 << 20;
 
-bool is_directory(const std::string& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
-
 bool is_cache(const std::string& name) {
   return name == ".git" || name == ".terraform" || name == "node_modules";
 }

@@ -21,6 +21,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t kMostLookupBytes = 1 << 20;
+constexpr std::size_t kMaxExtents = 100'000;
 
 // Runs `lookup(buffer)` with growing buffers until it is not ERANGE.
 template <typename Lookup>
@@ -199,6 +200,12 @@ std::string read_symlink(const std::string& path) {
   }
 }
 
+struct stat status_of(int fd, const std::string& file) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) throw system_error(errno, "cannot stat " + printable(file));
+  return status;
+}
+
 std::optional<std::vector<Extent>> data_extents(int fd, const struct stat& status) {
   // Enough blocks for all bytes: no holes worth three system calls per file.
   if (status.st_size <= 0 || status.st_blocks >= (status.st_size + 511) / 512) return std::nullopt;
@@ -221,6 +228,7 @@ std::optional<std::vector<Extent>> data_extents(int fd, const struct stat& statu
     at = hole;
   }
   ::lseek(fd, 0, SEEK_SET);
+  if (extents.size() > kMaxExtents) return std::nullopt;
   return extents;
 }
 

@@ -34,8 +34,12 @@ std::vector<Xattr> read_xattrs(const std::string& path, int fd);
 // Throws Error for what is gone or not a symlink. `path` is in stored form.
 std::string read_symlink(const std::string& path);
 
-// Data ranges of an open file of `size` bytes: SEEK_DATA and SEEK_HOLE. Nothing when it has no
-// holes (then it is read whole). Moves the file offset to 0. Throws Error when reading fails.
+// Of an open file; `file` is named when it cannot be had.
+struct stat status_of(int fd, const std::string& file);
+
+// Data ranges of an open file of `status`: SEEK_DATA and SEEK_HOLE. Nothing when it has no holes,
+// or more than an entry has room for (then it is read whole: zeros compress well). Moves the file
+// offset to 0. Throws Error when reading fails.
 std::optional<std::vector<Extent>> data_extents(int fd, const struct stat& status);
 
 }  // namespace holdfast

@@ -19,7 +19,7 @@ constexpr std::size_t kFixedHead = 14;
 constexpr std::size_t kPayloadHead = 20;
 constexpr std::size_t kMaxPath = 4096;
 constexpr std::uint8_t kPayload = 'P';
-constexpr std::uint8_t kEnd = 'E';
+constexpr std::uint8_t kEndChunk = 'E';
 
 bool is_plain(std::string_view path) {
   if (path.find('\0') != std::string_view::npos) return false;
@@ -58,7 +58,7 @@ bool MbstreamReader::collect_head(ByteView& bytes) {
     bytes = bytes.subspan(more.size());
     if (head_.size() < kFixedHead) continue;
     if (as_text(ByteView(head_).first(kMagic.size())) != kMagic) fail("no chunk begins here");
-    if (head_[kTypeAt] != kPayload && head_[kTypeAt] != kEnd) fail("an unknown kind of chunk");
+    if (head_[kTypeAt] != kPayload && head_[kTypeAt] != kEndChunk) fail("an unknown kind of chunk");
   }
   return true;
 }
@@ -88,7 +88,7 @@ void MbstreamReader::begin_chunk() {
   const std::uint32_t length = in.fixed<std::uint32_t>();
   const std::string path(as_text(in.raw(length)));
   if (!is_plain(path)) fail("the path '" + printable(path) + "' leads elsewhere");
-  if (head_[kTypeAt] == kEnd) return end_file(path);
+  if (head_[kTypeAt] == kEndChunk) return end_file(path);
   left_ = in.fixed<std::uint64_t>();
   const std::uint64_t offset = in.fixed<std::uint64_t>();
   expected_ = in.fixed<std::uint32_t>();

@@ -18,7 +18,7 @@ constexpr unsigned kFirstWithSourceData = 80026;
 constexpr unsigned kFirstWithStatistics = 80002;
 constexpr unsigned kFirstServerWithStatistics = 80000;
 
-constexpr const char* kInstall =
+constexpr const char* kInstallAdvice =
     "install MySQL's client programs (mysqldump and mysql, of the server's version), or set "
     "bin_directory to where they are";
 
@@ -83,7 +83,7 @@ MariadbTool find_mysql_dump(const MariadbSettings& settings, const MariadbServer
   const auto other = find_if_any(settings, "mariadb-dump", stop);
   if (!other) {
     throw Error(Code::kUnsupported,
-                "there is neither MySQL's mysqldump nor mariadb-dump on this host", kInstall);
+                "there is neither MySQL's mysqldump nor mariadb-dump on this host", kInstallAdvice);
   }
   if (version_number(server.version) >= kFirstForMariadbDump) return *other;
   throw Error(
@@ -91,7 +91,7 @@ MariadbTool find_mysql_dump(const MariadbSettings& settings, const MariadbServer
       fmt::format("there is no mysqldump of MySQL on this host, and {} {} cannot dump MySQL "
                   "{}, which is too old for it",
                   other->path, other->version, server.version),
-      kInstall);
+      kInstallAdvice);
 }
 
 MariadbDumpPlan plan_mysql_dump(const MariadbSettings& settings, const MariadbServer& server,

@@ -12,23 +12,13 @@
 #include "base/path.h"
 #include "os/file.h"
 #include "os/host_trouble.h"
+#include "source/mariadb/tools.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::string_view kDone = "completed OK!";
 constexpr std::string_view kLocking = "BACKUP STAGE BLOCK_COMMIT";
-constexpr std::size_t kSaid = 1500;
-
-// The last lines of what a tool said.
-std::string end_of(std::string_view text) {
-  while (text.ends_with('\n')) text.remove_suffix(1);
-  if (text.size() > kSaid) {
-    text.remove_prefix(text.size() - kSaid);
-    text.remove_prefix(std::min(text.find('\n') + 1, text.size()));
-  }
-  return one_line(text);
-}
 
 bool says(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
@@ -36,7 +26,7 @@ bool says(std::string_view text, std::string_view part) {
 
 Error failure(const ProcessResult& result, const std::string& action) {
   const std::string& said = result.error_output;
-  const std::string message = action + " failed: " + end_of(said);
+  const std::string message = action + " failed: " + end_of_output(said);
   if (says(said, "Access denied") || says(said, "missing required privilege")) {
     return {Code::kDenied, message,
             "grant what backups need: GRANT RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR ON *.* "

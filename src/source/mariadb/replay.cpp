@@ -8,22 +8,16 @@
 #include "base/one_line.h"
 #include "base/path.h"
 #include "os/process_stream.h"
+#include "source/mariadb/tools.h"
 
 namespace holdfast {
 namespace {
 
 constexpr std::size_t kReadSize = std::size_t{256} << 10;
-constexpr std::size_t kSaid = 1500;
 constexpr std::string_view kReached = "holdfast reached ";
 constexpr const char* kStays =
     "the directory is not complete, and no server starts on it: run the restore again, to a moment "
     "before this statement, or with --to-immediate";
-
-std::string end_of(std::string_view text) {
-  while (text.ends_with('\n')) text.remove_suffix(1);
-  if (text.size() > kSaid) text.remove_prefix(text.size() - kSaid);
-  return one_line(text);
-}
 
 ProcessOptions in_utc(std::vector<std::string> command) {
   ProcessOptions options;
@@ -71,13 +65,14 @@ void check(const ProcessResult& reader, const ProcessResult& client) {
   if (reader.stopped || client.stopped) throw Error(Code::kCancelled, "interrupted");
   // The client first: the reader dies of its end.
   if (client.exit_code != 0) {
-    throw Error(Code::kInvalid,
-                "the binary log cannot be applied: the server said " + end_of(client.error_output),
-                kStays);
+    throw Error(
+        Code::kInvalid,
+        "the binary log cannot be applied: the server said " + end_of_output(client.error_output),
+        kStays);
   }
   if (reader.exit_code != 0) {
     throw Error(Code::kCorrupt,
-                "mariadb-binlog cannot read the binary log: " + end_of(reader.error_output),
+                "mariadb-binlog cannot read the binary log: " + end_of_output(reader.error_output),
                 kStays);
   }
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/one_line.h"
 #include "os/process.h"
 #include "source/mariadb/connection.h"
 
@@ -53,6 +54,16 @@ MariadbTool find_mariadb_tool(const MariadbSettings& settings, const std::string
       options.argv[0],
       version_in(distribution == std::string::npos ? said : said.substr(distribution)),
       said.find("MariaDB") == std::string::npos ? MariadbEngine::kMysql : MariadbEngine::kMariadb};
+}
+
+std::string end_of_output(std::string_view said) {
+  constexpr std::size_t kMost = 1500;
+  while (said.ends_with('\n')) said.remove_suffix(1);
+  if (said.size() > kMost) {
+    said.remove_prefix(said.size() - kMost);
+    said.remove_prefix(std::min(said.find('\n') + 1, said.size()));
+  }
+  return one_line(said);
 }
 
 std::string mariadb_series(const std::string& version) {

@@ -3,6 +3,7 @@
 
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "settings/settings.h"
 #include "source/mariadb/engine.h"
@@ -21,6 +22,9 @@ MariadbTool find_mariadb_tool(const MariadbSettings& settings, const std::string
 
 // "10.11" of "10.11.19": what files are the same in.
 std::string mariadb_series(const std::string& version);
+
+// The last lines of what a tool said, as one.
+std::string end_of_output(std::string_view said);
 
 // Throws kUnsupported unless what a restore of files of a server of `version` needs is here: what
 // prepares them, of the same series; with `log` also what reads the binary log and applies it.

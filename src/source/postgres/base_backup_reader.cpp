@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMostManifest = std::size_t{4} << 30;
 constexpr std::string_view kTar = ".tar";
 
-[[noreturn]] void fail(const std::string& reason) {
+[[noreturn]] void refuse_stream(const std::string& reason) {
   throw Error(Code::kCorrupt, "the server's base backup is not understood: " + reason);
 }
 
@@ -20,14 +20,14 @@ std::string tablespace_of(ByteView bytes) {
   const std::string_view text = as_text(bytes);
   const auto end = text.find('\0');
   if (end == std::string_view::npos || text.find('\0', end + 1) != text.size() - 1) {
-    fail("the name of an archive is malformed");
+    refuse_stream("the name of an archive is malformed");
   }
   std::string_view name = text.substr(0, end);
-  if (!name.ends_with(kTar)) fail("an archive is called " + printable(name));
+  if (!name.ends_with(kTar)) refuse_stream("an archive is called " + printable(name));
   name.remove_suffix(kTar.size());
   if (name == "base") return {};
   if (name.empty() || name.find_first_not_of("0123456789") != std::string_view::npos) {
-    fail("an archive is called " + printable(name));
+    refuse_stream("an archive is called " + printable(name));
   }
   return std::string(name);
 }
@@ -37,7 +37,7 @@ std::string tablespace_of(ByteView bytes) {
 BaseBackupReader::BaseBackupReader(BaseBackupHandler handler) : handler_(std::move(handler)) {}
 
 void BaseBackupReader::message(ByteView bytes) {
-  if (bytes.empty()) fail("a message is empty");
+  if (bytes.empty()) refuse_stream("a message is empty");
   const ByteView rest = bytes.subspan(1);
   switch (bytes[0]) {
     case 'n':
@@ -45,19 +45,19 @@ void BaseBackupReader::message(ByteView bytes) {
     case 'd':
       return data(rest);
     case 'm':
-      if (!rest.empty()) fail("the manifest begins with more than its mark");
+      if (!rest.empty()) refuse_stream("the manifest begins with more than its mark");
       return begin_manifest();
     case 'p':  // how far the server is, which we see ourselves
-      if (rest.size() != 8) fail("a report of progress is malformed");
+      if (rest.size() != 8) refuse_stream("a report of progress is malformed");
       return;
     default:
-      fail("a message is of an unknown kind");
+      refuse_stream("a message is of an unknown kind");
   }
 }
 
 void BaseBackupReader::begin_archive(const std::string& tablespace) {
-  if (part_ == Part::kManifest) fail("an archive follows the manifest");
-  if (has_base_ && tablespace.empty()) fail("the data directory comes twice");
+  if (part_ == Part::kManifest) refuse_stream("an archive follows the manifest");
+  if (has_base_ && tablespace.empty()) refuse_stream("the data directory comes twice");
   end_part();
   part_ = Part::kArchive;
   has_base_ = has_base_ || tablespace.empty();
@@ -68,15 +68,15 @@ void BaseBackupReader::begin_archive(const std::string& tablespace) {
 }
 
 void BaseBackupReader::begin_manifest() {
-  if (part_ == Part::kManifest) fail("the manifest comes twice");
+  if (part_ == Part::kManifest) refuse_stream("the manifest comes twice");
   end_part();
   part_ = Part::kManifest;
 }
 
 void BaseBackupReader::data(ByteView bytes) {
-  if (part_ == Part::kNone) fail("content comes before its archive");
+  if (part_ == Part::kNone) refuse_stream("content comes before its archive");
   if (part_ == Part::kArchive) return archive_->feed(bytes);
-  if (manifest_.size() + bytes.size() > kMostManifest) fail("the manifest is too long");
+  if (manifest_.size() + bytes.size() > kMostManifest) refuse_stream("the manifest is too long");
   manifest_ += as_text(bytes);
 }
 
@@ -87,8 +87,8 @@ void BaseBackupReader::end_part() {
 
 void BaseBackupReader::finish() {
   end_part();
-  if (!has_base_) fail("the data directory is missing");
-  if (part_ != Part::kManifest) fail("the manifest is missing");
+  if (!has_base_) refuse_stream("the data directory is missing");
+  if (part_ != Part::kManifest) refuse_stream("the manifest is missing");
 }
 
 }  // namespace holdfast

@@ -28,7 +28,7 @@ constexpr std::size_t kLogEnd = 2000;
 constexpr Duration kPoll = std::chrono::milliseconds{50};
 // A server that lost a process ends within seconds.
 constexpr Duration kEndOfCrash = std::chrono::seconds{10};
-constexpr Duration kMoment = std::chrono::milliseconds{300};
+constexpr Duration kShortWait = std::chrono::milliseconds{300};
 
 constexpr const char* kOfThisHost =
     "nothing is known about the backup by that: give this host memory and room, or test on "
@@ -248,7 +248,7 @@ void PgSandbox::require_alive(bool wait) const {
   for (;;) {
     const std::string all = log();
     if (any_line(all, tells_of_host) || any_line(all, tells_of_crash)) throw failure("crashed");
-    if (clock_.monotonic() - begin > (wait ? kEndOfCrash : kMoment)) return;
+    if (clock_.monotonic() - begin > (wait ? kEndOfCrash : kShortWait)) return;
     if (!clock_.sleep_for(kPoll, stop_)) throw Error(Code::kCancelled, "interrupted");
   }
 }

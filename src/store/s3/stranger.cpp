@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kLook = 4096;
 
-std::string lower(std::string_view text) {
+std::string lower_case(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -20,11 +20,11 @@ std::string lower(std::string_view text) {
 }
 
 std::string beginning(const HttpResponse& answer) {
-  return lower(as_text(answer.body).substr(0, kLook));
+  return lower_case(as_text(answer.body).substr(0, kLook));
 }
 
 bool is_page(const HttpResponse& answer) {
-  if (!lower(answer.header("content-type")).starts_with("text/html")) return false;
+  if (!lower_case(answer.header("content-type")).starts_with("text/html")) return false;
   const std::string text = beginning(answer);
   // A byte order mark is no white space.
   const std::size_t start = text.find_first_not_of(" \t\r\n\xef\xbb\xbf");
