@@ -9,9 +9,8 @@
 #include "cli/hooks.h"
 #include "cli/source_run.h"
 #include "os/file.h"
-#include "protect/database_restore.h"
-#include "protect/mariadb_restore.h"
 #include "protect/restore_mark.h"
+#include "protect/server_directory.h"
 #include "protect/server_restore.h"
 #include "protect/validate.h"
 
@@ -91,8 +90,7 @@ std::string RestoreGuard::validate() {
 std::string RestoreGuard::back_up() {
   const bool database = job_.backup.backup_class == "database";
   if (database) {  // whatever should have stopped it
-    require_no_postgres(job_.target);
-    require_no_mariadb(job_.target);
+    require_no_server(job_.target);
   }
   SourceSettings safety = database ? cold_source(job_.target) : *source_;
   safety.name = safety_name(job_.backup.source);

@@ -11,6 +11,7 @@
 #include "cli/run_log.h"
 #include "protect/restore_preflight.h"
 #include "protect/restored_check.h"
+#include "protect/server_directory.h"
 #include "protect/source_job.h"
 
 namespace holdfast {
@@ -193,11 +194,10 @@ void check_restore(Context& context, const Vault& vault, const RestoreJob& job,
                    const DatabaseRestore& database, bool stops_it) {
   const ServerWork work = server_work(context, vault, job, database);
   ask_for_gtid(vault, job, database, work);
+  if ((work.scope || work.mariadb) && !stops_it) require_no_server(job.target);
   if (work.scope) {
-    if (!stops_it) require_no_postgres(job.target);
     check_postgres_restore(vault, work.postgres, *work.scope, context.stop);
   } else if (work.mariadb) {
-    if (!stops_it) require_no_mariadb(job.target);
     check_mariadb_restore(vault, work.mariadb->job, work.mariadb->scope, context.stop);
   } else {
     require_room(job, preflight_restore(vault, job, context.stop));

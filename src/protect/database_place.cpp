@@ -7,7 +7,7 @@
 #include "os/file.h"
 #include "protect/backup_content.h"
 #include "protect/database_restore.h"
-#include "protect/mariadb_restore.h"
+#include "protect/server_directory.h"
 #include "protect/server_restore.h"
 #include "source/postgres/data_files.h"
 #include "source/postgres/wal_file.h"
@@ -52,8 +52,7 @@ std::optional<std::string> original_directory(const Vault& vault, const BackupNa
 
 void require_free_directory(const std::string& directory, const DatabaseFacts& backup,
                             const BackupName& name) {
-  require_no_postgres(directory);
-  require_no_mariadb(directory);
+  require_no_server(directory);
   std::error_code ignored;
   const bool free = !std::filesystem::exists(directory, ignored) ||
                     std::filesystem::is_empty(directory, ignored) ||

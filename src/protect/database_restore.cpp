@@ -15,6 +15,7 @@
 #include "protect/restore_mark.h"
 #include "protect/restore_preflight.h"
 #include "protect/restore_space.h"
+#include "protect/server_directory.h"
 #include "protect/server_restore.h"
 #include "source/postgres/data_files.h"
 
@@ -240,13 +241,6 @@ bool keeps_archiving(const Vault& vault, const DatabaseRestore& job) {
 
 }  // namespace
 
-// A server that runs on the target would not notice that its files change under it.
-void require_no_postgres(const std::string& target) {
-  if (!path_exists(target + "/postmaster.pid")) return;
-  throw Error(Code::kConflict, "a server runs in " + printable(target) + ", or was killed there",
-              "stop it (pg_ctl stop); after a crash remove postmaster.pid once you are sure");
-}
-
 PgRecovery recovery_of(const DatabaseRestore& job, const RecoveryScope& scope) {
   PgRecovery recovery;
   recovery.archiving = scope.archiving;
@@ -330,7 +324,7 @@ void check_postgres_restore(const Vault& vault, const DatabaseRestore& job,
 RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& job,
                                    const RecoveryScope& scope, RestoreProgress& progress,
                                    Warnings& warnings, std::stop_token stop) {
-  require_no_postgres(job.files.target);
+  require_no_server(job.files.target);
   Parts parts = parts_of(vault, job);
   const LogPlan log = wanted_log(job, scope);
   require_room(vault, job, parts, log, stop);

@@ -62,9 +62,6 @@ RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std
 // What the backup is of, when it is one of a database.
 std::optional<DatabaseFacts> database_of(const Vault& vault, const BackupName& backup);
 
-// Throws kConflict when a server runs in `target`, or was killed there.
-void require_no_postgres(const std::string& target);
-
 // What the server is told to do when it starts on the restored files.
 PgRecovery recovery_of(const DatabaseRestore& job, const RecoveryScope& scope);
 

@@ -1,6 +1,5 @@
 #include "protect/mariadb_restore.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,7 +118,7 @@ class Restoring {
         directory_(job.files.target) {}
 
   MariadbRestored run() {
-    require_no_mariadb(job_.files.target);
+    require_no_server(job_.files.target);
     require_programs(job_, scope_, stop_);
     RestoreJob files = without_mixture(job_.files);
     require_room(vault_, scope_, files, stop_);
@@ -204,18 +203,6 @@ class Restoring {
 };
 
 }  // namespace
-
-// A server holds a lock on its files.
-void require_no_mariadb(const std::string& target) {
-  const std::string file = target + "/" + kMariadbSystemSpace;
-  if (!path_exists(file)) return;
-  const Fd fd = open_file(file, O_RDONLY);
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  if (::fcntl(fd.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return;
-  throw Error(Code::kConflict, "a server runs on " + printable(target), "stop it first");
-}
 
 MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::stop_token stop) {
   const BackupSummary summary = read_backup(vault, job.files.backup).summary;

@@ -40,9 +40,6 @@ struct MariadbRestored {
   bool replayed = false;  // then gtid_slave_pos is set
 };
 
-// Throws kConflict when a server runs on `target`.
-void require_no_mariadb(const std::string& target);
-
 // Throws what run_mariadb_restore() would throw before it changes anything, but does not mind a
 // server that runs on the target: it may be stopped until then. Changes nothing.
 void check_mariadb_restore(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope,

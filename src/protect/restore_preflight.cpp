@@ -80,9 +80,12 @@ void refuse_other_unfinished(const RestoreJob& job) {
   throw Error(Code::kConflict,
               fmt::format("{} holds an unfinished restore of {}", printable(job.target),
                           printable(unfinished->backup)),
-              unfinished->server ? ways_out(job.target, *unfinished)
-                                 : "finish that one first, choose an empty target, or remove " +
-                                       printable(job.target) + "/" + kRestoreMark);
+              unfinished->server
+                  ? ways_out(job.target, *unfinished)
+                  : fmt::format("finish it: holdfast restore {} --target {}; or choose an empty "
+                                "target; or give it up: remove {}/{}",
+                                printable(unfinished->backup), printable(job.target),
+                                job.target == "/" ? "" : printable(job.target), kRestoreMark));
 }
 
 void require_readable(const StoredBackup& backup) {

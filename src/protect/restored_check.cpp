@@ -88,7 +88,7 @@ std::string check_restored_files(const Vault& vault, const RestoreJob& job, std:
 
 std::string check_restored_postgres(const Vault& vault, const DatabaseRestore& job,
                                     const RecoveryScope& scope, std::stop_token stop) {
-  require_no_postgres(job.files.target);
+  require_no_server(job.files.target);
   const DatabaseFacts facts = database_of(vault, job.files.backup).value();
   PgExpected expected;
   expected.system = facts.system;
@@ -102,7 +102,7 @@ std::string check_restored_postgres(const Vault& vault, const DatabaseRestore& j
 
 std::string check_restored_mariadb(const MariadbRestore& job, std::stop_token stop) {
   const std::string& directory = job.files.target;
-  require_no_mariadb(directory);
+  require_no_server(directory);
   if (!holds_server(directory)) refuse(printable(directory) + " is not complete");
   if (!is_prepared_mariadb(directory)) {
     refuse("the files in " + printable(directory) + " are not prepared");

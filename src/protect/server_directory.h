@@ -14,6 +14,10 @@ inline constexpr const char* kMariadbAccounts = "mysql/global_priv.frm";
 // database.
 inline constexpr const char* kMariadbAside = ".holdfast-unfinished";
 
+// A server, of either kind, that runs on `directory` would not notice that its files change under
+// it. Throws Error(kConflict) when one does, or when PostgreSQL was killed there.
+void require_no_server(const std::string& directory);
+
 // True when a server could start on `directory`, or was started there: whatever else there is of a
 // restore has no meaning any more.
 bool holds_server(const std::string& directory);
