@@ -273,8 +273,8 @@ class BinlogOfServer : public ::testing::TestWithParam<const char*> {};
 TEST_P(BinlogOfServer, IsRebuiltByteForByteAndIndexed) {
   const TestMariadb server(std::vector<std::string>{GetParam()});
   fill(server);
-  // A thread of the server's own writes checkpoints into its log: what was received is compared with
-  // a log into which none came meanwhile.
+  // A thread of the server's own writes checkpoints into its log: what was received is compared
+  // with a log into which none came meanwhile.
   auto logs = logs_of(server);
   auto received = received_from(server, first_log(server));
   while (logs_of(server) != logs) {
