@@ -40,12 +40,13 @@ fail() {
   printf '%sdemo: %s%s\n' "$red" "$*" "$plain" >&2
   exit 1
 }
-mark=/.holdfast-restore.json  # of a restore in place that was not finished
-ours=0
+# What a recovery in place leaves while it is not finished; it would refuse the next demo's.
+unfinished=(/.holdfast-restore.json /var/lib/holdfast/.holdfast-recover.json)
+ours=()
 finish() {
   local code=$?
   database_clean
-  ((code == 0 || ours == 0)) || rm -f "$mark"  # it would stand in the way of the next demo
+  ((code == 0)) || rm -f "${ours[@]}"
   ((code == 0)) || echo "demo: not finished; what was done so far is in $work" >&2
   ((code == 0)) || [[ ! -e $lab ]] || "$regions" down "$lab"
 }
@@ -305,7 +306,7 @@ heading "Recovery"
 ((two_regions)) || second=../site-b
 start_ms=$(now_ms)
 holdfast recover --from "$second" --key-file key
-[[ -e $mark ]] || ours=1
+for mark in "${unfinished[@]}"; do [[ -e $mark ]] || ours+=("$mark"); done
 holdfast recover --from "$second" --key-file key --in-place
 recovery_ms=$(($(now_ms) - start_ms))
 if has_database; then

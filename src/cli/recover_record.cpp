@@ -24,7 +24,9 @@ RecoverRecord::RecoverRecord(const std::string& directory, const VaultId& vault)
     const Record json = Record::parse(as_text(text));
     if (json.at("vault") != vault_) {
       throw Error(Code::kConflict, directory + " holds an unfinished recovery of another vault",
-                  "choose an empty target, or remove " + file_);
+                  "finish that one with the same 'holdfast recover' from its vault, choose another "
+                  "target, or give it up: remove " +
+                      file_);
     }
     for (const auto& [source, item] : json.at("sources").items()) {
       items_[source] = {item.at("backup").get<std::string>(), item.at("done").get<bool>()};
