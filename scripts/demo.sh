@@ -51,6 +51,9 @@ finish() {
   ((code == 0)) || [[ ! -e $lab ]] || "$regions" down "$lab"
 }
 trap finish EXIT
+# Without these it would end with the code of the last command, which may be 0.
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 count() { sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<<"$1"; }
 size() {
