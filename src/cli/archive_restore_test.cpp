@@ -27,7 +27,7 @@ namespace holdfast {
 namespace {
 
 constexpr int kPerMajor = 10000;
-constexpr const char* kArchiveSource = "restored";
+constexpr const char* kRestoredDatabase = "restored";
 
 class ArchiveTest {
  public:
@@ -115,8 +115,8 @@ class ArchiveTest {
   std::string load() {
     PgLoadTarget target(sandbox_->settings(), context_.stop);
     make_roles(target);
-    target.create(kArchiveSource, "");
-    PgLoad load(sandbox_->settings(), target.server_version(), kArchiveSource, false,
+    target.create(kRestoredDatabase, "");
+    PgLoad load(sandbox_->settings(), target.server_version(), kRestoredDatabase, false,
                 context_.stop);
     PgDatabaseFilter filter([&load](ByteView content) { load.write(content); });
     dump_.read([&filter](ByteView content) { filter.write(content); });
@@ -132,7 +132,7 @@ class ArchiveTest {
       const bool about = assertion.database.empty() ? archive_.name.source == source_->name
                                                     : assertion.database == dump_.database;
       if (!about) continue;
-      PgConnection connection(sandbox_->settings(), kArchiveSource, context_.stop);
+      PgConnection connection(sandbox_->settings(), kRestoredDatabase, context_.stop);
       const AnswerRows answer = connection.read(assertion.query);
       const auto failure = assertion_failure(assertion.expect, answer, context_.clock.now());
       if (failure) throw Error(Code::kCorrupt, assertion.query + ": " + *failure);

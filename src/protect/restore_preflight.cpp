@@ -82,9 +82,10 @@ void refuse_other_unfinished(const RestoreJob& job) {
                           printable(unfinished->backup)),
               unfinished->server
                   ? ways_out(job.target, *unfinished)
-                  : fmt::format("finish it: holdfast restore {} --target {}; or choose an empty "
+                  : fmt::format("finish it: holdfast restore {} --target {}{}; or choose an empty "
                                 "target; or give it up: remove {}/{}",
                                 printable(unfinished->backup), printable(job.target),
+                                unfinished->target_was_empty ? "" : " --overwrite if-changed",
                                 job.target == "/" ? "" : printable(job.target), kRestoreMark));
 }
 

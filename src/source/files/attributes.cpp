@@ -19,7 +19,7 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::size_t kMostAttributeBytes = 1 << 20;
+constexpr std::size_t kMostRecordBytes = 1 << 20;
 
 // A descriptor of any kind. Most calls refuse O_PATH descriptors, the only kind that a symlink, or
 // a directory that we may not read, can have; those go through /proc/self/fd, which leads to the
@@ -201,7 +201,7 @@ uid_t OwnerIds::user(const std::string& name, uid_t fallback) {
     struct passwd record {};
     struct passwd* found = nullptr;
     while (::getpwnam_r(name.c_str(), &record, buffer.data(), buffer.size(), &found) == ERANGE &&
-           buffer.size() < kMostAttributeBytes) {
+           buffer.size() < kMostRecordBytes) {
       buffer.resize(buffer.size() * 2);
     }
     if (found != nullptr) at->second = found->pw_uid;
@@ -218,7 +218,7 @@ gid_t OwnerIds::group(const std::string& name, gid_t fallback) {
     struct group record {};
     struct group* found = nullptr;
     while (::getgrnam_r(name.c_str(), &record, buffer.data(), buffer.size(), &found) == ERANGE &&
-           buffer.size() < kMostAttributeBytes) {
+           buffer.size() < kMostRecordBytes) {
       buffer.resize(buffer.size() * 2);
     }
     if (found != nullptr) at->second = found->gr_gid;

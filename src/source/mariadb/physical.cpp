@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 #include <signal.h>
 
-#include <algorithm>
 #include <charconv>
 
 #include "base/error.h"
 #include "base/human.h"
-#include "base/one_line.h"
 #include "base/path.h"
 #include "os/file.h"
 #include "os/host_trouble.h"

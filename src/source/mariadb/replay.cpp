@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/one_line.h"
 #include "base/path.h"
 #include "os/process_stream.h"
 #include "source/mariadb/tools.h"
