@@ -61,15 +61,16 @@ url_of() {
 
 answers() { curl -sko /dev/null --noproxy '*' --max-time 5 "$(url_of "$1")"; }
 
+# Here and below tries are counted, not seconds: a machine that stood still has not waited.
 wait_for_zone() {
-  local deadline=$((SECONDS + 60))
-  until answers "$1"; do
-    pid_of "client.rgw.$1" >/dev/null || ((SECONDS < deadline - 50)) ||
-      fail "the gateway of $1 has ended" "its log: $dir/log/client.rgw.$1.log"
-    ((SECONDS < deadline)) ||
-      fail "no answer from $(url_of "$1") after 60 s" "its log: $dir/log/client.rgw.$1.log"
+  local try absent=0
+  for ((try = 0; try < 300; ++try)); do
+    answers "$1" && return
+    if pid_of "client.rgw.$1" >/dev/null; then absent=0; else absent=$((absent + 1)); fi
+    ((absent < 50)) || fail "the gateway of $1 has ended" "its log: $dir/log/client.rgw.$1.log"
     sleep 0.2
   done
+  fail "no answer from $(url_of "$1") after $try tries" "its log: $dir/log/client.rgw.$1.log"
 }
 
 start_zone() {
@@ -81,11 +82,12 @@ start_zone() {
 
 # Before its first election the monitor refuses every command.
 wait_for_mon() {
-  local deadline=$((SECONDS + 30))
-  until timeout 10 ceph --conf "$conf" --connect-timeout 5 -s &>/dev/null; do
-    ((SECONDS < deadline)) || fail "the monitor does not answer" "its log: $dir/log/mon.a.log"
+  local try
+  for ((try = 0; try < 150; ++try)); do
+    timeout 10 ceph --conf "$conf" --connect-timeout 5 -s &>/dev/null && return
     sleep 0.2
   done
+  fail "the monitor does not answer" "its log: $dir/log/mon.a.log"
 }
 
 admin() { logged radosgw-admin --conf "$conf" "$@"; }

@@ -63,8 +63,25 @@ Away with it: lab/regions.sh down $dir
 TEXT
 }
 
-up() {
+first_start() {
+  load_settings
+  create_cluster
+  create_regions
+  start_zone east
+  start_zone west
+  wait_sync
+  write_environment
+}
+
+go_on() {
   local daemon
+  load_settings
+  for daemon in mon.a osd.0 mgr.x; do start "$daemon"; done
+  start_zone east
+  start_zone west
+}
+
+up() {
   check_programs
   if [[ -d $dir && ! -e $marker && -n $(ls -A "$dir") ]]; then
     fail "$dir has files that are not of a lab" "choose another directory"
@@ -73,20 +90,17 @@ up() {
     echo "lab: removing one that was not started to its end"
     remove
   fi
-  if [[ -e $marker ]]; then
-    load_settings
-    for daemon in mon.a osd.0 mgr.x; do start "$daemon"; done
-  else
+  if [[ ! -e $marker ]]; then
     choose_settings
-    create_cluster
-    create_regions
+    # One of its hundred steps may fail where others want the machine, too.
+    "$0" first-start "$dir" || {
+      echo "lab: once more, from the beginning" >&2
+      remove
+      choose_settings
+      "$0" first-start "$dir"
+    }
   fi
-  start_zone east
-  start_zone west
-  if [[ ! -e $dir/lab.env ]]; then
-    wait_sync
-    write_environment
-  fi
+  go_on
   greet
 }
 
@@ -113,13 +127,13 @@ caught_up() {
 # so both regions have to say it three times, with more than that between. What failed while a
 # region was away is tried again 60 s later, then 120.
 wait_sync() {
-  local deadline=$((SECONDS + ${LAB_SYNC_SECONDS:-300})) agreed=0 zone
-  while ((agreed < 3)); do
+  local limit=${LAB_SYNC_SECONDS:-300} began=$SECONDS agreed=0 rounds zone
+  for ((rounds = 1; agreed < 3; ++rounds)); do
     agreed=$((agreed + 1))
     for zone in east west; do
       caught_up "$zone" && continue
       agreed=0
-      ((SECONDS < deadline)) || fail "$zone is behind after ${LAB_SYNC_SECONDS:-300} s:" \
+      ((SECONDS - began < limit || rounds * 3 < limit)) || fail "$zone is behind after $limit s:" \
         "$(sync_status "$zone")"
     done
     sleep 2.2
@@ -165,6 +179,7 @@ needs_zone() {
 
 case $command in
   up) up ;;
+  first-start) first_start ;;  # by up
   down) down ;;
   status | wait-sync)
     load_settings
