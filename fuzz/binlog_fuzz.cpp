@@ -14,7 +14,8 @@ void read_event(const BinlogEvent& event) {
     require(rotate.file.find('/') == std::string::npos, "a file is a name");
   });
   refuse_or_accept([&] { read_gtid(event); });
-  refuse_or_accept([&] { read_gtid_list(event); });
+  refuse_or_accept([&] { read_stated_position(event); });
+  refuse_or_accept([&] { opens_block(event); });
   refuse_or_accept([&] { ends_transaction(event); });
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/recover_list.h"
+#include "protect/log_inventory.h"
 #include "vault/backup_object.h"
 
 namespace holdfast {
@@ -74,7 +75,7 @@ std::optional<BackupSummary> newest_that_leads(
     if (name->source != job.backup.source || name->backup_class != "database") continue;
     if (name->id() == job.backup.id()) continue;
     BackupSummary summary = read_backup(vault, *name).summary;
-    if (!summary.database || summary.database->method != "physical" ||
+    if (!summary.database || !begins_recovery(*summary.database) ||
         summary.database->engine != refused->engine || (time && summary.consistent > *time)) {
       continue;
     }

@@ -82,6 +82,7 @@ class Recover {
   std::vector<Recovery> plan() const;
   void go_on(Recovery& recovery) const;
   void bring_back(Recovery& recovery);
+  Restored restore(const Recovery& recovery) const;
   void settle(const Recovery& recovery);
   void refuse_named_dumps() const;
   bool takes_place_of(const RecoverableSource& source) const;
@@ -262,6 +263,28 @@ void Recover::go_on(Recovery& recovery) const {
   recovery.done_before = record_->is_done(recovery.source->key());
 }
 
+// A dump that the log goes on from becomes a server; where there is nothing to make one of, files.
+Restored Recover::restore(const Recovery& recovery) const {
+  const RecoverableSource& source = *recovery.source;
+  DatabaseRestore database;
+  database.archiving = parse_archiving(options_.archiving);
+  database.of_dump = source.log.has_value() && source.best->summary.database->method == "logical";
+  const auto bring = [&] {
+    return restore_backup(context_, *opened_.vault, recovery.job, options_.thaw, database);
+  };
+  try {
+    return bring();
+  } catch (const Error& error) {
+    if (!database.of_dump || error.code() != Code::kUnsupported) throw;
+    context_.output.warning(source.key() +
+                            ": only the files of the dump come back, without the "
+                            "log behind it: " +
+                            error.message() + "; " + error.hint());
+    database.of_dump = false;
+    return bring();
+  }
+}
+
 void Recover::bring_back(Recovery& recovery) {
   const std::string key = recovery.source->key();
   if (recovery.done_before) {
@@ -270,10 +293,7 @@ void Recover::bring_back(Recovery& recovery) {
   }
   try {
     if (record_) record_->begin(key, recovery.job.backup.id());
-    DatabaseRestore database;
-    database.archiving = parse_archiving(options_.archiving);
-    recovery.restored =
-        restore_backup(context_, *opened_.vault, recovery.job, options_.thaw, database);
+    recovery.restored = restore(recovery);
     const Restored& restored = *recovery.restored;
     context_.output.note(restored_text(recovery.job, restored));
     print_warnings(context_.output, restored.warnings, restored.warning_count, restored.log_file);

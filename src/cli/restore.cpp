@@ -16,6 +16,7 @@
 #include "cli/restore_tar.h"
 #include "cli/run_log.h"
 #include "cli/session.h"
+#include "protect/log_inventory.h"
 
 namespace holdfast {
 namespace {
@@ -42,6 +43,7 @@ struct RestoreOptions {
   std::string to_name;
   std::string to_gtid;
   bool to_immediate = false;
+  bool to_latest = false;
   bool exclusive = false;
   std::string timeline = "latest";
   std::string action = "promote";
@@ -83,9 +85,12 @@ std::optional<RecoveryTarget> target_of(const RestoreOptions& options) {
   if (!options.to_xid.empty()) targets.push_back({TargetXid{parse_xid(options.to_xid)}});
   if (!options.to_lsn.empty()) targets.push_back({TargetLsn{parse_target_lsn(options.to_lsn)}});
   if (!options.to_name.empty()) targets.push_back({TargetName{options.to_name}});
-  if (targets.size() + (options.to_immediate ? 1 : 0) + (options.to_gtid.empty() ? 0 : 1) > 1) {
+  if (targets.size() + (options.to_immediate ? 1 : 0) + (options.to_latest ? 1 : 0) +
+          (options.to_gtid.empty() ? 0 : 1) >
+      1) {
     throw Error(Code::kUsage, "there is more than one target",
-                "give one of --to-time, --to-gtid, --to-xid, --to-lsn, --to-name, --to-immediate");
+                "give one of --to-time, --to-gtid, --to-xid, --to-lsn, --to-name, --to-immediate, "
+                "--to-latest");
   }
   if (targets.empty()) return std::nullopt;
   targets.front().inclusive = !options.exclusive;
@@ -97,8 +102,14 @@ std::optional<GtidPosition> target_gtid(const RestoreOptions& options) {
   try {
     return GtidPosition(options.to_gtid);
   } catch (const Error& error) {
-    throw Error(Code::kUsage, error.message(), "--to-gtid 0-1-42, several domains with commas");
+    throw Error(Code::kUsage, error.message(),
+                "--to-gtid 0-1-42, of MySQL UUID:1-42; several domains or servers with commas");
   }
+}
+
+bool wants_moment(const RestoreOptions& options) {
+  return target_of(options) || !options.to_gtid.empty() || options.to_immediate ||
+         options.to_latest;
 }
 
 DatabaseRestore database_options(const RestoreOptions& options) {
@@ -108,6 +119,7 @@ DatabaseRestore database_options(const RestoreOptions& options) {
   database.gtid = target_gtid(options);
   database.gtid_inclusive = !options.exclusive;
   database.use_log = !options.to_immediate;
+  database.of_dump = wants_moment(options);
   database.timeline = options.timeline;
   database.action = options.action;
   database.standby = options.role != "primary";
@@ -146,8 +158,9 @@ std::string wanted_engine(const RestoreOptions& options) {
   const bool mariadb = !options.to_gtid.empty() || replica;
   if (postgresql && mariadb) {
     throw Error(Code::kUsage,
-                std::string(replica ? "--as replica" : "--to-gtid") +
-                    " is for MariaDB, and other options are for PostgreSQL",
+                std::string(replica ? "--as replica is for MariaDB"
+                                    : "--to-gtid is for MariaDB and MySQL") +
+                    ", and other options are for PostgreSQL",
                 "leave out what is not for the server of the backup");
   }
   return postgresql ? "postgresql" : mariadb ? "mariadb" : "";
@@ -155,6 +168,26 @@ std::string wanted_engine(const RestoreOptions& options) {
 
 std::string engine_title(const std::string& engine) {
   return engine == "postgresql" ? "PostgreSQL" : engine == "mariadb" ? "MariaDB" : "a database";
+}
+
+// Its dumps become servers.
+void check_mysql_options(const RestoreOptions& options, const DatabaseFacts& database,
+                         const BackupName& name) {
+  if (wanted_engine(options) == "postgresql" || options.role == "replica") {
+    throw Error(Code::kUsage, name.id() + " is a dump of MySQL",
+                options.role == "replica"
+                    ? "--as replica is for MariaDB: restore with --to-latest, start the server, "
+                      "and let it replicate with SOURCE_AUTO_POSITION = 1"
+                    : "leave the options for PostgreSQL out");
+  }
+  if (begins_recovery(database) || options.to_immediate) return;
+  throw Error(Code::kNotFound,
+              name.id() +
+                  " does not say where it is in the binary log: the server had no GTIDs, or "
+                  "its account lacked REPLICATION SLAVE",
+              "restore the dump alone (--to-immediate), or another backup: holdfast list; for the "
+              "next time: holdfast check " +
+                  name.source);
 }
 
 // Options that would be ignored are a misunderstanding at the worst time for one.
@@ -167,11 +200,12 @@ void check_database_options(const RestoreOptions& options, const Vault& vault,
         "say how to connect to the primary: --primary 'host=db1 user=repl'; for a server of "
         "its own leave --as out");
   }
-  if (engine.empty() && !target_of(options) && !options.to_immediate && !options.exclusive) return;
+  if (engine.empty() && !wants_moment(options) && !options.exclusive) return;
   const auto database = database_of(vault, name);
-  const bool fits =
-      database && database->method == "physical" && (engine.empty() || database->engine == engine);
-  if (!fits) {
+  if (database && database->engine == kMysqlKey) {
+    check_mysql_options(options, *database, name);
+  } else if (!database || database->method != "physical" ||
+             (!engine.empty() && database->engine != engine)) {
     throw Error(Code::kUsage, name.id() + " is no physical backup of " + engine_title(engine),
                 "leave the options for " + engine_title(engine) +
                     " out, or name another backup: holdfast list");
@@ -356,11 +390,14 @@ void add_restore_command(Command& root) {
       .flag("--no-xattrs", o->no_xattrs, "Do not set extended attributes and ACLs")
       .flag("--ignore-free-space", o->ignore_free_space, "Do not check the free space first")
       .text("--to-time", o->to_time, "Databases: recover to this moment, 2025-11-10T12:00:00Z")
-      .text("--to-gtid", o->to_gtid, "MariaDB: recover to this position, 0-1-42")
+      .text("--to-gtid", o->to_gtid, "MariaDB, MySQL: recover to this position, 0-1-42")
       .text("--to-xid", o->to_xid, "PostgreSQL: recover to this transaction")
       .text("--to-lsn", o->to_lsn, "PostgreSQL: recover to this position of the log")
       .text("--to-name", o->to_name, "PostgreSQL: recover to this restore point")
       .flag("--to-immediate", o->to_immediate, "Databases: the backup itself, without the log")
+      .flag("--to-latest", o->to_latest,
+            "Databases: to the end of the log (as without a target; of a dump of MySQL it makes a "
+            "server)")
       .flag("--exclusive", o->exclusive, "Stop right before the target, not behind it")
       .text("--timeline", o->timeline, "latest (the default), current, or a number")
       .choice("--action", o->action, {"promote", "pause", "shutdown"},

@@ -13,19 +13,24 @@
 #include "protect/restored_check.h"
 #include "protect/server_directory.h"
 #include "protect/source_job.h"
+#include "source/mariadb/mysql_tools.h"
 
 namespace holdfast {
 namespace {
 
+constexpr unsigned kFirstThatKnowsItsGtids = 50705;  // MySQL, in a table of its own
+
 // The engine of a backup of a whole server; "" when it is something else, or only a part is wanted,
 // which is only files.
-std::string whole_server(const Vault& vault, const RestoreJob& job) {
+std::string whole_server(const Vault& vault, const RestoreJob& job, bool of_dump) {
   if (job.backup.backup_class != "database" || !job.includes.empty() || !job.excludes.empty() ||
       job.strip_components > 0) {
     return {};
   }
   const auto database = database_of(vault, job.backup);
-  return database && database->method == "physical" ? database->engine : "";
+  const bool whole =
+      database && (database->method == "physical" || (of_dump && database->engine == kMysqlKey));
+  return whole ? database->engine : "";
 }
 
 MariadbSettings mariadb_settings(Context& context, const BackupName& backup) {
@@ -69,7 +74,16 @@ void say_scope(Context& context, const MariadbScope& scope, bool use_log) {
                   format_rfc3339(Timestamp(std::chrono::seconds{scope.end.last->time}))));
 }
 
-void say_gtid(Context& context, const MariadbRestored& done) {
+void say_gtid(Context& context, const MariadbRestored& done, const MariadbScope& scope) {
+  if (scope.engine == MariadbEngine::kMysql) {
+    const bool knows = version_number(scope.version) >= kFirstThatKnowsItsGtids;
+    context.output.note(
+        "the state of GTID " + done.gtid +
+        (knows ? ", which the server knows\n"
+               : "; once the server runs, before it replicates: SET GLOBAL gtid_purged = '" +
+                     done.gtid + "'\n"));
+    return;
+  }
   context.output.note(
       done.replayed
           ? "the state of GTID " + done.gtid + "; gtid_slave_pos is set to it\n"
@@ -108,12 +122,12 @@ std::string gtid_of(const Vault& vault, const RestoreJob& job, const MariadbScop
 ServerWork work_of(Context& context, const Vault& vault, const RestoreJob& job,
                    const DatabaseRestore& database) {
   ServerWork work;
-  const std::string engine = whole_server(vault, job);
+  const std::string engine = whole_server(vault, job, database.of_dump);
   if (engine == "postgresql") {
     work.postgres = database;
     work.postgres.files = job;
     work.scope = recovery_scope(vault, work.postgres, context.stop);
-  } else if (engine == "mariadb") {
+  } else if (has_binary_log(engine)) {
     MariadbRestore mariadb = mariadb_job(context, job, database);
     MariadbScope reach = mariadb_scope(vault, mariadb, context.stop);
     work.mariadb = MariadbWork{std::move(mariadb), std::move(reach)};
@@ -172,7 +186,9 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
       restored.gtid = done.gtid;
       restored.replayed = done.replayed;
       display.stop();
-      if (!job.dry_run && !done.gtid.empty() && !database.standby) say_gtid(context, done);
+      if (!job.dry_run && !done.gtid.empty() && !database.standby) {
+        say_gtid(context, done, work.mariadb->scope);
+      }
       return restored;
     }
     restored.result = run_restore(vault, job, progress, warnings, context.stop);

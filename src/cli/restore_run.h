@@ -50,7 +50,7 @@ std::string check_restored(Context& context, const Vault& vault, const RestoreJo
                            const Restored& restored);
 
 // A physical backup of a database, whole, becomes a directory that a server starts on, as
-// `database` says (its `files` are not looked at).
+// `database` says (its `files` are not looked at); and a dump of MySQL when it says so.
 // Asks for what is archived and waits for it before anything is written. Throws what run_restore
 // and bring_from_archive throw; the warnings until then have been printed.
 Restored restore_backup(Context& context, const Vault& vault, const RestoreJob& job,

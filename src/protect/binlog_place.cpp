@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "source/mariadb/server.h"
+#include "source/mariadb/server_log.h"
 
 namespace holdfast {
 namespace {
@@ -39,8 +40,6 @@ class PlaceFinder {
   };
   BinlogPlace behind_gap(const StoredBinlogs& log, const Gap& gap) const;
   Error with_relation(const StoredBinlogs& log, const Error& error) const;
-  bool goes_on_from(const GtidPosition& position) const;
-  std::optional<GtidPosition> position_at(const std::string& file, std::uint64_t offset) const;
   bool continues(const BinlogPlace& place) const;
   bool begins_before(const std::string& file, const BinlogState& durable) const;
   BinlogPlace without_file(const StoredBinlogs& log, const BinlogPlace& place) const;
@@ -97,36 +96,19 @@ BinlogPlace PlaceFinder::within(const StoredBinlogs& log, const StoredBinlog& fi
   return place;
 }
 
-// Of the server's log; nothing where no event of it ends.
-std::optional<GtidPosition> PlaceFinder::position_at(const std::string& file,
-                                                     std::uint64_t offset) const {
-  const std::vector<MariadbRow> rows = connection_.query(
-      fmt::format("SELECT BINLOG_GTID_POS({}, {})", connection_.quoted(file), offset));
-  if (rows.empty() || !rows[0].at(0)) return std::nullopt;
-  return GtidPosition(*rows[0][0]);
-}
-
 // The server's file has what the vault has of it, as far as its length and transactions tell.
 bool PlaceFinder::continues(const BinlogPlace& place) const {
   const BinlogState& durable = place.durable;
   if (durable.offset <= kBinlogMagic.size()) return true;
-  const auto position = position_at(place.start.file, durable.offset);
-  GtidPosition expected = durable.position;
-  if (durable.open) expected.advance(durable.open->gtid);
-  return position && *position == expected;
+  return log_goes_on_at(connection_, place.start.file, durable);
 }
 
 // The server's `file` begins before what the vault ends with. Domains may have been taken out of
 // its list (FLUSH BINARY LOGS DELETE_DOMAIN_ID), but not all of them.
 bool PlaceFinder::begins_before(const std::string& file, const BinlogState& durable) const {
   const GtidPosition& end = durable.position;
-  const GtidPosition begin = position_at(file, kBinlogMagic.size()).value_or(GtidPosition{});
-  if (begin.empty()) return !end.empty();
-  return std::any_of(end.domains().begin(), end.domains().end(), [&](const auto& domain) {
-    const auto found = begin.domains().find(domain.first);
-    return found != begin.domains().end() && found->second != domain.second &&
-           found->second.sequence <= domain.second.sequence;
-  });
+  const GtidPosition begin = log_position_before(connection_, file);
+  return begin.empty() ? !end.empty() : begin.is_short_of(end);
 }
 
 BinlogPlace PlaceFinder::after(const StoredBinlogs& log) const {
@@ -164,10 +146,8 @@ BinlogPlace PlaceFinder::without_file(const StoredBinlogs& log, const BinlogPlac
   }
   if (begins_before(oldest, place.durable)) {
     return behind_gap(
-        log,
-        set_back(fmt::format("the server's {} begins at GTID {}, before what the vault has", oldest,
-                             connection_.value(fmt::format("SELECT BINLOG_GTID_POS({}, 4)",
-                                                           connection_.quoted(oldest))))));
+        log, set_back(fmt::format("the server's {} begins at GTID {}, before what the vault has",
+                                  oldest, log_position_before(connection_, oldest).text())));
   }
   const std::string next = fmt::format("{}.{:06}", last.base, last.number + 1);
   if (place.complete && on_server(next) != nullptr) return start_of(next, log.stream);
@@ -214,17 +194,6 @@ PlaceFinder::Gap PlaceFinder::cut_off(const BinlogFileSize& file) const {
           true};
 }
 
-bool PlaceFinder::goes_on_from(const GtidPosition& position) const {
-  try {
-    MariadbConnection connection(question_.server, stop_);
-    require_binlog_from(connection, position, question_.server_id, stop_);
-    return true;
-  } catch (const Error& error) {
-    if (error.code() == Code::kNotFound) return false;
-    throw;
-  }
-}
-
 // A promoted replica has the transactions of its primary, in files of its own: nothing is lost, and
 // yet no recovery goes on from one log to the other.
 Error PlaceFinder::with_relation(const StoredBinlogs& log, const Error& error) const {
@@ -232,7 +201,7 @@ Error PlaceFinder::with_relation(const StoredBinlogs& log, const Error& error) c
   const GtidPosition& end = place.durable.position;
   const std::string server = connection_.value("SELECT @@server_id");
   if (end.empty() || server == std::to_string(place.beginning.server)) return error;
-  if (!goes_on_from(end)) return error;
+  if (!log_goes_on_from(question_.server, end, question_.server_id, stop_)) return error;
   return {
       Code::kConflict,
       fmt::format("the log in the vault is of server {}, this is server {}, which has all of it "
@@ -281,7 +250,7 @@ std::string PlaceFinder::file_of_newest_backup() const {
   for (auto name = names.rbegin(); name != names.rend(); ++name) {
     if (name->source != question_.source || name->backup_class != "database") continue;
     const auto database = read_backup(vault_, *name).summary.database;
-    if (!database || database->engine != "mariadb" || database->start.empty()) continue;
+    if (!database || !has_binary_log(database->engine) || database->start.empty()) continue;
     return database->start.substr(0, database->start.rfind(':'));
   }
   return {};

@@ -126,26 +126,19 @@ void BinlogReceiver::State::connect_and_stream(const std::stop_token& stop) {
   if (uploader) uploader->drain(stop);
   BinlogPlaceQuestion question{options.source, options.server, replica_id(vault, options.source),
                                skip_gap};
-  std::string system;
+  BinlogWriter writer;
   const BinlogPlace place = [&] {
     MariadbConnection connection(options.server, stop);
     const MariadbServer server = read_mariadb_server(connection);
-    require_mariadb(server, "its binary log is not read",
-                    "dumps reach their own moments: take them as often as you can lose data; a "
-                    "service that runs mysqlbinlog --read-from-remote-server --raw --stop-never "
-                    "into a directory, and a source of class files for that, keep its log");
-    if (!server.log_bin) {
-      throw Error(Code::kInvalid, "the server writes no binary log",
-                  "set log_bin (and server_id) in its configuration, and restart it");
-    }
-    system = server.uid;
+    require_log(server);
+    writer = {server.engine, server.uid};
     catch_up(stop);
     return find_binlog_place(vault, question, connection, notify, stop);
   }();
   use_stream(place.stream);
   followers.even_out(place.stream);
   BinlogUpload upload(
-      *uploader, place, system, [this](const BinlogChunkFacts& facts) { made_durable(facts); },
+      *uploader, place, writer, [this](const BinlogChunkFacts& facts) { made_durable(facts); },
       notify);
   notify(fmt::format("receiving from {}:{} on", place.start.file, place.start.offset));
   update([&](BinlogReceiverStatus& s) {

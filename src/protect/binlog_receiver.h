@@ -1,4 +1,4 @@
-// Receives the binary log of a MariaDB server and keeps it in the vault: holdfast stream.
+// Receives the binary log of a MariaDB or MySQL server and keeps it in the vault: holdfast stream.
 #pragma once
 
 #include <functional>

@@ -26,25 +26,13 @@ std::optional<MariadbPosition> position_of(const DatabaseFacts& backup) {
   return position;
 }
 
-// A domain stands elsewhere than the log before it says.
-bool contradict(const GtidPosition& before, const GtidPosition& after) {
-  return std::any_of(before.domains().begin(), before.domains().end(), [&](const auto& domain) {
-    const auto found = after.domains().find(domain.first);
-    return found != after.domains().end() && found->second != domain.second;
-  });
-}
-
 // Clocks of the backup's host and of the server, which is on it; the backup's counts seconds.
 constexpr Duration kClocks = std::chrono::seconds{2};
 
 // The backup may know of domains that this server's log has nothing of, from a server before it.
 bool may_be_between(const GtidPosition& before, const GtidPosition& backup,
                     const GtidPosition& after) {
-  if (!backup.contains(before)) return false;
-  return std::all_of(after.domains().begin(), after.domains().end(), [&](const auto& domain) {
-    const auto found = backup.domains().find(domain.first);
-    return found == backup.domains().end() || found->second.sequence <= domain.second.sequence;
-  });
+  return backup.contains(before) && backup.is_within(after);
 }
 
 class Planner {
@@ -135,7 +123,7 @@ class Planner {
       const BinlogChunkFacts& facts = plan_.chunks[i].facts;
       if (facts.end == 0) continue;  // it was not asked for
       if (before != nullptr && before->file != facts.file &&
-          contradict(before->to.position, facts.before)) {
+          !before->to.position.agrees_with(facts.before)) {
         plan_.gap = "the beginning of " + facts.file + ", which is not behind " + before->file;
         plan_.chunks.resize(i);
         return;

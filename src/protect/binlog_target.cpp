@@ -35,7 +35,8 @@ class EndFinder {
     feed(step, follower, [&](const BinlogEvent& event, const auto&) {
       if (event.next != static_cast<std::uint32_t>(plan_.begin.offset)) return;
       const BinlogState state = follower.state();
-      found = !state.open && same_where_known(state.position);
+      found =
+          !state.open && state.position.agrees_with(backup_) && backup_.contains(state.position);
     });
     if (found) return;
     throw Error(Code::kConflict,
@@ -75,14 +76,14 @@ class EndFinder {
 
   BinlogEnd at_position(const GtidPosition& wanted, bool inclusive) {
     if (backup_.contains(wanted)) {
-      if (inclusive && is_at(backup_, wanted)) return end_;
+      if (inclusive && backup_.stands_at(wanted)) return end_;
       refuse("the backup was made after " + wanted.text() + ": it has " + backup_.text());
     }
     const bool found =
         search([&](const BinlogChunkFacts& facts) { return facts.to.position.contains(wanted); },
                [&](const BinlogTransaction&, const GtidPosition& after) {
                  if (!after.contains(wanted)) return false;
-                 if (!is_at(after, wanted)) {
+                 if (!after.stands_at(wanted)) {
                    refuse("there was no moment at which the log was at " + wanted.text() +
                           "; the first one behind it is " + after.text());
                  }
@@ -94,20 +95,6 @@ class EndFinder {
   }
 
  private:
-  bool same_where_known(const GtidPosition& position) const {
-    return std::all_of(position.domains().begin(), position.domains().end(),
-                       [this](const auto& domain) {
-                         const auto found = backup_.domains().find(domain.first);
-                         return found != backup_.domains().end() && found->second == domain.second;
-                       });
-  }
-
-  static bool is_at(const GtidPosition& position, const GtidPosition& wanted) {
-    return std::all_of(wanted.domains().begin(), wanted.domains().end(), [&](const auto& domain) {
-      return position.domains().at(domain.first) == domain.second;
-    });
-  }
-
   [[noreturn]] void refuse(const std::string& why) const {
     throw Error(Code::kNotFound, why,
                 "this backup and the log reach from " + span_text(plan_, consistent_) +
@@ -143,7 +130,7 @@ class EndFinder {
     for (const BackupName& name : list_backups(vault_.store())) {
       if (name.source != plan_.source || name.backup_class != "database") continue;
       const BackupSummary summary = read_backup(vault_, name).summary;
-      if (!summary.database || summary.database->engine != "mariadb") continue;
+      if (!summary.database || !has_binary_log(summary.database->engine)) continue;
       const auto plan = plan_binlog(vault_, summary, {}, BinlogFactsWanted::kEnds);
       if (plan && plan->stream == stream) return name.id();
     }

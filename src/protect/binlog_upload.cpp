@@ -28,11 +28,11 @@ class ChunkFacts : public LogFileFacts {
 
 }  // namespace
 
-BinlogUpload::BinlogUpload(LogUploader& uploader, const BinlogPlace& place, std::string system,
+BinlogUpload::BinlogUpload(LogUploader& uploader, const BinlogPlace& place, BinlogWriter writer,
                            OnDurable on_durable, std::function<void(const std::string&)> notify)
     : uploader_(uploader),
       place_(place),
-      system_(std::move(system)),
+      writer_(std::move(writer)),
       on_durable_(std::move(on_durable)),
       notify_(std::move(notify)),
       file_(place.start.file),
@@ -83,6 +83,12 @@ void BinlogUpload::event(const BinlogEvent& event, std::uint64_t offset,
     throw Error(Code::kUnavailable,
                 fmt::format("the stream jumped from byte {} of {} to {}", offset_, file_, offset));
   }
+  if (event.type == BinlogType::kMysqlAnonymous) {
+    throw Error(
+        Code::kInvalid, file_ + " has transactions without GTIDs, of before gtid_mode was ON",
+        "FLUSH BINARY LOGS, take a backup, and stream again: it begins with the file of the "
+        "newest backup");
+  }
   if (offset_ == kBinlogMagic.size()) {
     beginning_ = {event.time, event.server};
     offset_ = 0;
@@ -114,7 +120,8 @@ void BinlogUpload::begin_chunk(const std::stop_token& stop) {
   BinlogChunkFacts known;
   known.file = file_;
   known.begin = chunk_begin_ = offset_;
-  known.system = system_;
+  known.engine = writer_.engine;
+  known.system = writer_.system;
   known.created = beginning_.created;
   known.server = beginning_.server;
   stored_ = std::exchange(place_.stored, 0);

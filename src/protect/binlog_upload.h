@@ -11,16 +11,23 @@
 
 namespace holdfast {
 
+// Whose log it is: goes into the facts.
+struct BinlogWriter {
+  MariadbEngine engine = MariadbEngine::kMariadb;
+  std::string system;  // its identity, may be empty
+};
+
 // Takes what stream_binlog() gives, from one connection to its end. One thread.
 class BinlogUpload {
  public:
   // Called with what is in the vault, by the uploading thread.
   using OnDurable = std::function<void(const BinlogChunkFacts& facts)>;
-  // `system` goes into the facts. What has been added to the uploader before must be durable.
-  BinlogUpload(LogUploader& uploader, const BinlogPlace& place, std::string system,
+  // What has been added to the uploader before must be durable.
+  BinlogUpload(LogUploader& uploader, const BinlogPlace& place, BinlogWriter writer,
                OnDurable on_durable, std::function<void(const std::string&)> notify);
 
-  // As those of BinlogHandler. Throws kConflict when files do not follow one another, kCancelled.
+  // As those of BinlogHandler. Throws kConflict when files do not follow one another, kInvalid for
+  // a transaction without GTID, kCancelled.
   void file(const std::string& file, std::uint64_t offset);
   void event(const BinlogEvent& event, std::uint64_t offset, const std::stop_token& stop);
 
@@ -36,7 +43,7 @@ class BinlogUpload {
 
   LogUploader& uploader_;
   BinlogPlace place_;  // of the chunk that goes on, until it has been begun
-  const std::string system_;
+  const BinlogWriter writer_;
   const OnDurable on_durable_;
   const std::function<void(const std::string&)> notify_;
 

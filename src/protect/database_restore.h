@@ -30,11 +30,12 @@ struct DatabaseRestore {
   std::string tablespace_directory;
   bool use_log = true;                   // go on with the log of the vault, if it has one
   std::optional<RecoveryTarget> target;  // none: to the end of the log
-  std::optional<GtidPosition> gtid;      // MariaDB: instead of a target ...
+  std::optional<GtidPosition> gtid;      // MariaDB and MySQL: instead of a target ...
   bool gtid_inclusive = true;            // ... its last transaction too
   std::string timeline;                  // "latest" (the default), "current", a number
   std::string action = "promote";        // at the target: "promote", "pause", "shutdown"
   bool standby = false;                  // or a replica
+  bool of_dump = false;                  // a server is wanted where a dump alone would be files
   std::string primary_conninfo;          // of a standby
   Archiving archiving = Archiving::kAuto;
   // MariaDB: hears the GTID of the state that will be restored before anything is written; throws

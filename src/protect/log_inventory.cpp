@@ -4,15 +4,11 @@
 #include <optional>
 
 #include "base/error.h"
+#include "source/mariadb/engine.h"
 #include "store/at_once.h"
 
 namespace holdfast {
 namespace {
-
-bool begins_recovery(const BackupSummary& summary) {
-  return summary.database && summary.database->method == "physical" &&
-         !summary.database->system.empty();
-}
 
 std::optional<BackupSummary> read_if_there(const Vault& vault, const BackupName& name,
                                            UnreadableBackups unreadable) {
@@ -32,6 +28,10 @@ void sort_by_moment(std::vector<BackupSummary>& backups) {
 }
 
 }  // namespace
+
+bool begins_recovery(const DatabaseFacts& facts) {
+  return facts.method == "physical" || (facts.engine == kMysqlKey && !facts.stop.empty());
+}
 
 std::uint64_t LogFiles::bytes() const {
   std::uint64_t sum = 0;
@@ -70,7 +70,8 @@ LogUsers read_log_users(const Vault& vault, const std::vector<BackupName>& names
       std::move(stop));
   LogUsers users;
   for (auto& summary : summaries) {
-    if (!summary || !begins_recovery(*summary)) continue;
+    if (!summary || !summary->database || !begins_recovery(*summary->database)) continue;
+    if (summary->database->system.empty()) continue;
     auto& backups = users[{summary->name.source, summary->database->system}];
     backups.push_back(*std::move(summary));
   }
@@ -85,7 +86,7 @@ std::vector<BackupSummary> users_of(const LogUsers& users, const LogFiles& log) 
   for (const auto& [stream, backups] : users) {
     if (stream.first != log.source) continue;
     for (const BackupSummary& backup : backups) {
-      if (backup.database->engine == "mariadb") found.push_back(backup);
+      if (has_binary_log(backup.database->engine)) found.push_back(backup);
     }
   }
   sort_by_moment(found);

@@ -36,8 +36,11 @@ std::vector<LogFiles> list_log_files(
 
 using StreamName = std::pair<std::string, std::string>;  // source and stream
 
-// The backups that begin a recovery with the log, by the stream that they need: physical ones,
-// oldest first.
+// True when a recovery can begin with a backup and go on with the log: a physical one, or a dump of
+// MySQL that says where it is.
+bool begins_recovery(const DatabaseFacts& facts);
+
+// The backups that begin a recovery with the log, by the stream that they need, oldest first.
 using LogUsers = std::map<StreamName, std::vector<BackupSummary>>;
 
 enum class UnreadableBackups {
@@ -50,8 +53,8 @@ LogUsers read_log_users(const Vault& vault, const std::vector<BackupName>& names
                         std::stop_token stop,
                         UnreadableBackups unreadable = UnreadableBackups::kFail);
 
-// Those that begin a recovery with `log`. Of MariaDB all of its source: which history of the log
-// one leads into, the log itself has to say.
+// Those that begin a recovery with `log`. Of MariaDB and MySQL all of its source: which history of
+// the log one leads into, the log itself has to say.
 std::vector<BackupSummary> users_of(const LogUsers& users, const LogFiles& log);
 
 }  // namespace holdfast

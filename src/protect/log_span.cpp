@@ -87,7 +87,7 @@ std::optional<Reach> reach_of(const Vault& vault, const BackupSummary& backup, A
 // A cluster of PostgreSQL has an identity of its own; a MariaDB log is known by its positions.
 bool same_server(const BackupSummary& a, const BackupSummary& b) {
   return a.database->engine == b.database->engine &&
-         (a.database->engine == "mariadb" || a.database->system == b.database->system);
+         (has_binary_log(a.database->engine) || a.database->system == b.database->system);
 }
 
 // Few are tried one by one. Of many, halving finds the oldest: where the log leads from one backup
@@ -170,9 +170,7 @@ std::vector<LogSpan> log_spans(const Vault& vault, const std::vector<BackupSumma
                                std::stop_token stop) {
   std::map<std::string, std::vector<BackupSummary>> by_source;
   for (const BackupSummary& backup : backups) {
-    if (!backup.database || backup.database->method != "physical") continue;
-    const std::string& engine = backup.database->engine;
-    if (engine != "postgresql" && engine != "mariadb") continue;
+    if (!backup.database || !begins_recovery(*backup.database)) continue;
     by_source[backup.name.source].push_back(backup);
   }
   std::vector<LogSpan> spans;

@@ -4,22 +4,23 @@
 
 #include "protect/mariadb_log_use.h"
 #include "protect/postgres_log_use.h"
+#include "source/mariadb/engine.h"
 
 namespace holdfast {
 namespace {
 
-bool all_of_engine(const std::vector<BackupSummary>& backups, const char* engine) {
-  return std::all_of(backups.begin(), backups.end(), [&](const BackupSummary& backup) {
-    return backup.database->engine == engine;
+bool is_postgres(const LogFiles& log, const std::vector<BackupSummary>& backups) {
+  if (backups.empty()) return looks_like_postgres(log);
+  return std::all_of(backups.begin(), backups.end(), [](const BackupSummary& backup) {
+    return backup.database->engine == "postgresql";
   });
 }
 
-bool is_postgres(const LogFiles& log, const std::vector<BackupSummary>& backups) {
-  return backups.empty() ? looks_like_postgres(log) : all_of_engine(backups, "postgresql");
-}
-
 bool is_mariadb(const LogFiles& log, const std::vector<BackupSummary>& backups) {
-  return looks_like_mariadb(log) && all_of_engine(backups, "mariadb");
+  return looks_like_mariadb(log) &&
+         std::all_of(backups.begin(), backups.end(), [](const BackupSummary& backup) {
+           return has_binary_log(backup.database->engine);
+         });
 }
 
 }  // namespace

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/error.h"
 #include "base/human.h"
 #include "os/process_stream.h"
 #include "protect/database_job.h"
+#include "protect/dump_recovery.h"
 #include "source/mariadb/dump.h"
 #include "source/mariadb/mbstream.h"
 #include "source/mariadb/mysql_accounts.h"
@@ -230,9 +232,13 @@ void add_mysql(const Vault& vault, const MariadbSettings& settings, const Mariad
                            });
                          }});
   const MariadbPosition before = server.log_bin ? mariadb_log_end(connection) : MariadbPosition{};
-  job.end = [found, server, settings, before, stop] {
+  job.end = [found, server, settings, before, databases, stop] {
     found->position.gtid = mysql_gtid_at(settings, before, found->position, stop);
-    return ending_of(server, "logical", *found);
+    BackupEnding ending = ending_of(server, "logical", *found);
+    if (!settings.databases.empty()) {
+      ending.database->settings[kChosenDatabases] = nlohmann::json(databases).dump();
+    }
+    return ending;
   };
 }
 

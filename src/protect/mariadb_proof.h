@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "protect/database_restore.h"
+#include "protect/dump_recovery.h"
 #include "protect/mariadb_restore.h"
 #include "protect/proof_steps.h"
 #include "settings/settings.h"
@@ -15,7 +16,8 @@
 namespace holdfast {
 
 // In order: restore (physical backups) or make_directory (logical ones), start, load (logical),
-// check. The data directory is SCRATCH/data. One thread.
+// check. The data directory is SCRATCH/data. Both go on to the end of the log of the vault when
+// they can. One thread.
 class MariadbProof {
  public:
   // Throws kUnsupported when this host has no server that fits the backup, kDenied when its user
@@ -26,14 +28,16 @@ class MariadbProof {
 
   // To the end of the log of the vault, when it has one: `files` names SCRATCH/data.
   RestoreResult restore(const RestoreJob& files, RestoreProgress& progress, Warnings& warnings);
-  RestoreResult make_directory() const;
+  RestoreResult make_directory();
   std::string start();
   std::string load(RestoreResult& restored) const;
   // Position, assertions, tables, and, once the server is down, page checksums.
   void check(const std::vector<Assertion>& assertions, Timestamp now);
 
  private:
+  MariadbSandbox& server() const { return recovery_ ? recovery_->server() : *sandbox_; }
   std::string check_position() const;
+  std::string replay() const;
   void check_backup_position() const;
   std::string check_assertion(const Assertion& assertion, Timestamp now) const;
   MariadbFindings check_pages();
@@ -50,7 +54,8 @@ class MariadbProof {
   std::stop_token stop_;
   MariadbScope scope_;
   MariadbRestored restored_;
-  std::unique_ptr<MariadbSandbox> sandbox_;
+  std::unique_ptr<DumpRecovery> recovery_;   // of a dump of MySQL
+  std::unique_ptr<MariadbSandbox> sandbox_;  // of all others
 };
 
 }  // namespace holdfast

@@ -10,6 +10,7 @@
 #include "base/human.h"
 #include "base/path.h"
 #include "os/file.h"
+#include "protect/dump_recovery.h"
 #include "protect/mariadb_questions.h"
 #include "protect/proof_steps.h"
 #include "protect/restore_preflight.h"
@@ -207,8 +208,10 @@ class Restoring {
 MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::stop_token stop) {
   const BackupSummary summary = read_backup(vault, job.files.backup).summary;
   MariadbScope scope;
+  scope.engine = engine_of_key(summary.database.value().engine);
   scope.consistent = summary.consistent;
-  scope.settings = summary.database.value().settings;
+  scope.gtid = summary.database->stop;
+  scope.settings = summary.database->settings;
   scope.version = summary.database->version;
   if (job.use_log) {
     scope.log = plan_binlog(vault, summary, stop);
@@ -229,6 +232,10 @@ MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::s
 
 void check_mariadb_restore(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope,
                            std::stop_token stop) {
+  if (scope.engine == MariadbEngine::kMysql) {
+    check_dump_restore(vault, job, scope, stop);
+    return;
+  }
   require_programs(job, scope, stop);
   require_room(vault, scope, without_mixture(job.files), stop);
 }
@@ -238,6 +245,9 @@ MariadbRestored run_mariadb_restore(const Vault& vault, const MariadbRestore& jo
                                     Warnings& warnings, std::stop_token stop) {
   if (scope.log && !scope.log->gap.empty() && !job.target) {
     warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
+  }
+  if (scope.engine == MariadbEngine::kMysql) {
+    return run_dump_restore(vault, job, scope, progress, stop);
   }
   return Restoring(vault, job, scope, progress, warnings, std::move(stop)).run();
 }

@@ -1,4 +1,4 @@
-// Restoring a physical backup of MariaDB so that a server starts on it, and the log behind it.
+// Restoring a backup of MariaDB or MySQL so that a server starts on it, and the log behind it.
 #pragma once
 
 #include <map>
@@ -22,7 +22,9 @@ struct MariadbRestore {
 
 // What a restore brings back, to be said before it begins.
 struct MariadbScope {
+  MariadbEngine engine = MariadbEngine::kMariadb;
   Timestamp consistent{};         // of the backup
+  std::string gtid;               // ... and where it is; empty: not known
   std::optional<BinlogPlan> log;  // none: the backup alone
   BinlogEnd end;                  // with a log
   // Of the server that the backup is of: DatabaseFacts::settings.
@@ -37,7 +39,7 @@ MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::s
 struct MariadbRestored {
   RestoreResult result;
   std::string gtid;       // the state that the directory has; empty: not known
-  bool replayed = false;  // then gtid_slave_pos is set
+  bool replayed = false;  // with the log: then gtid_slave_pos is set
 };
 
 // Throws what run_mariadb_restore() would throw before it changes anything, but does not mind a
@@ -45,7 +47,8 @@ struct MariadbRestored {
 void check_mariadb_restore(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope,
                            std::stop_token stop);
 
-// Restores the files, prepares them (source/mariadb/restore.h), and replays the log with a server
+// Of MySQL a new server is made there from the dump (protect/dump_recovery.h). Of MariaDB it
+// restores the files, prepares them (source/mariadb/restore.h), and replays the log with a server
 // of its own. Until it has ended no server starts on the directory: it lacks ibdata1, or a table of
 // `mysql` while it is prepared, and it is marked (protect/server_restore.h). Run again after an
 // interruption it begins anew with what is there. Before anything is changed it throws kConflict:

@@ -21,6 +21,9 @@
 namespace holdfast {
 namespace {
 
+// Of a server that was made by MySQL itself, from 5.6 on.
+constexpr const char* kMysqlIdentity = "auto.cnf";
+
 using IsExpected = std::function<bool(const std::string& path)>;
 
 [[noreturn]] void refuse(const std::string& what) {
@@ -104,6 +107,7 @@ std::string check_restored_mariadb(const MariadbRestore& job, std::stop_token st
   const std::string& directory = job.files.target;
   require_no_server(directory);
   if (!holds_server(directory)) refuse(printable(directory) + " is not complete");
+  if (path_exists(directory + "/" + kMysqlIdentity)) return "a new server, which has ended well";
   if (!is_prepared_mariadb(directory)) {
     refuse("the files in " + printable(directory) + " are not prepared");
   }

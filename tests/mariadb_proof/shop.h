@@ -19,6 +19,7 @@ class MariadbShop {
   void configure(const MariadbSettings& settings, const std::string& yaml = "") const;
 
   std::string operator/(const std::string& name) const { return place_ / name; }
+  const std::string& path() const { return place_.path(); }
 
   // Fails the test when the exit code is another one than `code`. The program runs with TZ set to
   // `time_zone`.

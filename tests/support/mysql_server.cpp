@@ -41,18 +41,39 @@ std::optional<std::string> mysql_missing(MysqlKind kind) {
   return "there is no MySQL in " + kServer56 + ": npm ci with tests/servers/package.json";
 }
 
-TestMysql::TestMysql(MysqlKind kind) : bin_directory_(directory_ / "bin") {
+TestMysql::TestMysql(MysqlKind kind, const std::string& more)
+    : data_(directory_ / "data"), bin_directory_(directory_ / "bin") {
+  prepare(kind);
+  fs::create_directory(data_);
+  give_to_server(settings(), data_);
+  make_server_directory(settings(), data_, MariadbEngine::kMysql, {}, {});
+  start(more);
+}
+
+TestMysql::TestMysql(MysqlKind kind, const Restored& restored)
+    : data_(restored.data_directory), bin_directory_(directory_ / "bin") {
+  prepare(kind);
+  start("");
+}
+
+std::unique_ptr<TestMysql> TestMysql::on(MysqlKind kind, const std::string& data_directory) {
+  return std::unique_ptr<TestMysql>(new TestMysql(kind, Restored{data_directory}));
+}
+
+void TestMysql::prepare(MysqlKind kind) {
   fs::permissions(directory_.path(), fs::perms(0755));
-  for (const char* name : {"bin", "tmp", "data"}) {
+  for (const char* name : {"bin", "tmp"}) {
     fs::create_directory(directory_ / name);
     fs::permissions(directory_ / name, fs::perms(0755));
   }
   link_programs(kind);
-  for (const std::string& path : {directory_.path(), directory_ / "tmp", directory_ / "data"}) {
+  for (const std::string& path : {directory_.path(), directory_ / "tmp"}) {
     give_to_server(settings(), path);
   }
-  make_server_directory(settings(), directory_ / "data", MariadbEngine::kMysql, {}, {});
-  write_configuration();
+}
+
+void TestMysql::start(const std::string& more) {
+  write_configuration(more);
   process_.start(find_mysqld(settings(), {}).path, directory_.path(), settings(),
                  [this] { return log(); });
 }
@@ -72,18 +93,17 @@ void TestMysql::link_programs(MysqlKind kind) {
   }
 }
 
-void TestMysql::write_configuration() const {
+void TestMysql::write_configuration(const std::string& more) const {
   const Mysqld program = find_mysqld(settings(), {});
-  std::string text =
-      "[mysqld]\ndatadir=" + directory_ / "data" + "\nsocket=" + directory_ / "socket";
-  text += "\ntmpdir=" + directory_ / "tmp" + "\npid-file=" + directory_ / "data/pid";
+  std::string text = "[mysqld]\ndatadir=" + data_ + "\nsocket=" + directory_ / "socket";
+  text += "\ntmpdir=" + directory_ / "tmp" + "\npid-file=" + data_ + "/pid";
   text +=
       "\nskip-networking\nserver-id=9\nenforce-gtid-consistency\ngtid-mode=ON\n"
       "log-slave-updates\nsync-binlog=1\nloose-mysqlx=OFF\ninnodb-buffer-pool-size=32M\n";
   if (version_number(program.version) >= 50706) text += "secure-file-priv=NULL\n";
   if (!program.base_directory.empty()) text += "basedir=" + program.base_directory + "\n";
   if (::geteuid() == 0) text += "user=" + settings().system_user + "\n";
-  text += "log-bin=bin\nbinlog-format=ROW\n";
+  text += "log-bin=bin\nbinlog-format=ROW\n" + more;
   write_file_atomic(directory_ / "server.cnf", as_bytes(text));
   write_file_atomic(directory_ / "client.cnf", as_bytes("[client]\n"));
 }

@@ -1,6 +1,8 @@
 // A MySQL server of the test's own: below a directory, behind a private socket, without network.
 #pragma once
 
+#include <csignal>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,7 +26,10 @@ std::optional<std::string> mysql_missing(MysqlKind kind);
 class TestMysql {
  public:
   // A fresh server with the account root, without password, a binary log and GTIDs.
-  explicit TestMysql(MysqlKind kind);
+  // `more`: lines of its configuration.
+  explicit TestMysql(MysqlKind kind, const std::string& more = "");
+  // One on the files of `data_directory`, which somebody has made.
+  static std::unique_ptr<TestMysql> on(MysqlKind kind, const std::string& data_directory);
   TestMysql(const TestMysql&) = delete;
   TestMysql& operator=(const TestMysql&) = delete;
 
@@ -35,6 +40,8 @@ class TestMysql {
   // The same with nothing but MariaDB's programs.
   MariadbSettings with_mariadb_tools() const;
 
+  void kill() { process_.end(SIGKILL); }
+
   std::string sql(const std::string& statement) const;
   void run(const std::vector<std::string>& statements) const;
   // What `client < file` would do; the client's exit code.
@@ -44,10 +51,17 @@ class TestMysql {
   std::string log() const;
 
  private:
+  struct Restored {
+    std::string data_directory;
+  };
+  TestMysql(MysqlKind kind, const Restored& restored);
+  void prepare(MysqlKind kind);
+  void start(const std::string& more);
   void link_programs(MysqlKind kind);
-  void write_configuration() const;
+  void write_configuration(const std::string& more) const;
 
   TempDir directory_;
+  std::string data_;
   std::string bin_directory_;
   MysqldProcess process_{std::chrono::seconds{120}};
 };

@@ -91,8 +91,8 @@ void BinlogChunkReader::feed(ByteView bytes) {
 
 void BinlogChunkReader::see(const BinlogEvent& event,
                             const std::optional<BinlogTransaction>& completed) {
-  if (event.type == BinlogType::kGtidList && facts_.transactions == 0) {
-    for (const Gtid& gtid : read_gtid_list(event)) facts_.before.advance(gtid);
+  if (states_position(event) && facts_.transactions == 0) {
+    facts_.before.advance(read_stated_position(event));
   }
   if (!completed) return;
   ++facts_.transactions;

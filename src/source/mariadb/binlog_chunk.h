@@ -10,6 +10,7 @@
 
 #include "source/mariadb/binlog_file.h"
 #include "source/mariadb/binlog_index.h"
+#include "source/mariadb/engine.h"
 
 namespace holdfast {
 
@@ -35,9 +36,10 @@ std::optional<BinlogChunkName> parse_binlog_chunk_name(std::string_view name);
 // What one chunk has, or its beginning.
 struct BinlogChunkFacts {
   std::string file;
-  std::uint64_t begin = 0;         // in the file, of the chunk
-  std::uint64_t end = 0;           // ... of what there is of it
-  std::string system;              // server_uid; may be empty
+  std::uint64_t begin = 0;  // in the file, of the chunk
+  std::uint64_t end = 0;    // ... of what there is of it
+  MariadbEngine engine = MariadbEngine::kMariadb;
+  std::string system;              // server_uid, of MySQL server_uuid; may be empty
   std::string server_version;      // "10.11.19-MariaDB-log"; empty when the format is not here
   std::uint32_t created = 0;       // when the file began: the time of its first event, seconds
   std::uint32_t server = 0;        // the server's id, of the same event
@@ -84,7 +86,7 @@ class BinlogFollower {
 // fed one after another.
 class BinlogChunkReader {
  public:
-  // `known`: file, begin, system, created and server.
+  // `known`: file, begin, engine, system, created and server.
   BinlogChunkReader(const BinlogChunkFacts& known, std::shared_ptr<BinlogFollower> follower);
   void feed(ByteView bytes);
   const BinlogChunkFacts& facts() const { return facts_; }

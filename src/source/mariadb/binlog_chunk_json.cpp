@@ -50,6 +50,7 @@ BinlogChunkFacts facts_of(const Json& json) {
   facts.file = json.at("file").get<std::string>();
   facts.begin = json.at("begin").get<std::uint64_t>();
   facts.end = json.at("end").get<std::uint64_t>();
+  facts.engine = engine_of_key(json.at("engine").get_ref<const std::string&>());
   facts.system = json.at("system").get<std::string>();
   facts.server_version = json.at("version").get<std::string>();
   facts.created = json.at("created").get<std::uint32_t>();
@@ -68,13 +69,20 @@ BinlogChunkFacts facts_of(const Json& json) {
 }  // namespace
 
 Json binlog_facts_to_json(const BinlogChunkFacts& facts) {
-  Json json{{"engine", "mariadb"},           {"file", facts.file},
-            {"begin", facts.begin},          {"end", facts.end},
-            {"system", facts.system},        {"version", facts.server_version},
-            {"created", facts.created},      {"server", facts.server},
-            {"from", to_json(facts.from)},   {"to", to_json(facts.to)},
-            {"before", facts.before.text()}, {"transactions", facts.transactions},
-            {"latest", facts.latest},        {"closed", facts.closed}};
+  Json json{{"engine", engine_key(facts.engine)},
+            {"file", facts.file},
+            {"begin", facts.begin},
+            {"end", facts.end},
+            {"system", facts.system},
+            {"version", facts.server_version},
+            {"created", facts.created},
+            {"server", facts.server},
+            {"from", to_json(facts.from)},
+            {"to", to_json(facts.to)},
+            {"before", facts.before.text()},
+            {"transactions", facts.transactions},
+            {"latest", facts.latest},
+            {"closed", facts.closed}};
   if (facts.first) json["first"] = to_json(*facts.first);
   if (facts.last) json["last"] = to_json(*facts.last);
   return json;
@@ -82,7 +90,9 @@ Json binlog_facts_to_json(const BinlogChunkFacts& facts) {
 
 BinlogChunkFacts binlog_facts_from_json(const Json& json) {
   try {
-    if (json.at("engine") != "mariadb") throw Error(Code::kCorrupt, "they are of another engine");
+    if (!has_binary_log(json.at("engine").get_ref<const std::string&>())) {
+      throw Error(Code::kCorrupt, "they are of another engine");
+    }
     return facts_of(json);
   } catch (const Json::exception& error) {
     throw Error(Code::kCorrupt,

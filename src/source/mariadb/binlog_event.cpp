@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/wire.h"
+#include "source/mariadb/mysql_event.h"
 
 namespace holdfast {
 namespace {
@@ -32,6 +33,18 @@ std::uint32_t checksum_of(ByteView content, const BinlogEvent& event) {
   header[kFlagsAt] = static_cast<std::uint8_t>(header[kFlagsAt] & ~kBinlogInUse);
   const ByteView rest = content.subspan(kBinlogHeader);
   return static_cast<std::uint32_t>(::crc32_z(crc(header), rest.data(), rest.size()));
+}
+
+// u32 thread | u32 seconds | u8 length of the database | u16 error | u16 length of the status |
+// status | database and a zero | statement
+std::string_view statement_of(const BinlogEvent& event) {
+  WireReader in(event.body);
+  in.raw(8);
+  const std::size_t database = in.fixed<std::uint8_t>();
+  in.fixed<std::uint16_t>();
+  const std::size_t status = in.fixed<std::uint16_t>();
+  in.raw(status + database + 1);
+  return as_text(in.raw(in.left()));
 }
 
 }  // namespace
@@ -109,7 +122,13 @@ BinlogRotate read_rotate(const BinlogEvent& event) {
   return rotate;
 }
 
+bool begins_transaction(const BinlogEvent& event) {
+  return event.type == BinlogType::kGtid || event.type == BinlogType::kMysqlGtid ||
+         event.type == BinlogType::kMysqlTaggedGtid;
+}
+
 BinlogGtid read_gtid(const BinlogEvent& event) {
+  if (event.type != BinlogType::kGtid) return {read_mysql_gtid(event), true};
   WireReader in(event.body);
   BinlogGtid found;
   found.gtid.sequence = in.fixed<std::uint64_t>();
@@ -119,35 +138,45 @@ BinlogGtid read_gtid(const BinlogEvent& event) {
   return found;
 }
 
-std::vector<Gtid> read_gtid_list(const BinlogEvent& event) {
+bool states_position(const BinlogEvent& event) {
+  return event.type == BinlogType::kGtidList || event.type == BinlogType::kMysqlPreviousGtids;
+}
+
+// MariaDB lists the last transactions of each domain and server; the last one of a domain in the
+// list is its position.
+GtidPosition read_stated_position(const BinlogEvent& event) {
+  if (event.type == BinlogType::kMysqlPreviousGtids) {
+    return GtidPosition(read_mysql_previous_gtids(event));
+  }
   WireReader in(event.body);
   const std::uint32_t count = in.fixed<std::uint32_t>() & kCountMask;
   if (in.left() / kListedGtid < count) fail("a list of transactions is too short");
-  std::vector<Gtid> list;
-  list.reserve(count);
+  GtidPosition position;
   for (std::uint32_t i = 0; i < count; ++i) {
-    Gtid& gtid = list.emplace_back();
+    Gtid gtid;
     gtid.domain = in.fixed<std::uint32_t>();
     gtid.server = in.fixed<std::uint32_t>();
     gtid.sequence = in.fixed<std::uint64_t>();
+    position.advance(gtid);
   }
-  return list;
+  return position;
 }
 
 bool ends_transaction(const BinlogEvent& event) {
-  if (event.type == BinlogType::kXid || event.type == BinlogType::kXaPrepare) return true;
+  if (event.type == BinlogType::kXid || event.type == BinlogType::kXaPrepare ||
+      event.type == BinlogType::kMysqlPayload) {
+    return true;
+  }
   if (event.type != BinlogType::kQuery) return false;
-  // u32 thread | u32 seconds | u8 length of the database | u16 error | u16 length of the status |
-  // status | database and a zero | statement
-  WireReader in(event.body);
-  in.raw(8);
-  const std::size_t database = in.fixed<std::uint8_t>();
-  in.fixed<std::uint16_t>();
-  const std::size_t status = in.fixed<std::uint16_t>();
-  in.raw(status + database + 1);
-  const std::string_view statement = as_text(in.raw(in.left()));
+  const std::string_view statement = statement_of(event);
   return statement == "COMMIT" || statement == "ROLLBACK" || statement.starts_with("XA COMMIT") ||
          statement.starts_with("XA ROLLBACK");
+}
+
+bool opens_block(const BinlogEvent& event) {
+  if (event.type != BinlogType::kQuery) return false;
+  const std::string_view statement = statement_of(event);
+  return statement == "BEGIN" || statement.starts_with("XA START");
 }
 
 }  // namespace holdfast

@@ -1,9 +1,8 @@
-// Events of MariaDB's binary log, version 4.
+// Events of the binary log, version 4, as MariaDB and MySQL write it.
 #pragma once
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "base/bytes.h"
 #include "source/mariadb/gtid.h"
@@ -26,7 +25,12 @@ enum class BinlogType : std::uint8_t {
   kXid = 16,
   kBeginLoadQuery = 17,
   kHeartbeat = 27,
+  kMysqlGtid = 33,
+  kMysqlAnonymous = 34,  // a transaction without GTID
+  kMysqlPreviousGtids = 35,
   kXaPrepare = 38,
+  kMysqlPayload = 40,  // a whole transaction but for its GTID, compressed
+  kMysqlTaggedGtid = 42,
   kGtid = 162,
   kGtidList = 163,
   kStartEncryption = 164,
@@ -76,15 +80,18 @@ BinlogRotate read_rotate(const BinlogEvent& event);
 
 struct BinlogGtid {
   Gtid gtid;
-  bool standalone = false;  // one event follows, else all up to the commit
+  bool standalone = false;  // one event follows, else all up to the commit; MySQL does not say it
 };
 BinlogGtid read_gtid(const BinlogEvent& event);
+bool begins_transaction(const BinlogEvent& event);  // one with a GTID
 
-// The last transactions before this file, of each domain and server, in the order of the list: the
-// last one of a domain is its position.
-std::vector<Gtid> read_gtid_list(const BinlogEvent& event);
+// What a file says at its beginning of the log before it.
+bool states_position(const BinlogEvent& event);
+GtidPosition read_stated_position(const BinlogEvent& event);
 
 // True for an event that ends the transaction it is in.
 bool ends_transaction(const BinlogEvent& event);
+// True for a statement behind which its transaction goes on: "BEGIN", "XA START ...".
+bool opens_block(const BinlogEvent& event);
 
 }  // namespace holdfast

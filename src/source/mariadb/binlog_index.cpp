@@ -8,11 +8,11 @@ std::optional<BinlogTransaction> BinlogTracker::see(const BinlogEvent& event,
                                                     std::uint64_t offset) {
   state_.offset = offset + event.whole.size();
   if (event.type == BinlogType::kFormat) state_.checksums = read_format(event).checksums;
-  if (event.type == BinlogType::kGtidList) {
-    for (const Gtid& gtid : read_gtid_list(event)) state_.position.advance(gtid);
+  if (states_position(event)) {
+    state_.position.advance(read_stated_position(event));
     return std::nullopt;
   }
-  if (event.type == BinlogType::kGtid) {
+  if (begins_transaction(event)) {
     const BinlogGtid found = read_gtid(event);
     state_.open = {found.gtid, event.time, offset, 0};
     state_.standalone = found.standalone;
@@ -20,6 +20,10 @@ std::optional<BinlogTransaction> BinlogTracker::see(const BinlogEvent& event,
   }
   if (!state_.open) return std::nullopt;
   state_.open->time = std::max(state_.open->time, event.time);
+  if (state_.standalone && !state_.open->gtid.source.empty() && opens_block(event)) {
+    state_.standalone = false;
+    return std::nullopt;
+  }
   const bool statement =
       event.type == BinlogType::kQuery || event.type == BinlogType::kQueryCompressed;
   // A statement of its own may have events before it (of its variables).

@@ -89,6 +89,7 @@ class Dump {
   bool take_unparsed();
 
   MYSQL* handle_;
+  const bool any_unparsed_;  // the library is made for MariaDB's events
   std::stop_token stop_;
   MariadbReplication replication_;
   // The library waits in a read: what ends it is the end of the connection.
@@ -115,6 +116,7 @@ Error stream_error(MYSQL* connection) {
 Dump::Dump(MariadbConnection& connection, const BinlogStart& start, std::uint32_t server_id,
            unsigned flags, std::stop_token stop)
     : handle_(connection.handle()),
+      any_unparsed_(connection.engine() == MariadbEngine::kMysql),
       stop_(std::move(stop)),
       replication_(mariadb_rpl_init(handle_)),
       on_stop_(stop_, [handle = handle_] {
@@ -145,7 +147,7 @@ bool Dump::next() {
   return false;
 }
 
-// Events of LOAD DATA; the library does not know the second one, and takes the data in the first
+// Events of LOAD DATA: the library does not know the second one, and takes the data in the first
 // for a text with a zero at its end.
 bool has_loaded_data(std::uint8_t type) {
   constexpr std::uint8_t kAppendBlock = 9;
@@ -160,7 +162,7 @@ bool Dump::take_unparsed() {
   if (packet == nullptr || net.buff_end - packet < 1 + static_cast<int>(kBinlogHeader))
     return false;
   const ByteView rest(packet + 1, static_cast<std::size_t>(net.buff_end - packet - 1));
-  if (*packet != 0 || !has_loaded_data(rest[4])) return false;
+  if (*packet != 0 || !(any_unparsed_ || has_loaded_data(rest[4]))) return false;
   const std::size_t size = binlog_event_size(rest);
   if (size > rest.size()) return false;
   current_ = rest.first(size);
@@ -168,10 +170,20 @@ bool Dump::take_unparsed() {
   return true;
 }
 
-// We know GTIDs, and want the checksums of the log.
+// We know GTIDs, and want the checksums of the log. MySQL has new names for what it asks replicas.
 void introduce(MariadbConnection& connection) {
   connection.query("SET @mariadb_slave_capability = 4");
-  connection.query("SET @master_binlog_checksum = @@global.binlog_checksum");
+  connection.query(
+      "SET @master_binlog_checksum = @@global.binlog_checksum, "
+      "@source_binlog_checksum = @@global.binlog_checksum");
+}
+
+unsigned flags_of(const MariadbConnection& connection, bool follow) {
+  unsigned flags = follow ? 0U : MARIADB_RPL_BINLOG_DUMP_NON_BLOCK;
+  // Of MySQL the same bit asks for heartbeats of another kind.
+  if (connection.engine() == MariadbEngine::kMariadb)
+    flags |= MARIADB_RPL_BINLOG_SEND_ANNOTATE_ROWS;
+  return flags;
 }
 
 }  // namespace
@@ -182,10 +194,10 @@ void stream_binlog(const MariadbSettings& settings, const BinlogStart& start,
   MariadbConnection connection(settings, stop);
   introduce(connection);
   const bool checksums = connection.value("SELECT @master_binlog_checksum") != "NONE";
-  connection.query(fmt::format("SET @master_heartbeat_period = {}", options.heartbeat.count()));
-  const unsigned flags = MARIADB_RPL_BINLOG_SEND_ANNOTATE_ROWS |
-                         (options.follow ? 0U : MARIADB_RPL_BINLOG_DUMP_NON_BLOCK);
-  Dump dump(connection, start, options.server_id, flags, std::move(stop));
+  connection.query(fmt::format("SET @master_heartbeat_period = {0}, @source_heartbeat_period = {0}",
+                               options.heartbeat.count()));
+  Dump dump(connection, start, options.server_id, flags_of(connection, options.follow),
+            std::move(stop));
   Receiver receiver(start, checksums, handler);
   while (dump.next()) receiver.take(dump.event());
   if (options.follow) throw Error(Code::kUnavailable, "the server ended the stream of its log");

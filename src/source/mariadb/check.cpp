@@ -19,6 +19,7 @@
 namespace holdfast {
 namespace {
 
+constexpr unsigned kFirstWithSeconds = 80001;  // of MySQL: binlog_expire_logs_seconds
 constexpr std::uint64_t kShortLog = std::uint64_t{3} * 86400;  // a weekend without anybody, seconds
 
 // The rights on everything, of the account and of its default role; "ALL PRIVILEGES" for all.
@@ -61,11 +62,7 @@ class Check {
       check_rights(connection, server);
       check_method(connection, server);
       check_durability(connection);
-      if (server.engine == MariadbEngine::kMysql) {
-        say_mysql_log();
-      } else {
-        check_log(connection, server);
-      }
+      check_log(connection, server);
     } catch (const Error& error) {
       if (error.code() == Code::kCancelled) throw;
       bad(error.message(), error.hint());
@@ -124,7 +121,8 @@ class Check {
     if (server.log_bin && lacks("REPLICATION SLAVE")) {
       advise("the account " + printable(account_) +
                  " lacks REPLICATION SLAVE: it cannot read the binary log, which " +
-                 (mysql ? "the GTIDs of a backup come from" : "recovery to a moment needs"),
+                 (mysql ? "the GTIDs of a backup, and recovery to a moment, need"
+                        : "recovery to a moment needs"),
              grant({"REPLICATION SLAVE"}));
     }
   }
@@ -171,15 +169,6 @@ class Check {
       if (error.code() == Code::kCancelled) throw;
       bad(error.message(), error.hint());
     }
-  }
-
-  void say_mysql_log() {
-    advise(
-        "the binary log of MySQL is not kept: restores reach the backups, and no moment between "
-        "them",
-        "back up as often as you can lose data (schedule); for more keep the log with "
-        "mysqlbinlog --read-from-remote-server --raw --stop-never, in a directory of a source "
-        "of class files");
   }
 
   void check_files(const MariadbServer& server) {
@@ -242,12 +231,24 @@ class Check {
   void check_log(MariadbConnection& connection, const MariadbServer& server) {
     if (!server.log_bin) {
       advise("log_bin is off: restores reach the backups, and no moment between them",
-             "write 'log_bin = binlog' under [mariadbd] and restart the server");
+             "write 'log_bin = binlog' under [mysqld] in its configuration and restart the server");
       return;
     }
-    good("the binary log is on");
+    const bool mysql = server.engine == MariadbEngine::kMysql;
+    if (mysql && server.gtid_mode != "ON") {
+      advise("gtid_mode is " + server.gtid_mode +
+                 ": the binary log cannot be kept, and restores reach the backups only",
+             "set enforce_gtid_consistency = ON, then gtid_mode = ON (from 5.7 on step by step, "
+             "without a restart)");
+    } else {
+      good("the binary log is on" + std::string(mysql ? ", with GTIDs" : ""));
+    }
+    const bool in_seconds = mysql && connection.version() >= kFirstWithSeconds;
     const MariadbRow row =
-        connection.query("SELECT @@sync_binlog, @@binlog_format, @@expire_logs_days * 86400").at(0);
+        connection
+            .query(std::string("SELECT @@sync_binlog, @@binlog_format, ") +
+                   (in_seconds ? "@@binlog_expire_logs_seconds" : "@@expire_logs_days * 86400"))
+            .at(0);
     if (row[0] != "1") {
       advise("sync_binlog is " + row[0].value_or("") +
                  ": after a crash of the host the binary log may lack what the tables have",
@@ -262,16 +263,17 @@ class Check {
       advise("binlog_checksum is NONE: damage of the binary log is found by nobody",
              "SET GLOBAL binlog_checksum = CRC32; and the same in the configuration");
     }
-    check_expiry(std::stod(row[2].value_or("0")));
+    check_expiry(std::stod(row[2].value_or("0")),
+                 in_seconds ? "binlog_expire_logs_seconds = 604800" : "expire_logs_days = 7");
   }
 
-  void check_expiry(double seconds) {
+  void check_expiry(double seconds, const std::string& better) {
     if (seconds == 0 || seconds >= static_cast<double>(kShortLog)) return;
     advise(fmt::format("the server removes its binary log after {}: what a longer outage of the "
                        "vault leaves unread is lost",
                        format_duration(std::chrono::duration_cast<Duration>(
                            std::chrono::duration<double>(seconds)))),
-           "SET GLOBAL expire_logs_days = 7; and the same in the configuration");
+           "SET GLOBAL " + better + "; and the same in the configuration");
   }
 
   const MariadbSettings& settings_;

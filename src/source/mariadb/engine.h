@@ -22,4 +22,9 @@ constexpr MariadbEngine engine_of_key(std::string_view key) {
   return key == kMysqlKey ? MariadbEngine::kMysql : MariadbEngine::kMariadb;
 }
 
+// One of the two, and no other kind of server: it has a binary log.
+constexpr bool has_binary_log(std::string_view key) {
+  return key == kMariadbKey || key == kMysqlKey;
+}
+
 }  // namespace holdfast

@@ -32,10 +32,22 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1);
 }
 
+// "UUID:42" or "UUID:tag:42".
+bool take_mysql(std::string_view text, Gtid& gtid) {
+  const std::size_t colon = text.rfind(':');
+  if (!begins_with_uuid(text) || colon == std::string_view::npos) return false;
+  std::string_view number = text.substr(colon + 1);
+  if (!take_number(number, gtid.sequence) || !number.empty()) return false;
+  const std::string set = MysqlGtidSet(text).text();  // checks it, and knows how it is written
+  gtid.source = set.substr(0, set.rfind(':'));
+  return set == to_text(gtid);
+}
+
 }  // namespace
 
 Gtid parse_gtid(std::string_view text) {
   Gtid gtid;
+  if (take_mysql(text, gtid)) return gtid;
   std::string_view left = text;
   if (take_number(left, gtid.domain) && take_dash(left) && take_number(left, gtid.server) &&
       take_dash(left) && take_number(left, gtid.sequence) && left.empty()) {
@@ -46,11 +58,16 @@ Gtid parse_gtid(std::string_view text) {
 }
 
 std::string to_text(const Gtid& gtid) {
+  if (!gtid.source.empty()) return fmt::format("{}:{}", gtid.source, gtid.sequence);
   return fmt::format("{}-{}-{}", gtid.domain, gtid.server, gtid.sequence);
 }
 
 GtidPosition::GtidPosition(std::string_view text) {
   if (trimmed(text).empty()) return;
+  if (begins_with_uuid(trimmed(text))) {
+    set_ = MysqlGtidSet(text);
+    return;
+  }
   for (bool more = true; more;) {
     const std::size_t comma = text.find(',');
     more = comma != std::string_view::npos;
@@ -62,7 +79,7 @@ GtidPosition::GtidPosition(std::string_view text) {
 }
 
 std::string GtidPosition::text() const {
-  std::string text;
+  std::string text = set_.text();
   for (const auto& [domain, gtid] : last_) {
     if (!text.empty()) text += ',';
     text += to_text(gtid);
@@ -70,14 +87,63 @@ std::string GtidPosition::text() const {
   return text;
 }
 
+void GtidPosition::advance(const Gtid& gtid) {
+  if (gtid.source.empty()) {
+    last_[gtid.domain] = gtid;
+  } else {
+    set_.add(gtid.source, {gtid.sequence, gtid.sequence});
+  }
+}
+
+void GtidPosition::advance(const GtidPosition& later) {
+  for (const auto& [domain, gtid] : later.last_) last_[domain] = gtid;
+  set_.add(later.set_);
+}
+
 bool GtidPosition::contains(const Gtid& gtid) const {
+  if (!gtid.source.empty()) return set_.contains(gtid.source, gtid.sequence);
   const auto found = last_.find(gtid.domain);
   return found != last_.end() && gtid.sequence <= found->second.sequence;
 }
 
 bool GtidPosition::contains(const GtidPosition& other) const {
   return std::all_of(other.last_.begin(), other.last_.end(),
-                     [this](const auto& domain) { return contains(domain.second); });
+                     [this](const auto& domain) { return contains(domain.second); }) &&
+         set_.contains(other.set_);
+}
+
+template <typename IsIt>
+bool GtidPosition::all_shared(const GtidPosition& other, const IsIt& is_it) const {
+  return std::all_of(last_.begin(), last_.end(), [&](const auto& domain) {
+    const auto found = other.last_.find(domain.first);
+    return found == other.last_.end() || is_it(domain.second, found->second);
+  });
+}
+
+bool GtidPosition::agrees_with(const GtidPosition& other) const {
+  return all_shared(other, [](const Gtid& own, const Gtid& its) { return own == its; }) &&
+         set_.agrees_with(other.set_);
+}
+
+bool GtidPosition::is_within(const GtidPosition& later) const {
+  return all_shared(later, [](const Gtid& own,
+                              const Gtid& its) { return own.sequence <= its.sequence; }) &&
+         set_.is_within(later.set_);
+}
+
+bool GtidPosition::is_short_of(const GtidPosition& later) const {
+  return !all_shared(later, [](const Gtid& own, const Gtid& its) {
+    return own == its || own.sequence > its.sequence;
+  }) || set_.is_short_of(later.set_);
+}
+
+bool GtidPosition::stands_at(const GtidPosition& wanted) const {
+  return std::all_of(wanted.last_.begin(), wanted.last_.end(),
+                     [this](const auto& domain) {
+                       const auto found = last_.find(domain.first);
+                       return found != last_.end() && found->second == domain.second;
+                     }) &&
+         set_.ends_as(wanted.set_);
 }
 
 }  // namespace holdfast

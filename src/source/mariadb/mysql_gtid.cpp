@@ -17,16 +17,9 @@ constexpr std::string_view kAnonymous = "ANONYMOUS";
 
 // Adds what an event says to `set`.
 void add_event(const MariadbRow& row, std::string& set) {
-  const std::string type = row.at(2).value_or("");
-  const std::string info = row.at(5).value_or("");
-  std::string gtid;
-  if (type == "Previous_gtids") {
-    gtid = info;
-  } else if (info.starts_with(kNext)) {
-    gtid = info.substr(kNext.size(), info.find('\'', kNext.size()) - kNext.size());
-    if (gtid == kAnonymous || gtid == kAutomatic) gtid.clear();
-  }
-  if (!gtid.empty()) set += (set.empty() ? "" : ",") + gtid;
+  const std::string gtids =
+      row.at(2) == kMysqlPreviousGtids ? row.at(5).value_or("") : next_gtid_of(row);
+  if (!gtids.empty()) set += (set.empty() ? "" : ",") + gtids;
 }
 
 // The set without what comes twice.
@@ -57,6 +50,14 @@ std::string walk(MariadbConnection& connection, const MariadbPosition& before,
 }
 
 }  // namespace
+
+std::string next_gtid_of(const MariadbRow& event) {
+  const std::string info = event.at(5).value_or("");
+  if (!info.starts_with(kNext)) return {};
+  std::string gtid = info.substr(kNext.size(), info.find('\'', kNext.size()) - kNext.size());
+  if (gtid == kAnonymous || gtid == kAutomatic) gtid.clear();
+  return gtid;
+}
 
 std::string mysql_gtid_at(const MariadbSettings& settings, const MariadbPosition& before,
                           const MariadbPosition& at, const std::stop_token& stop) {

@@ -8,6 +8,11 @@
 
 namespace holdfast {
 
+// A kind of event, as SHOW BINLOG EVENTS calls it.
+inline constexpr const char* kMysqlPreviousGtids = "Previous_gtids";
+// "UUID:42" of a row of SHOW BINLOG EVENTS with which a transaction begins; "" of others.
+std::string next_gtid_of(const MariadbRow& event);
+
 // The set of all transactions up to `at`, a place that the log went through shortly after it had
 // been at `before` (mariadb_log_end()): "UUID:1-42". "" when the server has no GTIDs, or its log
 // cannot be read (it takes the right REPLICATION SLAVE), or is too long from there. Throws

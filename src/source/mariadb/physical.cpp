@@ -49,11 +49,13 @@ std::string_view take_field(std::string_view& text) {
 }  // namespace
 
 void require_physical(const MariadbServer& server) {
-  require_mariadb(
-      server, "there are no physical backups of MySQL, mariadb-backup cannot read its files",
-      "write 'method: logical'; for copies of the files run Percona XtraBackup or MySQL "
-      "Enterprise Backup in a hook of a source of class files, with what it writes "
-      "among its paths");
+  if (server.engine == MariadbEngine::kMariadb) return;
+  throw Error(Code::kUnsupported,
+              "the server is MySQL " + server.version +
+                  ": there are no physical backups of it, mariadb-backup cannot read its files",
+              "write 'method: logical'; for copies of the files run Percona XtraBackup or MySQL "
+              "Enterprise Backup in a hook of a source of class files, with what it writes "
+              "among its paths");
 }
 
 std::vector<std::string> mariadb_backup_command(const MariadbSettings& settings,

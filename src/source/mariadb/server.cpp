@@ -65,6 +65,7 @@ MariadbServer read_mariadb_server(MariadbConnection& connection) {
   if (server.engine == MariadbEngine::kMysql) {
     read_common(connection, "@@gtid_executed", server);
     server.uid = connection.value("SELECT @@server_uuid");
+    server.gtid_mode = connection.value("SELECT @@GLOBAL.gtid_mode");
     return server;
   }
   read_common(connection, "@@gtid_current_pos", server);
@@ -73,9 +74,19 @@ MariadbServer read_mariadb_server(MariadbConnection& connection) {
   return server;
 }
 
-void require_mariadb(const MariadbServer& server, const std::string& why, const std::string& hint) {
-  if (server.engine == MariadbEngine::kMariadb) return;
-  throw Error(Code::kUnsupported, "the server is MySQL " + server.version + ": " + why, hint);
+void require_log(const MariadbServer& server) {
+  if (!server.log_bin) {
+    throw Error(Code::kInvalid, "the server writes no binary log",
+                "set log_bin (and server_id) in its configuration, and restart it");
+  }
+  if (server.engine == MariadbEngine::kMysql && server.gtid_mode != "ON") {
+    throw Error(Code::kInvalid,
+                "the binary log of this MySQL server is without GTIDs (gtid_mode is " +
+                    server.gtid_mode + "), so that no recovery could say where it is",
+                "set enforce_gtid_consistency = ON and gtid_mode = ON, from 5.7 on without a "
+                "restart (step by step, as its manual says); then FLUSH BINARY LOGS, take a "
+                "backup, and run this again");
+  }
 }
 
 MariadbPosition mariadb_log_end(MariadbConnection& connection) {

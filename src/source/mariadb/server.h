@@ -29,6 +29,7 @@ struct MariadbServer {
   std::string binlog_checksum;   // "CRC32", "NONE"
   std::string gtid_binlog_pos;   // of MySQL empty
   std::string gtid_current_pos;  // of MySQL gtid_executed
+  std::string gtid_mode;         // of MySQL: "ON", "OFF" and between; of MariaDB empty
   // Of its configuration, by name: what decides how names and statements are understood.
   std::map<std::string, std::string> settings;
 };
@@ -36,8 +37,8 @@ struct MariadbServer {
 // Throws kUnsupported for MariaDB before 10.5 and MySQL before 5.6.
 MariadbServer read_mariadb_server(MariadbConnection& connection);
 
-// Throws kUnsupported for MySQL: `why` says what is not done for it, `hint` what to do instead.
-void require_mariadb(const MariadbServer& server, const std::string& why, const std::string& hint);
+// Throws kInvalid when the log of the server cannot be kept: it writes none, or without GTIDs.
+void require_log(const MariadbServer& server);
 
 // The end of the binary log at this moment.
 MariadbPosition mariadb_log_end(MariadbConnection& connection);

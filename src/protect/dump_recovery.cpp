@@ -1,0 +1,212 @@
+#include "protect/dump_recovery.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/file.h"
+#include "protect/backup_content.h"
+#include "protect/mariadb_questions.h"
+#include "protect/proof_steps.h"
+#include "protect/restore_mark.h"
+#include "protect/restore_preflight.h"
+#include "protect/restore_space.h"
+#include "protect/server_directory.h"
+#include "protect/server_restore.h"
+#include "source/mariadb/dump.h"
+#include "source/mariadb/relay_replay.h"
+#include "source/mariadb/restore.h"
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Rows in tables take more than in the text of a dump, with their indexes.
+constexpr std::uint64_t kTablesFactor = 2;
+// The log, and what the server that applies it writes as its own.
+constexpr std::uint64_t kLogFactor = 2;
+
+void require_room(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope) {
+  if (job.files.ignore_free_space) return;
+  std::uint64_t bytes = kTablesFactor * read_backup(vault, job.files.backup).summary.bytes;
+  if (scope.log && scope.end.last) bytes += kLogFactor * fetched_bytes(*scope.log, scope.end);
+  SpaceNeeds space;
+  space.add(job.files.target, bytes + kMariadbSandboxSpace);
+  space.check(
+      "make room, or restore to another volume with --target; --ignore-free-space leaves "
+      "the check out");
+}
+
+// The databases that the dump has; empty: all.
+std::vector<std::string> chosen_of(const std::map<std::string, std::string>& settings) {
+  const auto found = settings.find(kChosenDatabases);
+  if (found == settings.end()) return {};
+  try {
+    return nlohmann::json::parse(found->second).get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(Code::kCorrupt,
+                std::string("the backup's list of databases is damaged: ") + error.what());
+  }
+}
+
+void require_program(const MariadbRestore& job, const MariadbScope& scope) {
+  require_mariadb_for(scope.version, false, job.server, MariadbEngine::kMysql);
+}
+
+// What is there goes, but for the mark of this restore.
+void empty(const std::string& target) {
+  for (const auto& entry : fs::directory_iterator(target)) {
+    if (entry.path().filename() != kRestoreMark) fs::remove_all(entry.path());
+  }
+}
+
+// Up to the target, the system space last: without it no server starts.
+void put_in_place(const std::string& data, const std::string& target) {
+  const auto move = [&](const fs::path& from) {
+    const std::string to = target + "/" + from.filename().string();
+    if (std::rename(from.c_str(), to.c_str()) != 0) {
+      throw system_error(errno, "cannot move " + printable(from.string()));
+    }
+  };
+  std::vector<fs::path> entries;
+  for (const auto& entry : fs::directory_iterator(data)) {
+    if (entry.path().filename() != kMariadbSystemSpace) entries.push_back(entry.path());
+  }
+  for (const fs::path& entry : entries) move(entry);
+  sync_directory(target);
+  move(data + "/" + kMariadbSystemSpace);
+  sync_directory(target);
+}
+
+}  // namespace
+
+DumpRecovery::DumpRecovery(const Vault& vault, const BackupName& backup,
+                           const MariadbSettings& settings, const MariadbScope& scope,
+                           const std::string& place, RestoreProgress* progress,
+                           std::stop_token stop)
+    : vault_(vault),
+      backup_(backup),
+      settings_(settings),
+      scope_(scope),
+      place_(place),
+      progress_(progress),
+      stop_(std::move(stop)) {}
+
+std::vector<std::string> DumpRecovery::options() const {
+  std::vector<std::string> lines = sandbox_options(scope_.settings);
+  if (scope_.gtid.empty()) return lines;
+  const std::vector<std::string> relay =
+      relay_options(place_ + "/server", place_ + "/log", chosen_of(scope_.settings));
+  lines.insert(lines.end(), relay.begin(), relay.end());
+  return lines;
+}
+
+void DumpRecovery::make() const {
+  make_directory_for(data(), settings_.system_user);
+  make_server_directory(settings_, data(), MariadbEngine::kMysql, sandbox_options(scope_.settings),
+                        stop_);
+  make_directories(place_ + "/server", 0700);
+  const std::string received = place_ + "/log";
+  make_directories(received, 0700);
+  give_to_server(settings_, received);
+  if (!has_log()) return;
+  place_relay_log(settings_, received,
+                  fetch_binlogs(vault_, *scope_.log, scope_.end, received, stop_));
+}
+
+void DumpRecovery::start() {
+  server_ = std::make_unique<MariadbSandbox>(settings_, data(), place_ + "/server", stop_,
+                                             options(), MariadbEngine::kMysql);
+}
+
+std::uint64_t DumpRecovery::load_file(const std::string& path) const {
+  MariadbImport import(server_->settings(), stop_, MariadbEngine::kMysql);
+  // The log of the source goes on behind it, and nobody replicates from here.
+  import.write(as_bytes("SET SESSION sql_log_bin = 0;\n"));
+  const std::uint64_t bytes = read_backup_file(vault_, backup_, path, [&](ByteView content) {
+    import.write(content);
+    if (progress_ != nullptr) progress_->bytes += content.size();
+    return true;
+  });
+  import.finish();
+  return bytes;
+}
+
+RestoreResult DumpRecovery::load() const {
+  RestoreResult result;
+  const Duration begin = vault_.clock().monotonic();
+  // "all.sql" before "users.sql": accounts are given rights to what exists.
+  for (const std::string& path : top_paths_of(vault_, backup_)) {
+    result.bytes += on_server(*server_, [&] { return load_file(path); });
+    ++result.files;
+    if (progress_ != nullptr) ++progress_->files;
+  }
+  result.bytes_written = result.bytes;
+  result.duration = vault_.clock().monotonic() - begin;
+  return result;
+}
+
+std::string DumpRecovery::replay() const {
+  if (scope_.gtid.empty()) return {};
+  return on_server(*server_, [&] {
+    {
+      MariadbConnection connection = server_->connect();
+      set_mysql_gtid(connection, GtidPosition(scope_.gtid));
+    }
+    if (!has_log()) return GtidPosition(scope_.gtid).text();
+    BinlogReplay replay;
+    replay.start = scope_.log->begin.offset;
+    replay.before = GtidPosition(scope_.gtid);
+    replay.after = scope_.end.position;
+    replay_as_replica(*server_, replay, !chosen_of(scope_.settings).empty(), stop_);
+    return replay.after.text();
+  });
+}
+
+void check_dump_restore(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope,
+                        const std::stop_token& stop) {
+  require_program(job, scope);
+  preflight_restore(vault, without_mixture(job.files), stop);
+  require_room(vault, job, scope);
+}
+
+MariadbRestored run_dump_restore(const Vault& vault, const MariadbRestore& job,
+                                 const MariadbScope& scope, RestoreProgress& progress,
+                                 const std::stop_token& stop) {
+  const std::string& target = job.files.target;
+  require_no_server(target);
+  check_dump_restore(vault, job, scope, stop);
+  MariadbRestored restored;
+  const RestoreNeeds needs = preflight_restore(vault, without_mixture(job.files), stop);
+  progress.total_files = needs.files;
+  progress.total_bytes = needs.bytes;
+  if (job.files.dry_run) {
+    restored.result.files = needs.files;
+    restored.result.bytes = needs.bytes;
+    return restored;
+  }
+  restored.result.resumed = begin_server_restore(job.files);
+  empty(target);
+  const std::string place = target + "/" + kMariadbAside;
+  make_directories(place, 0755);
+  give_to_server(job.server, target);
+  require_reachable(place, job.server.system_user);
+  DumpRecovery recovery(vault, job.files.backup, job.server, scope, place, &progress, stop);
+  recovery.make();
+  recovery.start();
+  const bool resumed = restored.result.resumed;
+  restored.result = recovery.load();
+  restored.result.resumed = resumed;
+  restored.gtid = recovery.replay();
+  restored.replayed = scope.log && scope.end.last;
+  on_server(recovery.server(), [&] { recovery.server().shut_down(); });
+  put_in_place(recovery.data(), target);
+  fs::remove_all(place);
+  end_server_restore(target);
+  return restored;
+}
+
+}  // namespace holdfast

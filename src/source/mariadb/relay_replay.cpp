@@ -1,0 +1,178 @@
+#include "source/mariadb/relay_replay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/clock.h"
+#include "os/file.h"
+
+namespace holdfast {
+namespace {
+
+constexpr const char* kReceivedLog = "/relay";
+// No source has it: a server passes over what it finds to be its own.
+constexpr std::uint32_t kServerId = 0xfffffffe;
+constexpr unsigned kFirstWithReplicas = 80022;      // START REPLICA, and SHOW REPLICA STATUS
+constexpr unsigned kFirstWithSources = 80023;       // CHANGE REPLICATION SOURCE
+constexpr unsigned kFirstWithoutMaster = 80200;     // RESET BINARY LOGS AND GTIDS
+constexpr unsigned kFirstWithWorkerStatus = 50700;  // in performance_schema
+constexpr auto kPoll = std::chrono::milliseconds{50};
+constexpr int kIdleForGood = 100;  // questions
+constexpr const char* kNotComplete =
+    "the directory is not complete, and no server starts on it: run the restore again, to a moment "
+    "before this transaction, or with --to-immediate";
+
+std::string relay_name(std::size_t number) { return fmt::format("{}.{:06}", kReceivedLog, number); }
+
+// Columns of SHOW REPLICA STATUS, which only ever grew at the end, and of SHOW PROCESSLIST.
+enum StatusColumn : std::size_t { kRunning = 11, kLastError = 19 };
+enum ProcessColumn : std::size_t { kUser = 1, kState = 6 };
+
+struct ApplierStatus {
+  bool running = false;
+  std::string error;
+};
+
+std::string worker_error(MariadbConnection& connection) {
+  if (connection.version() < kFirstWithWorkerStatus) return {};
+  return connection.value(
+      "SELECT last_error_message FROM performance_schema.replication_applier_status_by_worker "
+      "WHERE last_error_number <> 0 LIMIT 1");
+}
+
+ApplierStatus status_of(MariadbConnection& connection) {
+  const bool replicas = connection.version() >= kFirstWithReplicas;
+  const auto rows = connection.query(replicas ? "SHOW REPLICA STATUS" : "SHOW SLAVE STATUS");
+  ApplierStatus status;
+  if (rows.empty()) return status;
+  status.running = rows[0].at(kRunning) == "Yes";
+  status.error = rows[0].at(kLastError).value_or("");
+  if (status.running || status.error.empty()) return status;
+  const std::string worker = worker_error(connection);
+  if (!worker.empty()) status.error = worker;
+  return status;
+}
+
+bool has_all(MariadbConnection& connection, const GtidPosition& position) {
+  return connection.value("SELECT GTID_SUBSET(" + connection.quoted(position.text()) +
+                          ", @@GLOBAL.gtid_executed)") == "1";
+}
+
+GtidPosition executed_by(MariadbConnection& connection) {
+  return GtidPosition(connection.value("SELECT @@GLOBAL.gtid_executed"));
+}
+
+// All of the threads that apply wait for more; in older and newer words.
+bool is_idle(MariadbConnection& connection) {
+  const auto threads = connection.query("SHOW PROCESSLIST");
+  return std::none_of(threads.begin(), threads.end(), [](const MariadbRow& thread) {
+    const std::string state = thread.at(kState).value_or("");
+    return thread.at(kUser) == "system user" &&
+           state.find("has read all relay log") == std::string::npos &&
+           state.find("aiting for an event from") == std::string::npos;
+  });
+}
+
+void await(MariadbConnection& connection, const GtidPosition& after, const std::stop_token& stop) {
+  int idle = 0;
+  while (!has_all(connection, after)) {
+    const ApplierStatus status = status_of(connection);
+    if (!status.running) {
+      throw Error(Code::kInvalid,
+                  "the binary log cannot be applied: the server said " + printable(status.error),
+                  kNotComplete);
+    }
+    // Between two questions it may have begun, or ended, with the last ones.
+    idle = is_idle(connection) ? idle + 1 : 0;
+    if (idle == kIdleForGood) return;
+    if (!system_clock().sleep_for(kPoll, stop)) throw Error(Code::kCancelled, "interrupted");
+  }
+}
+
+// For an option file, which takes one of two backslashes.
+std::string pattern_of(const std::string& name) {
+  std::string pattern;
+  for (const char c : name) {
+    if (c == '_' || c == '%' || c == '\\') pattern += "\\\\";
+    pattern += c;
+    if (c == '\\' || c == '"') pattern.insert(pattern.size() - 1, "\\");
+  }
+  return pattern;
+}
+
+}  // namespace
+
+std::vector<std::string> relay_options(const std::string& own, const std::string& received,
+                                       const std::vector<std::string>& databases) {
+  const auto quoted = [](const std::string& text) { return '"' + text + '"'; };
+  std::vector<std::string> lines{"log-bin = " + quoted(own + "/log"),
+                                 "server-id = " + std::to_string(kServerId),
+                                 "gtid-mode = ON",
+                                 "enforce-gtid-consistency = ON",
+                                 "loose-binlog-format = ROW",
+                                 "loose-log-slave-updates",
+                                 "loose-log-replica-updates",
+                                 "loose-skip-slave-start",
+                                 "loose-skip-replica-start",
+                                 "relay-log = " + quoted(received + kReceivedLog),
+                                 "relay-log-index = " + quoted(received + kReceivedLog + ".index"),
+                                 "relay-log-purge = OFF"};
+  for (const std::string& database : databases) {
+    lines.push_back("replicate-wild-do-table = " + quoted(pattern_of(database) + ".%"));
+  }
+  return lines;
+}
+
+void place_relay_log(const MariadbSettings& settings, const std::string& received,
+                     const std::vector<std::string>& files) {
+  std::string index;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::string path = received + relay_name(i + 1);
+    if (std::rename(files[i].c_str(), path.c_str()) != 0) {
+      throw system_error(errno, "cannot move " + printable(files[i]));
+    }
+    give_to_server(settings, path);
+    index += path + "\n";
+  }
+  const std::string path = received + kReceivedLog + ".index";
+  write_file_atomic(path, as_bytes(index), 0600);
+  give_to_server(settings, path);
+  give_to_server(settings, received);
+}
+
+void set_mysql_gtid(MariadbConnection& connection, const GtidPosition& before) {
+  connection.query(connection.version() >= kFirstWithoutMaster ? "RESET BINARY LOGS AND GTIDS"
+                                                               : "RESET MASTER");
+  connection.query("SET GLOBAL gtid_purged = " + connection.quoted(before.text()));
+}
+
+void replay_as_replica(const MariadbSandbox& server, const BinlogReplay& replay, bool filtered,
+                       const std::stop_token& stop) {
+  MariadbConnection connection = server.connect();
+  const std::string place = fmt::format("RELAY_LOG_FILE = {}, RELAY_LOG_POS = {}",
+                                        connection.quoted(relay_name(1).substr(1)), replay.start);
+  connection.query(connection.version() >= kFirstWithSources
+                       ? "CHANGE REPLICATION SOURCE TO SOURCE_HOST = 'nobody', " + place
+                       : "CHANGE MASTER TO MASTER_HOST = 'nobody', " + place);
+  const std::string who = connection.version() >= kFirstWithReplicas ? "REPLICA" : "SLAVE";
+  connection.query("START " + who + " SQL_THREAD");
+  await(connection, replay.after, stop);
+  const GtidPosition executed = executed_by(connection);
+  const bool lacks_some = filtered && replay.after.contains(executed);
+  if (executed != replay.after && !lacks_some) {
+    throw Error(Code::kCorrupt,
+                fmt::format("after the replay the server is at GTID {}, and should be at {}",
+                            executed.text(), replay.after.text()),
+                kNotComplete);
+  }
+  connection.query("STOP " + who + " SQL_THREAD");
+  connection.query("RESET " + who + " ALL");
+  // 5.6 does not count what it passes over.
+  if (executed != replay.after) set_mysql_gtid(connection, replay.after);
+}
+
+}  // namespace holdfast

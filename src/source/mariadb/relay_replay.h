@@ -1,0 +1,33 @@
+// Applies a stretch of MySQL's binary log to a new server: the server takes the files for what it
+// received as a replica, so that every transaction keeps its GTID.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "source/mariadb/replay.h"
+
+namespace holdfast {
+
+// Lines of the configuration of a sandbox that has GTIDs and shall replay, with files of its own in
+// `own` and the log to be applied in `received`. `databases`: those that it has, and what is of
+// others is passed over; empty: all.
+std::vector<std::string> relay_options(const std::string& own, const std::string& received,
+                                       const std::vector<std::string>& databases);
+
+// Gives the files their places in `received`, which is theirs alone, before the server starts.
+void place_relay_log(const MariadbSettings& settings, const std::string& received,
+                     const std::vector<std::string>& files);
+
+// Tells a server without transactions that it has those up to `before`.
+void set_mysql_gtid(MariadbConnection& connection, const GtidPosition& before);
+
+// Runs the log of `replay` (its files were placed) and waits until the server has come to `after`.
+// `filtered`: it passes over a part of the log, and takes that for applied. Leaves it a server that
+// replicates from nobody. Throws kInvalid with what the server said of the
+// transaction that failed, kCorrupt when it has come elsewhere, kCancelled.
+void replay_as_replica(const MariadbSandbox& server, const BinlogReplay& replay, bool filtered,
+                       const std::stop_token& stop);
+
+}  // namespace holdfast
