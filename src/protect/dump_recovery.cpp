@@ -104,7 +104,7 @@ std::vector<std::string> DumpRecovery::options() const {
   return lines;
 }
 
-void DumpRecovery::make() const {
+void DumpRecovery::make() {
   make_directory_for(data(), settings_.system_user);
   make_server_directory(settings_, data(), MariadbEngine::kMysql, sandbox_options(scope_.settings),
                         stop_);
@@ -113,8 +113,9 @@ void DumpRecovery::make() const {
   make_directories(received, 0700);
   give_to_server(settings_, received);
   if (!has_log()) return;
-  place_relay_log(settings_, received,
-                  fetch_binlogs(vault_, *scope_.log, scope_.end, received, stop_));
+  log_begin_ = place_relay_log(settings_, received,
+                               fetch_binlogs(vault_, *scope_.log, scope_.end, received, stop_),
+                               scope_.log->begin.offset);
 }
 
 void DumpRecovery::start() {
@@ -158,7 +159,7 @@ std::string DumpRecovery::replay() const {
     }
     if (!has_log()) return GtidPosition(scope_.gtid).text();
     BinlogReplay replay;
-    replay.start = scope_.log->begin.offset;
+    replay.start = log_begin_;
     replay.before = GtidPosition(scope_.gtid);
     replay.after = scope_.end.position;
     replay_as_replica(*server_, replay, !chosen_of(scope_.settings).empty(), stop_);

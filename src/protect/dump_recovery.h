@@ -22,7 +22,7 @@ class DumpRecovery {
                const MariadbScope& scope, const std::string& place, RestoreProgress* progress,
                std::stop_token stop);
 
-  void make() const;  // an empty server, and the log that it shall apply
+  void make();  // an empty server, and the log that it shall apply
   void start();
   RestoreResult load() const;  // the dumps
   // The log up to the end of the scope; without one it only learns the GTIDs of the backup. Returns
@@ -44,6 +44,7 @@ class DumpRecovery {
   const std::string place_;
   RestoreProgress* const progress_;
   std::stop_token stop_;
+  std::uint64_t log_begin_ = 0;  // in the first of its files
   std::unique_ptr<MariadbSandbox> server_;
 };
 

@@ -118,6 +118,13 @@ TEST_P(MysqlLog, AfterTheDeathOfAllEverythingThatWasDurableComesBack) {
                 "XA START 'one'", "INSERT INTO o_ther.t VALUES (2)", "XA END 'one'",
                 "XA PREPARE 'one'", "XA COMMIT 'one'", "SET SESSION binlog_format = STATEMENT",
                 "UPDATE shop.orders SET v = CONCAT('z', id) WHERE id > 110"});
+  if (!old()) {
+    server_->run({"SET SESSION binlog_transaction_compression = ON",
+                  "INSERT INTO o_ther.t SELECT id + 1000 FROM shop.orders"});
+    server_->run({"SET SESSION gtid_next = 'AUTOMATIC:blue'", "INSERT INTO o_ther.t VALUES (3)",
+                  "SET SESSION gtid_next = 'AUTOMATIC:red'", "INSERT INTO o_ther.t VALUES (4)"});
+    server_->run({"FLUSH LOGS", "INSERT INTO o_ther.t VALUES (5)"});
+  }
   wait_until_durable(stream);
   const std::string wanted = contents(*server_);
   const std::string gtid = executed();

@@ -1,6 +1,8 @@
 #include "source/mariadb/relay_replay.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -9,6 +11,7 @@
 #include "base/human.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "source/mariadb/binlog_event.h"
 
 namespace holdfast {
 namespace {
@@ -20,6 +23,7 @@ constexpr unsigned kFirstWithReplicas = 80022;      // START REPLICA, and SHOW R
 constexpr unsigned kFirstWithSources = 80023;       // CHANGE REPLICATION SOURCE
 constexpr unsigned kFirstWithoutMaster = 80200;     // RESET BINARY LOGS AND GTIDS
 constexpr unsigned kFirstWithWorkerStatus = 50700;  // in performance_schema
+constexpr std::size_t kTypeAt = 4;  // in the header of an event
 constexpr auto kPoll = std::chrono::milliseconds{50};
 constexpr int kIdleForGood = 100;  // questions
 constexpr const char* kNotComplete =
@@ -93,6 +97,37 @@ void await(MariadbConnection& connection, const GtidPosition& after, const std::
   }
 }
 
+// Where the events end that a file begins with: the format, which everything behind is read by, and
+// all GTIDs before the file, without which MySQL takes it for damaged.
+std::uint64_t end_of_head(int file, const std::string& path) {
+  std::uint64_t end = kBinlogMagic.size();
+  for (const BinlogType type : {BinlogType::kFormat, BinlogType::kMysqlPreviousGtids}) {
+    Bytes header(kBinlogHeader);
+    const bool there = pread_full(file, header, end, path) == header.size();
+    if (there && header[kTypeAt] == static_cast<std::uint8_t>(type)) {
+      end += binlog_event_size(header);
+    }
+  }
+  return end;
+}
+
+// What lies before `start` may be a hole, which a server takes for damage. Returns where what lay
+// at `start` is now.
+std::uint64_t cut_beginning(const std::string& path, std::uint64_t start) {
+  const Fd file = open_file(path, O_RDWR);
+  const std::uint64_t head = end_of_head(file.get(), path);
+  if (start <= head) return head;
+  Bytes buffer(std::size_t{1} << 20);
+  std::uint64_t to = head;
+  for (std::uint64_t from = start;; from += buffer.size(), to += buffer.size()) {
+    const std::size_t n = pread_full(file.get(), buffer, from, path);
+    pwrite_full(file.get(), ByteView(buffer).first(n), to, path);
+    if (n == buffer.size()) continue;
+    if (::ftruncate(file.get(), static_cast<off_t>(to + n)) == 0) return head;
+    throw system_error(errno, "cannot cut " + printable(path));
+  }
+}
+
 // For an option file, which takes one of two backslashes.
 std::string pattern_of(const std::string& name) {
   std::string pattern;
@@ -127,9 +162,10 @@ std::vector<std::string> relay_options(const std::string& own, const std::string
   return lines;
 }
 
-void place_relay_log(const MariadbSettings& settings, const std::string& received,
-                     const std::vector<std::string>& files) {
+std::uint64_t place_relay_log(const MariadbSettings& settings, const std::string& received,
+                              const std::vector<std::string>& files, std::uint64_t start) {
   std::string index;
+  const std::uint64_t begin = cut_beginning(files.at(0), start);
   for (std::size_t i = 0; i < files.size(); ++i) {
     const std::string path = received + relay_name(i + 1);
     if (std::rename(files[i].c_str(), path.c_str()) != 0) {
@@ -142,6 +178,7 @@ void place_relay_log(const MariadbSettings& settings, const std::string& receive
   write_file_atomic(path, as_bytes(index), 0600);
   give_to_server(settings, path);
   give_to_server(settings, received);
+  return begin;
 }
 
 void set_mysql_gtid(MariadbConnection& connection, const GtidPosition& before) {

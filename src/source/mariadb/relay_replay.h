@@ -16,9 +16,10 @@ namespace holdfast {
 std::vector<std::string> relay_options(const std::string& own, const std::string& received,
                                        const std::vector<std::string>& databases);
 
-// Gives the files their places in `received`, which is theirs alone, before the server starts.
-void place_relay_log(const MariadbSettings& settings, const std::string& received,
-                     const std::vector<std::string>& files);
+// Gives the files their places in `received`, which is theirs alone, before the server starts. Of
+// the first one what lies before `start` is left out. Returns where the replay is to begin.
+std::uint64_t place_relay_log(const MariadbSettings& settings, const std::string& received,
+                              const std::vector<std::string>& files, std::uint64_t start);
 
 // Tells a server without transactions that it has those up to `before`.
 void set_mysql_gtid(MariadbConnection& connection, const GtidPosition& before);
