@@ -276,12 +276,15 @@ Restored Recover::restore(const Recovery& recovery) const {
     return bring();
   } catch (const Error& error) {
     if (!database.of_dump || error.code() != Code::kUnsupported) throw;
-    context_.output.warning(source.key() +
-                            ": only the files of the dump come back, without the "
-                            "log behind it: " +
-                            error.message() + "; " + error.hint());
+    const std::string text =
+        source.key() +
+        ": only the files of the dump come back, without the log behind it: " + error.message() +
+        "; " + error.hint();
     database.of_dump = false;
-    return bring();
+    Restored files = bring();
+    files.warnings.push_back(text);
+    ++files.warning_count;
+    return files;
   }
 }
 

@@ -180,7 +180,10 @@ void check_mysql_options(const RestoreOptions& options, const DatabaseFacts& dat
                       "and let it replicate with SOURCE_AUTO_POSITION = 1"
                     : "leave the options for PostgreSQL out");
   }
-  if (begins_recovery(database) || options.to_immediate) return;
+  if (options.exclusive && options.to_time.empty() && options.to_gtid.empty()) {
+    throw Error(Code::kUsage, "--exclusive goes with --to-time or --to-gtid", "leave it out");
+  }
+  if (begins_recovery(database) || !wants_moment(options) || options.to_immediate) return;
   throw Error(Code::kNotFound,
               name.id() +
                   " does not say where it is in the binary log: the server had no GTIDs, or "

@@ -13,12 +13,9 @@
 #include "protect/restored_check.h"
 #include "protect/server_directory.h"
 #include "protect/source_job.h"
-#include "source/mariadb/mysql_tools.h"
 
 namespace holdfast {
 namespace {
-
-constexpr unsigned kFirstThatKnowsItsGtids = 50705;  // MySQL, in a table of its own
 
 // The engine of a backup of a whole server; "" when it is something else, or only a part is wanted,
 // which is only files.
@@ -74,14 +71,14 @@ void say_scope(Context& context, const MariadbScope& scope, bool use_log) {
                   format_rfc3339(Timestamp(std::chrono::seconds{scope.end.last->time}))));
 }
 
-void say_gtid(Context& context, const MariadbRestored& done, const MariadbScope& scope) {
-  if (scope.engine == MariadbEngine::kMysql) {
-    const bool knows = version_number(scope.version) >= kFirstThatKnowsItsGtids;
+void say_gtid(Context& context, const MariadbRestored& done, MariadbEngine engine) {
+  if (engine == MariadbEngine::kMysql) {
     context.output.note(
         "the state of GTID " + done.gtid +
-        (knows ? ", which the server knows\n"
-               : "; once the server runs, before it replicates: SET GLOBAL gtid_purged = '" +
-                     done.gtid + "'\n"));
+        (done.keeps_gtid
+             ? ", which the server knows\n"
+             : "; once the server runs, before it replicates: SET GLOBAL gtid_purged = '" +
+                   done.gtid + "'\n"));
     return;
   }
   context.output.note(
@@ -187,7 +184,7 @@ Restored run_job(Context& context, const Vault& vault, const RestoreJob& job,
       restored.replayed = done.replayed;
       display.stop();
       if (!job.dry_run && !done.gtid.empty() && !database.standby) {
-        say_gtid(context, done, work.mariadb->scope);
+        say_gtid(context, done, work.mariadb->scope.engine);
       }
       return restored;
     }

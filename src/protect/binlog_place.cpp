@@ -47,6 +47,7 @@ class PlaceFinder {
   Gap other_log(const std::string& file) const;
   Gap purged(const std::string& file, std::uint64_t offset) const;
   Gap cut_off(const BinlogFileSize& file) const;
+  Gap without_gtids(const std::string& file) const;
   BinlogPlace start_of(const std::string& file, const std::string& stream = "") const;
   BinlogPlace first_place() const;
   std::string file_of_newest_backup() const;
@@ -129,6 +130,9 @@ BinlogPlace PlaceFinder::after(const StoredBinlogs& log) const {
   }
   const std::string next = fmt::format("{}.{:06}", file.name.base, file.name.number + 1);
   if (place.complete && on_server(next) != nullptr) return start_of(next, log.stream);
+  if (log_lacks_gtids(connection_, file.file, place.start.offset)) {
+    return behind_gap(log, without_gtids(file.file));
+  }
   return place;
 }
 
@@ -184,6 +188,14 @@ PlaceFinder::Gap PlaceFinder::purged(const std::string& file, std::uint64_t offs
       true};
 }
 
+PlaceFinder::Gap PlaceFinder::without_gtids(const std::string& file) const {
+  return {{Code::kConflict,
+           file + " has transactions without GTIDs, of a time when gtid_mode was not ON",
+           "FLUSH BINARY LOGS, take a new backup, then stream with --skip-gap: recovery cannot go "
+           "over these transactions"},
+          true};
+}
+
 PlaceFinder::Gap PlaceFinder::cut_off(const BinlogFileSize& file) const {
   return {{Code::kConflict,
            fmt::format("the server's {} ends at byte {}, but the vault has more: the server lost "
@@ -232,6 +244,8 @@ BinlogPlace PlaceFinder::behind_gap(const StoredBinlogs& log, const Gap& gap) co
 }
 
 BinlogPlace PlaceFinder::start_of(const std::string& file, const std::string& stream) const {
+  // What is stored of such a file would have to be gone on with.
+  if (log_lacks_gtids(connection_, file, kBinlogMagic.size())) throw without_gtids(file).error;
   BinlogPlace place;
   place.start.file = file;
   place.beginning = beginning_of(file);

@@ -84,10 +84,10 @@ void BinlogUpload::event(const BinlogEvent& event, std::uint64_t offset,
                 fmt::format("the stream jumped from byte {} of {} to {}", offset_, file_, offset));
   }
   if (event.type == BinlogType::kMysqlAnonymous) {
-    throw Error(
-        Code::kInvalid, file_ + " has transactions without GTIDs, of before gtid_mode was ON",
-        "FLUSH BINARY LOGS, take a backup, and stream again: it begins with the file of the "
-        "newest backup");
+    throw Error(Code::kInvalid,
+                file_ + " has transactions without GTIDs, of before gtid_mode was ON",
+                "set gtid_mode = ON again, FLUSH BINARY LOGS, take a new backup, then stream with "
+                "--skip-gap: recovery cannot go over these transactions");
   }
   if (offset_ == kBinlogMagic.size()) {
     beginning_ = {event.time, event.server};

@@ -1,5 +1,6 @@
 #include "protect/dump_recovery.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@
 #include "protect/server_directory.h"
 #include "protect/server_restore.h"
 #include "source/mariadb/dump.h"
+#include "source/mariadb/mysql_tools.h"
 #include "source/mariadb/relay_replay.h"
 #include "source/mariadb/restore.h"
 
@@ -29,12 +31,17 @@ constexpr std::uint64_t kTablesFactor = 2;
 // The log, and what the server that applies it writes as its own.
 constexpr std::uint64_t kLogFactor = 2;
 
+// From 5.7.5 on in a table of its own.
+constexpr unsigned kFirstThatKnowsItsGtids = 50705;
+
 void require_room(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope) {
   if (job.files.ignore_free_space) return;
   std::uint64_t bytes = kTablesFactor * read_backup(vault, job.files.backup).summary.bytes;
   if (scope.log && scope.end.last) bytes += kLogFactor * fetched_bytes(*scope.log, scope.end);
+  bytes += kMariadbSandboxSpace;
   SpaceNeeds space;
-  space.add(job.files.target, bytes + kMariadbSandboxSpace);
+  // What is there goes before.
+  space.add(job.files.target, bytes - std::min(bytes, held_below(job.files.target)));
   space.check(
       "make room, or restore to another volume with --target; --ignore-free-space leaves "
       "the check out");
@@ -52,14 +59,63 @@ std::vector<std::string> chosen_of(const std::map<std::string, std::string>& set
   }
 }
 
-void require_program(const MariadbRestore& job, const MariadbScope& scope) {
+void require_programs(const MariadbRestore& job, const MariadbScope& scope,
+                      const std::stop_token& stop) {
   require_mariadb_for(scope.version, false, job.server, MariadbEngine::kMysql);
+  try {
+    find_mariadb_tool({}, client_program(job.server, MariadbEngine::kMysql, stop), stop);
+  } catch (const Error& error) {
+    if (error.code() != Code::kNotFound && error.code() != Code::kDenied) throw;
+    throw Error(Code::kUnsupported,
+                "there is neither MySQL's mysql nor mariadb on this host, which loads the dump",
+                "install MySQL's client programs, or set bin_directory to where they are; nothing "
+                "has been changed");
+  }
+}
+
+// The server's user must get to what is made there.
+void require_way_to(const std::string& target, const std::string& user) {
+  fs::path there = fs::absolute(target);
+  while (!fs::exists(there) && there.has_parent_path() && there != there.parent_path()) {
+    there = there.parent_path();
+  }
+  require_reachable(there.string(), user);
+}
+
+// Nobody else's files go but by his order.
+void require_ours(const RestoreJob& files) {
+  if (!is_taken(files.target) || files.remove_others) return;
+  const auto mark = unfinished_restore(files.target);
+  if (mark && mark->server && mark->backup == files.backup.id()) return;
+  throw Error(Code::kConflict, printable(files.target) + " is not empty",
+              "choose an empty directory; or put the backup in place of all that is there: "
+              "--overwrite always --delete");
 }
 
 // What is there goes, but for the mark of this restore.
 void empty(const std::string& target) {
   for (const auto& entry : fs::directory_iterator(target)) {
-    if (entry.path().filename() != kRestoreMark) fs::remove_all(entry.path());
+    const std::string name = entry.path().filename().string();
+    if (name == kRestoreMark || name == "lost+found") continue;
+    std::error_code failed;
+    fs::remove_all(entry.path(), failed);
+    if (failed) {
+      throw system_error(failed.value(), "cannot remove " + printable(entry.path().string()));
+    }
+  }
+}
+
+// A replica disables the events that it hears of, lest they run on it and on its source.
+void warn_of_events(MariadbConnection& connection, Warnings& warnings) {
+  for (const MariadbRow& event :
+       connection.query("SELECT event_schema, event_name FROM information_schema.events "
+                        "WHERE status LIKE '%SIDE_DISABLED' ORDER BY 1, 2")) {
+    const std::string name =
+        mariadb_identifier(event[0].value_or("")) + "." + mariadb_identifier(event[1].value_or(""));
+    warnings.add("the event " + printable(name) +
+                 ", made or changed in the log, is disabled in this copy; if it ran before: ALTER "
+                 "EVENT " +
+                 printable(name) + " ENABLE");
   }
 }
 
@@ -139,6 +195,8 @@ std::uint64_t DumpRecovery::load_file(const std::string& path) const {
 RestoreResult DumpRecovery::load() const {
   RestoreResult result;
   const Duration begin = vault_.clock().monotonic();
+  // It has no password in a new server; the dump has the source's own, if there is one.
+  server_->connect().query("DROP USER root@localhost");
   // "all.sql" before "users.sql": accounts are given rights to what exists.
   for (const std::string& path : top_paths_of(vault_, backup_)) {
     result.bytes += on_server(*server_, [&] { return load_file(path); });
@@ -169,14 +227,16 @@ std::string DumpRecovery::replay() const {
 
 void check_dump_restore(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope,
                         const std::stop_token& stop) {
-  require_program(job, scope);
+  require_programs(job, scope, stop);
+  require_way_to(job.files.target, job.server.system_user);
   preflight_restore(vault, without_mixture(job.files), stop);
+  require_ours(job.files);
   require_room(vault, job, scope);
 }
 
 MariadbRestored run_dump_restore(const Vault& vault, const MariadbRestore& job,
                                  const MariadbScope& scope, RestoreProgress& progress,
-                                 const std::stop_token& stop) {
+                                 Warnings& warnings, const std::stop_token& stop) {
   const std::string& target = job.files.target;
   require_no_server(target);
   check_dump_restore(vault, job, scope, stop);
@@ -194,7 +254,6 @@ MariadbRestored run_dump_restore(const Vault& vault, const MariadbRestore& job,
   const std::string place = target + "/" + kMariadbAside;
   make_directories(place, 0755);
   give_to_server(job.server, target);
-  require_reachable(place, job.server.system_user);
   DumpRecovery recovery(vault, job.files.backup, job.server, scope, place, &progress, stop);
   recovery.make();
   recovery.start();
@@ -203,7 +262,14 @@ MariadbRestored run_dump_restore(const Vault& vault, const MariadbRestore& job,
   restored.result.resumed = resumed;
   restored.gtid = recovery.replay();
   restored.replayed = scope.log && scope.end.last;
-  on_server(recovery.server(), [&] { recovery.server().shut_down(); });
+  on_server(recovery.server(), [&] {
+    {
+      MariadbConnection connection = recovery.server().connect();
+      restored.keeps_gtid = connection.version() >= kFirstThatKnowsItsGtids;
+      warn_of_events(connection, warnings);
+    }
+    recovery.server().shut_down();
+  });
   put_in_place(recovery.data(), target);
   fs::remove_all(place);
   end_server_restore(target);

@@ -49,11 +49,13 @@ class DumpRecovery {
 };
 
 // As check_mariadb_restore() and run_mariadb_restore(), for a dump. Until it has ended the target
-// holds no server, only a place aside.
+// holds no server, only a place aside. What is at the target goes only when the job says so
+// (remove_others), or when it is an unfinished restore of the same backup. Events that the log has
+// made or changed come back disabled, which is a warning.
 void check_dump_restore(const Vault& vault, const MariadbRestore& job, const MariadbScope& scope,
                         const std::stop_token& stop);
 MariadbRestored run_dump_restore(const Vault& vault, const MariadbRestore& job,
                                  const MariadbScope& scope, RestoreProgress& progress,
-                                 const std::stop_token& stop);
+                                 Warnings& warnings, const std::stop_token& stop);
 
 }  // namespace holdfast

@@ -211,11 +211,25 @@ void add_logical(const Vault& vault, const MariadbSettings& settings, const Mari
   job.end = [found, server] { return ending_of(server, "logical", *found); };
 }
 
+// They count as executed, and no dump has their rows.
+void warn_of_prepared(MariadbConnection& connection, Warnings& warnings) {
+  try {
+    const std::size_t prepared = connection.query("XA RECOVER").size();
+    if (prepared == 0) return;
+    warnings.add(plural(prepared, "XA transaction") +
+                 " of the server are prepared and not committed: the log behind this dump cannot "
+                 "be applied once they are; commit them or roll them back, and back up again");
+  } catch (const Error& error) {
+    if (error.code() != Code::kDenied && error.code() != Code::kInvalid) throw;
+  }
+}
+
 void add_mysql(const Vault& vault, const MariadbSettings& settings, const MariadbServer& server,
                MariadbConnection& connection, BackupJob& job, Warnings& warnings,
                const std::stop_token& stop) {
   const std::vector<std::string> databases = chosen_databases(settings, connection);
   warn_of_tables(tables_without_transactions(connection, databases), server, warnings);
+  warn_of_prepared(connection, warnings);
   const auto found = std::make_shared<Found>();
   found->consistent = vault.clock().now();
   if (!databases.empty()) {

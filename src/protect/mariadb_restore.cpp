@@ -1,6 +1,5 @@
 #include "protect/mariadb_restore.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,17 +55,6 @@ class Directory {
   }
   const std::string path_;
 };
-
-std::uint64_t held_below(const std::string& directory) {
-  std::uint64_t held = 0;
-  std::error_code none;
-  for (const auto& entry : fs::recursive_directory_iterator(directory, none)) {
-    struct stat status {};
-    if (::lstat(entry.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
-    held += static_cast<std::uint64_t>(status.st_blocks) * 512;
-  }
-  return held;
-}
 
 // What the restore of `files` needs, and the log beside it. Also what run_restore() would refuse.
 void require_room(const Vault& vault, const MariadbScope& scope, const RestoreJob& files,
@@ -247,7 +235,7 @@ MariadbRestored run_mariadb_restore(const Vault& vault, const MariadbRestore& jo
     warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
   }
   if (scope.engine == MariadbEngine::kMysql) {
-    return run_dump_restore(vault, job, scope, progress, stop);
+    return run_dump_restore(vault, job, scope, progress, warnings, stop);
   }
   return Restoring(vault, job, scope, progress, warnings, std::move(stop)).run();
 }

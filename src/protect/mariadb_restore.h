@@ -38,8 +38,9 @@ MariadbScope mariadb_scope(const Vault& vault, const MariadbRestore& job, std::s
 
 struct MariadbRestored {
   RestoreResult result;
-  std::string gtid;       // the state that the directory has; empty: not known
-  bool replayed = false;  // with the log: then gtid_slave_pos is set
+  std::string gtid;         // the state that the directory has; empty: not known
+  bool replayed = false;    // with the log: then gtid_slave_pos is set
+  bool keeps_gtid = false;  // of MySQL: the server knows it
 };
 
 // Throws what run_mariadb_restore() would throw before it changes anything, but does not mind a

@@ -16,8 +16,8 @@ void require_reachable(const std::string& directory, const std::string& user) {
   if (::faccessat(AT_FDCWD, directory.c_str(), X_OK, AT_EACCESS) == 0) return;
   throw Error(
       Code::kDenied, "the user " + user + " cannot reach " + printable(directory),
-      "let others pass through it and what is above it (chmod o+x), or choose another place: "
-      "--scratch DIR");
+      "let others pass through it and what is above it (chmod o+x), or choose another place "
+      "(--scratch DIR, of a restore --target DIR)");
 }
 
 void make_directory_for(const std::string& directory, const std::string& user) {

@@ -42,4 +42,15 @@ void SpaceNeeds::check(const std::string& advice) const {
   }
 }
 
+std::uint64_t held_below(const std::string& directory) {
+  std::uint64_t held = 0;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory, none)) {
+    struct stat status {};
+    if (::lstat(entry.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+    held += static_cast<std::uint64_t>(status.st_blocks) * 512;
+  }
+  return held;
+}
+
 }  // namespace holdfast

@@ -27,4 +27,7 @@ class SpaceNeeds {
   std::map<dev_t, FileSystem> needs_;
 };
 
+// What the files below `directory` hold on the disk; 0 when it is not there.
+std::uint64_t held_below(const std::string& directory);
+
 }  // namespace holdfast

@@ -56,6 +56,8 @@ class MysqlLog : public ::testing::TestWithParam<MysqlKind> {
   std::string executed() const { return server_->sql("SELECT @@GLOBAL.gtid_executed"); }
 
   Background stream() {
+    // What another one has said of itself.
+    fs::remove(*shop_ / "state/stream/shop.json");
     Background stream = shop_->start("stream" + std::to_string(++streams_) + ".log",
                                      {"stream", "shop", "--interval", "20ms"});
     stream.wait_for("receiving from");
@@ -65,7 +67,8 @@ class MysqlLog : public ::testing::TestWithParam<MysqlKind> {
   void wait_until_durable(Background& stream) const {
     const GtidPosition wanted(executed());
     const std::string file = *shop_ / "state/stream/shop.json";
-    for (;;) {
+    const Duration end = system_clock().monotonic() + std::chrono::minutes{1};
+    while (system_clock().monotonic() < end) {
       if (path_exists(file)) {
         const json status = json::parse(as_text(read_file(file)));
         if (GtidPosition(status.value("durable_gtid", "")).contains(wanted)) return;
@@ -73,6 +76,7 @@ class MysqlLog : public ::testing::TestWithParam<MysqlKind> {
       if (!stream.running()) throw std::runtime_error("the stream ended:\n" + stream.said());
       system_clock().sleep_for(std::chrono::milliseconds{20}, {});
     }
+    throw std::runtime_error("the vault stays behind:\n" + stream.said());
   }
 
   // The directory `name` with a server as of a moment.
@@ -113,6 +117,8 @@ TEST_P(MysqlLog, AfterTheDeathOfAllEverythingThatWasDurableComesBack) {
   Background stream = this->stream();
   server_->run({"CREATE TABLE shop.late (id INT PRIMARY KEY, b BLOB)",
                 "INSERT INTO shop.late VALUES (1, REPEAT('y', 60000)), (2, NULL)",
+                "SET GLOBAL log_bin_trust_function_creators = ON",
+                "CREATE FUNCTION shop.late(a INT) RETURNS INT RETURN a + 1",
                 "CREATE USER late@localhost IDENTIFIED BY 'pw'",
                 "GRANT SELECT ON shop.* TO late@localhost", "INSERT INTO o_ther.t VALUES (1)",
                 "XA START 'one'", "INSERT INTO o_ther.t VALUES (2)", "XA END 'one'",
@@ -188,6 +194,7 @@ TEST_P(MysqlLog, OfChosenDatabasesTheLogIsAppliedToThoseAlone) {
   commit(1);
   server_->run({"INSERT INTO o_ther.t VALUES (7)", "CREATE DATABASE oxther",
                 "CREATE TABLE oxther.t (id INT PRIMARY KEY)", "INSERT INTO oxther.t VALUES (1)",
+                "CREATE PROCEDURE oxther.p() SELECT 1", "DROP PROCEDURE oxther.p",
                 "CREATE TABLE o_ther.more (id INT PRIMARY KEY)",
                 "INSERT INTO o_ther.more VALUES (8)"});
   wait_until_durable(stream);
@@ -249,12 +256,23 @@ TEST_P(MysqlLog, AnUnfinishedRestoreBeginsAnew) {
   EXPECT_EQ(restored->rows("SELECT id FROM shop.orders"), "1|\n");
   // What holds something is not touched unless it is asked for.
   EXPECT_THAT(shop_->expect(6, words).err, HasSubstr("a server runs on"));
+  // Nor what looks like a part of a server, such as a backup by another tool.
   fs::create_directory(*shop_ / "taken");
+  write_file_atomic(*shop_ / "taken/backup-my.cnf", as_bytes("[mysqld]"));
   write_file_atomic(*shop_ / "taken/mine", as_bytes("mine"));
   std::vector<std::string> taken = words;
   taken[3] = *shop_ / "taken";
   EXPECT_THAT(shop_->expect(6, taken).err, HasSubstr("is not empty"));
   EXPECT_TRUE(fs::exists(*shop_ / "taken/mine"));
+  taken.insert(taken.end(), {"--overwrite", "always", "--delete", "--no-safety-backup"});
+  shop_->expect(0, taken);
+  EXPECT_FALSE(fs::exists(*shop_ / "taken/mine"));
+  EXPECT_TRUE(fs::exists(*shop_ / "taken/ibdata1"));
+  EXPECT_THAT(shop_
+                  ->expect(2, {"restore", "latest:shop", "--target", *shop_ / "x", "--to-latest",
+                               "--exclusive"})
+                  .err,
+              HasSubstr("--exclusive goes with"));
 }
 
 TEST_P(MysqlLog, ALogThatCannotGoOnIsRefused) {
@@ -269,6 +287,7 @@ TEST_P(MysqlLog, ALogThatCannotGoOnIsRefused) {
   EXPECT_THAT(shop_->expect(6, {"stream", "shop"}).err, HasSubstr("take a new backup"));
   server_->run({"FLUSH LOGS"});
   shop_->back_up();
+  fs::remove(*shop_ / "state/stream/shop.json");
   Background stream =
       shop_->start("skipped.log", {"stream", "shop", "--interval", "20ms", "--skip-gap"});
   stream.wait_for("receiving from");
@@ -308,6 +327,43 @@ TEST_P(MysqlLog, ABackupInTheMiddleOfALongFileIsFollowed) {
   EXPECT_EQ(GtidPosition(restored_gtid_), GtidPosition(executed()));
 }
 
+// An event of the log would run on a replica and its source: here nobody else runs it.
+TEST_P(MysqlLog, EventsOfTheLogAreDisabledAndNamed) {
+  server_->run({"CREATE EVENT shop.before ON SCHEDULE EVERY 1 DAY DO DELETE FROM shop.orders"});
+  Background stream = this->stream();
+  shop_->back_up();
+  server_->run({"CREATE EVENT shop.`a``fter` ON SCHEDULE EVERY 1 DAY DO DELETE FROM shop.orders"});
+  wait_until_durable(stream);
+  const json done = shop_->expect_json(
+      3, {"restore", "latest:shop", "--target", *shop_ / "events", "--to-latest"});
+  ASSERT_EQ(done.at("warnings").size(), 1U);
+  const std::string warning = done.at("warnings").at(0);
+  EXPECT_THAT(warning, HasSubstr("ALTER EVENT `shop`.`a``fter` ENABLE"));
+  const auto restored = TestMysql::on(GetParam(), *shop_ / "events");
+  restored->run({"ALTER EVENT `shop`.`a``fter` ENABLE"});
+  EXPECT_EQ(
+      restored->sql("SELECT COUNT(*) FROM information_schema.events WHERE status = 'ENABLED'"),
+      "2");
+}
+
+// Neither a root without a password, which a new server has, nor one that the source does not have.
+TEST_P(MysqlLog, TheAccountsAreThoseOfTheSourceAlone) {
+  server_->run({"CREATE USER boss@localhost IDENTIFIED BY 'pw'",
+                "GRANT ALL ON *.* TO boss@localhost WITH GRANT OPTION",
+                "SET GLOBAL log_bin_trust_function_creators = ON"});
+  const MariadbSettings settings = server_->settings("boss", "pw");
+  MariadbConnection boss(settings, {});
+  boss.query("CREATE FUNCTION shop.f(a INT) RETURNS INT RETURN a + 1");
+  boss.query("DROP USER root@localhost");
+  if (old()) boss.query("DROP FUNCTION shop.f");  // the stand-in for mysqldump knows none
+  configure(settings, "",
+            std::string("    assertions:\n      - {query: \"select count(*) from mysql.user where "
+                        "user = 'root'\", expect: '0'}\n") +
+                (old() ? "" : "      - {query: 'select shop.f(1)', expect: '2'}\n"));
+  shop_->back_up();
+  EXPECT_EQ(MariadbShop::failed_steps(shop_->validate(0)), "");
+}
+
 // What a fresh machine brings back is the newest moment, as it says.
 TEST_P(MysqlLog, RecoverMakesAServerOfDumpAndLog) {
   Background stream = this->stream();
@@ -317,6 +373,12 @@ TEST_P(MysqlLog, RecoverMakesAServerOfDumpAndLog) {
   shop_->expect(0, {"recover", "--from", *shop_ / "vault", "--target", *shop_ / "recovered"});
   const auto restored = TestMysql::on(GetParam(), *shop_ / "recovered/database/shop");
   EXPECT_EQ(restored->rows("SELECT id FROM shop.orders"), "1|\n");
+  // Without MySQL's server there is nothing to make it of.
+  configure(server_->with_mariadb_tools());
+  EXPECT_THAT(
+      shop_->expect(3, {"recover", "--from", *shop_ / "vault", "--target", *shop_ / "files"}).err,
+      HasSubstr("only the files of the dump come back"));
+  EXPECT_TRUE(fs::exists(*shop_ / "files/database/shop/all.sql"));
 }
 
 TEST_P(MysqlLog, WithoutGtidsNothingIsStreamed) {

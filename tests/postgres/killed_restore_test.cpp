@@ -68,7 +68,9 @@ TEST_F(KilledRestore, IntoNothingIsFinishedByTheSameCommand) {
   for (std::uint64_t at = 500; restore_killed_at(restored, at); at += 900) {
     ++kills;
     if (!path_exists(restored.data() + "/PG_VERSION")) continue;
-    ASSERT_FALSE(path_exists(restored.data() + "/global/pg_control"));
+    // Put there by the last step but for taking the mark away: then all the rest must be there,
+    // too.
+    if (path_exists(restored.data() + "/global/pg_control")) break;
     if (kills < 3) expect_no_server_starts(restored);
     ASSERT_LT(kills, 50) << "it never gets any further";
   }

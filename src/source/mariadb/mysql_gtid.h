@@ -8,8 +8,9 @@
 
 namespace holdfast {
 
-// A kind of event, as SHOW BINLOG EVENTS calls it.
+// Kinds of events, as SHOW BINLOG EVENTS calls them.
 inline constexpr const char* kMysqlPreviousGtids = "Previous_gtids";
+inline constexpr const char* kMysqlAnonymous = "Anonymous_Gtid";
 // "UUID:42" of a row of SHOW BINLOG EVENTS with which a transaction begins; "" of others.
 std::string next_gtid_of(const MariadbRow& event);
 

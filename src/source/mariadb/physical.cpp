@@ -52,7 +52,7 @@ void require_physical(const MariadbServer& server) {
   if (server.engine == MariadbEngine::kMariadb) return;
   throw Error(Code::kUnsupported,
               "the server is MySQL " + server.version +
-                  ": there are no physical backups of it, mariadb-backup cannot read its files",
+                  ": there are no physical backups of MySQL, mariadb-backup cannot read its files",
               "write 'method: logical'; for copies of the files run Percona XtraBackup or MySQL "
               "Enterprise Backup in a hook of a source of class files, with what it writes "
               "among its paths");

@@ -109,6 +109,11 @@ std::vector<std::string> sandbox_options(const std::map<std::string, std::string
     if (found == settings.end() || !is_plain(found->second)) continue;
     lines.push_back(std::string(name) + " = \"" + found->second + "\"");
   }
+  // Of MySQL alone; what it leaves out of its log.
+  const auto timestamps = settings.find("explicit_defaults_for_timestamp");
+  if (timestamps != settings.end() && is_plain(timestamps->second)) {
+    lines.push_back("loose-explicit-defaults-for-timestamp = " + timestamps->second);
+  }
   return lines;
 }
 

@@ -66,6 +66,8 @@ MariadbServer read_mariadb_server(MariadbConnection& connection) {
     read_common(connection, "@@gtid_executed", server);
     server.uid = connection.value("SELECT @@server_uuid");
     server.gtid_mode = connection.value("SELECT @@GLOBAL.gtid_mode");
+    server.settings["explicit_defaults_for_timestamp"] =
+        connection.value("SELECT @@GLOBAL.explicit_defaults_for_timestamp");
     return server;
   }
   read_common(connection, "@@gtid_current_pos", server);

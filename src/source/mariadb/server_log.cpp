@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -85,6 +86,14 @@ bool log_goes_on_at(MariadbConnection& connection, const std::string& file,
                     const BinlogState& state) {
   return is_mysql(connection) ? mysql_goes_on_at(connection, file, state)
                               : mariadb_goes_on_at(connection, file, state);
+}
+
+bool log_lacks_gtids(MariadbConnection& connection, const std::string& file, std::uint64_t offset) {
+  if (!is_mysql(connection)) return false;
+  const auto events = mysql_events_from(connection, file, offset);
+  return events && std::any_of(events->begin(), events->end(), [](const MariadbRow& event) {
+           return event.at(2) == kMysqlAnonymous;
+         });
 }
 
 bool log_goes_on_from(const MariadbSettings& settings, const GtidPosition& position,

@@ -18,6 +18,10 @@ GtidPosition log_position_before(MariadbConnection& connection, const std::strin
 bool log_goes_on_at(MariadbConnection& connection, const std::string& file,
                     const BinlogState& state);
 
+// True when what follows there in the server's `file` has no GTIDs: log of MySQL of before
+// gtid_mode was ON.
+bool log_lacks_gtids(MariadbConnection& connection, const std::string& file, std::uint64_t offset);
+
 // True when the server has all of `position`, and its log what follows. `server_id`: see
 // BinlogStreamOptions.
 bool log_goes_on_from(const MariadbSettings& settings, const GtidPosition& position,
