@@ -189,7 +189,7 @@ BinlogReceiverOptions binlog_options(const StreamOptions& options, const SourceS
   if (!options.slot.empty() || !options.name.empty() || options.new_cluster) {
     throw Error(Code::kUsage,
                 "--slot, --name and --new-cluster are for PostgreSQL, " + source.name +
-                    " is a MariaDB server",
+                    " is a MariaDB or MySQL server",
                 "leave them out");
   }
   BinlogReceiverOptions receive;

@@ -73,13 +73,11 @@ void require_programs(const MariadbRestore& job, const MariadbScope& scope,
   }
 }
 
-// The server's user must get to what is made there.
+// The server's user, who will own the target, must get to it.
 void require_way_to(const std::string& target, const std::string& user) {
-  fs::path there = fs::absolute(target);
-  while (!fs::exists(there) && there.has_parent_path() && there != there.parent_path()) {
-    there = there.parent_path();
-  }
-  require_reachable(there.string(), user);
+  fs::path above = fs::absolute(target + "/").parent_path().parent_path();
+  while (!fs::exists(above) && above.has_relative_path()) above = above.parent_path();
+  require_reachable(above.string(), user);
 }
 
 // Nobody else's files go but by his order.
