@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "protect/binlog_recovery.h"
+#include "protect/log_inventory.h"
 #include "protect/log_recovery.h"
 
 namespace holdfast {
