@@ -26,8 +26,8 @@ void set_mysql_gtid(MariadbConnection& connection, const GtidPosition& before);
 
 // Runs the log of `replay` (its files were placed) and waits until the server has come to `after`.
 // `filtered`: it passes over a part of the log, and takes that for applied. Leaves it a server that
-// replicates from nobody. Throws kInvalid with what the server said of the
-// transaction that failed, kCorrupt when it has come elsewhere, kCancelled.
+// replicates from nobody. Throws kInvalid with what the server said of the transaction that failed,
+// kCorrupt when it has come elsewhere, kExhausted when this host has no room for it, kCancelled.
 void replay_as_replica(const MariadbSandbox& server, const BinlogReplay& replay, bool filtered,
                        const std::stop_token& stop);
 
