@@ -66,10 +66,11 @@ struct BinlogReceiver::State {
   bool skip_gap;
   LogFollowers followers;
   std::string stream;
-  std::unique_ptr<LogUploader> uploader;
 
   mutable Mutex mutex;
   BinlogReceiverStatus status GUARDED_BY(mutex);
+  // The first to go: its thread still uploads then, and tells of it.
+  std::unique_ptr<LogUploader> uploader;
 };
 
 void BinlogReceiver::State::use_stream(const std::string& name) {

@@ -101,13 +101,14 @@ struct LogReceiver::State {
   Fd wake;
   std::string system;
   std::uint32_t segment_size = kWalSegmentSize;
-  std::unique_ptr<WalUpload> uploader;
   Lsn received = 0;
   Lsn reported = 0;
   Duration last_report{};
 
   mutable Mutex mutex;
   LogReceiverStatus status GUARDED_BY(mutex);
+  // These go first: their threads still work then, and tell of it.
+  std::unique_ptr<WalUpload> uploader;
   std::jthread backfill;
 };
 
