@@ -27,7 +27,13 @@ namespace {
 
 // Files of a window: few in the first ones, since nothing is written before the first is full.
 constexpr std::size_t kFirstWindow = 512;
-constexpr std::size_t kLargestWindow = 16'384;
+constexpr std::size_t kLargestWindow = 32'768;
+// From a remote store. A request brings up to 4 MiB, so that more of them cost memory and gain
+// nothing.
+constexpr unsigned kMostReaders = 8;
+// Directories are remembered for their times and modes up to so many; of more the tree is read
+// again.
+constexpr std::size_t kRememberedDirectories = 32'768;
 constexpr std::size_t kDirectoriesAtOnce = 4096;
 
 class Restore {
@@ -58,8 +64,10 @@ class Restore {
   bool looks_restored(const Entry& entry, const struct stat& status) const;
   bool skip_existing(const Entry& entry, const struct stat& status, const std::string& path);
   void start_window();
-  void wait_for_window();
+  void wait_for_windows();
+  void give_up();
 
+  void remember(const Entry& directory, const std::string& path);
   void finish_directories();
   void finish(const std::vector<Entry>& directories);
   void warn_of_owners();
@@ -82,9 +90,11 @@ class Restore {
   std::unique_ptr<Lease> lease_;
   std::unique_ptr<Target> target_;
   std::unique_ptr<RestoreContext> context_;
-  std::unique_ptr<RestoreWindow> window_;
+  std::unique_ptr<RestoreWindow> window_;  // being planned
   std::size_t window_size_ = kFirstWindow;
-  std::future<void> running_;
+  std::shared_ptr<RestoreWindow> last_started_;
+  std::shared_future<void> running_;  // last_started_
+  std::shared_future<void> ending_;   // the one before
   std::unordered_set<std::string> made_parents_;
   // The directories from the target down to the last one that was entered, as far as known.
   struct KnownDirectory {
@@ -92,6 +102,8 @@ class Restore {
     bool fresh = false;  // made by this run
   };
   std::vector<KnownDirectory> known_;
+  std::vector<Entry> directories_;       // with their paths below the target
+  bool remembers_all_ = true;            // nothing is missing there that finish_directories() needs
   std::optional<RestoreOthers> others_;  // for --delete only
   bool again_ = false;                   // the current entry's path was wanted before
   RestoreResult result_;
@@ -191,9 +203,9 @@ bool Restore::clears_directory(const Entry& entry, const struct stat& status,
 }
 
 void Restore::place_directory(const Entry& entry, const std::string& path) {
-  static_cast<void>(entry);
   ++result_.directories;
   if (job_.dry_run || path.empty()) return;
+  remember(entry, path);
   ensure_parents(path);
   const bool made = target_->make_directory(path, replaces());
   known_.push_back({path, made});
@@ -256,7 +268,10 @@ void Restore::place_other(const Entry& entry, const std::string& path) {
 void Restore::place(const Entry& entry, std::span<const Ref> chunks) {
   if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
   const bool is_directory = entry.type == EntryType::kDirectory;
-  if (!selection_.wants(entry.path, is_directory)) return;
+  if (!selection_.wants(entry.path, is_directory)) {
+    if (is_directory) remembers_all_ = false;  // it may be made for something below it
+    return;
+  }
   const auto path = selection_.target_path(entry.path);
   if (path == kRestoreMark) return;  // of the restore that made what was backed up
   if (!path) {
@@ -283,21 +298,46 @@ void Restore::place(const Entry& entry, std::span<const Ref> chunks) {
   if (window_ && window_->full()) start_window();
 }
 
-// Windows run while the next one is planned.
+// Windows run while the next one is planned, and when one has its last frames in hand, the next one
+// begins beside it.
 void Restore::start_window() {
   window_size_ = std::min(4 * window_size_, kLargestWindow);
-  auto window = std::exchange(window_, std::make_unique<RestoreWindow>(*context_, window_size_));
+  std::shared_ptr<RestoreWindow> window =
+      std::exchange(window_, std::make_unique<RestoreWindow>(*context_, window_size_));
   window->prepare();
-  wait_for_window();
-  running_ = std::async(std::launch::async, [w = std::move(window)] { w->run(); });
+  if (ending_.valid()) ending_.get();
+  if (last_started_) last_started_->wait_for_last();
+  ending_ = running_;
+  running_ = std::async(std::launch::async, [window, before = ending_] {
+               window->run();
+               if (before.valid()) before.get();
+               window->make_hardlinks();
+             }).share();
+  last_started_ = std::move(window);
 }
 
-void Restore::wait_for_window() {
+void Restore::wait_for_windows() {
+  if (ending_.valid()) ending_.get();
   if (running_.valid()) running_.get();
+}
+
+// After an error: whatever runs is left to end what it has begun.
+void Restore::give_up() {
+  if (context_) context_->over = true;
+  if (ending_.valid()) ending_.wait();
+  if (running_.valid()) running_.wait();
+}
+
+void Restore::remember(const Entry& directory, const std::string& path) {
+  if (directories_.size() == kRememberedDirectories) remembers_all_ = false;
+  if (!remembers_all_) return;
+  directories_.push_back(directory);
+  directories_.back().path = path;
 }
 
 // Times and modes of directories, now that nothing changes in them any more.
 void Restore::finish_directories() {
+  if (remembers_all_) return finish(directories_);
   std::vector<Entry> directories;
   for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
     if (entry.type != EntryType::kDirectory) return true;
@@ -382,10 +422,15 @@ RestoreResult Restore::run() {
   }
   if (!job_.dry_run) {
     begin(was_empty);
-    const unsigned threads = reader_threads(vault_.store(), job_.threads);
-    const unsigned openers = std::min(threads, processors());
+    const bool remote = vault_.store().traits().remote;
+    unsigned threads = reader_threads(vault_.store(), job_.threads);
+    if (remote && job_.threads == 0)
+      threads = std::max(processors(), std::min(threads, kMostReaders));
+    // One more than processors: some wait for the lock of a directory.
+    const unsigned openers = std::min(threads, processors() + 1);
     context_.reset(new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_,
-                                      threads, FrameBuffers(openers)});
+                                      threads, remote, FrameBuffers(threads),
+                                      FrameBuffers(openers)});
     window_ = std::make_unique<RestoreWindow>(*context_, window_size_);
   }
   try {
@@ -396,10 +441,10 @@ RestoreResult Restore::run() {
                    });
     if (window_ && !window_->empty()) start_window();
   } catch (...) {
-    if (running_.valid()) running_.wait();
+    give_up();
     throw;
   }
-  wait_for_window();
+  wait_for_windows();
   if (others_ && target_) remove_others();
   if (!job_.dry_run) {
     finish_directories();

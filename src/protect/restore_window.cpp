@@ -14,6 +14,7 @@ namespace holdfast {
 namespace {
 
 constexpr int kMaxOpenFiles = 200;
+constexpr std::uint32_t kUnknownSegment = 0xffffffff;
 
 // What concerns one file only; everything else ends the restore.
 bool concerns_one_file(const Error& error) {
@@ -76,9 +77,21 @@ void RestoreWindow::prepare() {
 }
 
 void RestoreWindow::run() {
-  in_parallel(context_.threads, tasks_.size(), context_.stop,
-              [&](std::size_t i) { run_task(tasks_[i]); });
-  make_hardlinks();
+  const auto begin_last = [this] {
+    last_has_begun_.test_and_set();
+    last_has_begun_.notify_all();
+  };
+  try {
+    in_parallel(context_.threads, tasks_.size(), context_.stop, [&](std::size_t i) {
+      if (i + 1 == tasks_.size()) begin_last();
+      if (!context_.over) run_task(tasks_[i]);
+    });
+  } catch (...) {
+    context_.over = true;
+    begin_last();
+    throw;
+  }
+  begin_last();
 }
 
 // Finds out what the file needs; one that needs nothing is finished at once.
@@ -149,7 +162,7 @@ void RestoreWindow::lookup_pieces(std::uint32_t index, const std::vector<bool>& 
     const Ref& ref = file.chunks[i];
     if (!keep[i]) {
       Piece piece;
-      piece.frame = {0xffffffff, 0};  // unknown: read one by one, which says what is wrong
+      piece.frame = {kUnknownSegment, 0};  // unknown: read one by one, which says what is wrong
       const auto places = frames_->index().find(ref.id);
       if (!places.empty() && places[0].chunk.length == ref.length) {
         piece.frame = {places[0].segment, places[0].chunk.frame};
@@ -175,41 +188,72 @@ void RestoreWindow::make_tasks() {
     return std::tie(a.frame, a.offset, a.file, a.at) < std::tie(b.frame, b.offset, b.file, b.at);
   });
   for (std::size_t begin = 0; begin < pieces_.size();) {
-    std::size_t end = begin + 1;
-    while (end < pieces_.size() && pieces_[end].frame == pieces_[begin].frame) ++end;
-    tasks_.push_back({begin, end});
+    const std::size_t end = end_of_frame(begin, pieces_.size());
+    if (!tasks_.empty() && belongs_to(tasks_.back(), pieces_[begin].frame)) {
+      tasks_.back().end = end;
+    } else {
+      tasks_.push_back({begin, end});
+    }
     begin = end;
   }
 }
 
+// Whether `frame`, which follows the last one of `task`, is better fetched together with it.
+bool RestoreWindow::belongs_to(const Task& task, FrameKey frame) const {
+  return context_.remote && frame.segment != kUnknownSegment &&
+         frames_->is_run(pieces_[task.begin].frame, frame);
+}
+
+// The end of the pieces of the frame that piece `begin` is in.
+std::size_t RestoreWindow::end_of_frame(std::size_t begin, std::size_t end) const {
+  std::size_t i = begin + 1;
+  while (i < end && pieces_[i].frame == pieces_[begin].frame) ++i;
+  return i;
+}
+
 void RestoreWindow::run_task(const Task& task) {
-  thread_local Bytes sealed;
-  const FrameKey key = pieces_[task.begin].frame;
-  bool fetched = key.segment != 0xffffffff;
-  if (fetched) {
-    try {
-      frames_->fetch(key, sealed);
-    } catch (const Error& error) {
-      if (error.code() != Code::kCorrupt && error.code() != Code::kNotFound) throw;
-      fetched = false;  // moved by a prune: every chunk is then looked for by itself
-    }
+  FrameBuffers::Borrowed sealed(context_.sealed);
+  const FrameKey first = pieces_[task.begin].frame;
+  const bool fetched = fetch_run(task, *sealed);
+  for (std::size_t begin = task.begin; begin < task.end;) {
+    const Task frame{begin, end_of_frame(begin, task.end)};
+    write_frame(frame,
+                fetched ? frames_->of_run(first, pieces_[begin].frame, *sealed) : MutableBytes());
+    begin = frame.end;
   }
-  FrameBuffers::Borrowed raw(context_.buffers);
+}
+
+// False when its frames are not where the index says: moved by a prune, or damaged.
+bool RestoreWindow::fetch_run(const Task& task, Bytes& sealed) {
+  const FrameKey first = pieces_[task.begin].frame;
+  if (first.segment == kUnknownSegment) return false;
+  try {
+    frames_->fetch(first, pieces_[task.end - 1].frame, sealed);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != Code::kCorrupt && error.code() != Code::kNotFound) throw;
+    return false;
+  }
+}
+
+// Chunks that the frame does not have are looked for one by one.
+void RestoreWindow::write_frame(const Task& frame, MutableBytes sealed) {
+  FrameBuffers::Borrowed raw(context_.opened);
   const Bytes* data = nullptr;
-  if (fetched) {
+  if (!sealed.empty()) {
     try {
-      frames_->open(key, sealed, *raw);
+      frames_->open(pieces_[frame.begin].frame, sealed, *raw);
       data = &*raw;
     } catch (const Error& error) {
       if (error.code() != Code::kCorrupt) throw;
     }
   }
-  const std::vector<ByteView> contents = verified_contents(task, data);
+  const std::vector<ByteView> contents = verified_contents(frame, data);
   // Pieces of one file that follow each other are written under one lock.
-  for (std::size_t begin = task.begin; begin < task.end;) {
+  for (std::size_t begin = frame.begin; begin < frame.end;) {
     std::size_t end = begin + 1;
-    while (end < task.end && pieces_[end].file == pieces_[begin].file) ++end;
-    write_group(std::span(contents).subspan(begin - task.begin), begin, end);
+    while (end < frame.end && pieces_[end].file == pieces_[begin].file) ++end;
+    write_group(std::span(contents).subspan(begin - frame.begin), begin, end);
     begin = end;
     if (context_.stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
   }
@@ -302,7 +346,7 @@ void RestoreWindow::begin_file(FileInMaking& file) {
       throw Error(Code::kConflict, "something took the file's place while it was restored");
     }
   } else {
-    file.fd = context_.target.create_file(file.entry.path, file.replace);
+    file.fd = context_.target.create_file(file.entry, file.replace);
   }
   ++context_.open_files;
   file.begun = true;

@@ -32,8 +32,8 @@ struct FileInMaking {
   bool failed GUARDED_BY(mutex) = false;
 };
 
-// Memory for opened frames. Many threads wait for a store, and only a few at a time may open what
-// came: opened frames are the large part of a restore's memory. Thread-safe.
+// Memory for frames, the large part of a restore's: as many as there are buffers can be on their
+// way from the store or opened at once, however many threads there are. Thread-safe.
 class FrameBuffers {
  public:
   explicit FrameBuffers(unsigned count);
@@ -66,7 +66,9 @@ struct RestoreContext {
   Warnings& warnings;
   std::stop_token stop;
   unsigned threads;
-  FrameBuffers buffers;
+  bool remote;          // the store: better few large requests than many
+  FrameBuffers sealed;  // on their way
+  FrameBuffers opened;  // few, as processors are
   std::atomic<std::uint64_t> bytes_written{0};
   std::atomic<std::uint64_t> bytes_kept{0};
   std::atomic<std::uint64_t> damaged{0};
@@ -76,6 +78,8 @@ struct RestoreContext {
   std::atomic<std::uint64_t> failed_bytes{0};
   std::atomic<std::uint64_t> failed_links{0};
   std::atomic<int> open_files{0};
+  // An error ended the restore: no window begins anything more.
+  std::atomic<bool> over{false};
 };
 
 class RestoreWindow {
@@ -94,8 +98,13 @@ class RestoreWindow {
   // Finds out what is to be written, also while another window runs. Makes the files without
   // content, and those that are as they should be.
   void prepare();
-  // Then writes everything.
+  // Then writes all files.
   void run();
+  // Waits until run() has begun with its last task or ended. From there on it leaves more and more
+  // of its threads idle, so another window may run beside it.
+  void wait_for_last() const { last_has_begun_.wait(false); }
+  // To be called when all windows before this one have run, too.
+  void make_hardlinks();
 
  private:
   // One chunk's way into one file.
@@ -107,14 +116,19 @@ class RestoreWindow {
     std::uint64_t at = 0;     // in the file's content (of a sparse file: its extents)
   };
   struct Task {
-    std::size_t begin = 0, end = 0;  // pieces of one frame
+    std::size_t begin = 0, end = 0;  // pieces of one frame, or of a run of frames
   };
 
   void plan_file(std::uint32_t index);
   void lookup_pieces(std::uint32_t index, const std::vector<bool>& keep);
   std::vector<bool> compare(FileInMaking& file);
   void make_tasks();
+  bool belongs_to(const Task& task, FrameKey frame) const;
+  std::size_t end_of_frame(std::size_t begin, std::size_t end) const;
   void run_task(const Task& task);
+  bool fetch_run(const Task& task, Bytes& sealed);
+  // `sealed` is empty when the frame could not be fetched.
+  void write_frame(const Task& frame, MutableBytes sealed);
   const Ref& ref_of(const Piece& piece) const { return files_[piece.file]->chunks[piece.chunk]; }
   std::vector<ByteView> verified_contents(const Task& task, const Bytes* raw);
   // `contents` begins with that of piece `begin`.
@@ -123,7 +137,6 @@ class RestoreWindow {
   void begin_file(FileInMaking& file) REQUIRES(file.mutex);
   void end_file(FileInMaking& file) REQUIRES(file.mutex);
   void give_up(FileInMaking& file, const Error& error) REQUIRES(file.mutex);
-  void make_hardlinks();
 
   RestoreContext& context_;
   std::size_t limit_;
@@ -134,6 +147,7 @@ class RestoreWindow {
   Mutex pieces_mutex_;
   std::vector<Piece> pieces_;
   std::vector<Task> tasks_;
+  std::atomic_flag last_has_begun_;
 };
 
 // Where a part of a file's content lies in the file: once for a plain file, once per extent touched

@@ -7,6 +7,10 @@
 namespace holdfast {
 namespace {
 
+// Of a store's work for a request one half goes with 1 MiB of it, and little with 4 (Ceph 16:
+// 1 GiB took its processes 2.6 s in pieces of 1 MiB, 1.8 s in pieces of 4 MiB).
+constexpr std::uint64_t kLongestRun = 4u << 20;
+
 bool same_segments(const Index& a, const Index& b) {
   return std::equal(a.segments().begin(), a.segments().end(), b.segments().begin(),
                     b.segments().end(),
@@ -29,13 +33,30 @@ const SessionKeys& FrameReader::keys(FrameKey key) {
   return *slot;
 }
 
-void FrameReader::fetch(FrameKey key, Bytes& sealed) {
-  const Segment& segment = index_->segments().at(key.segment);
-  const FrameLocation frame = segment.frame(key.frame);
-  const SegmentPack pack = segment.pack(frame.pack);
+bool FrameReader::is_run(FrameKey first, FrameKey last) const {
+  if (first.segment != last.segment) return false;
+  const Segment& segment = index_->segments().at(first.segment);
+  const FrameLocation begin = segment.frame(first.frame);
+  const FrameLocation end = segment.frame(last.frame);
+  return begin.pack == end.pack && begin.offset <= end.offset &&
+         std::uint64_t{end.offset} + end.sealed_length - begin.offset <= kLongestRun;
+}
+
+void FrameReader::fetch(FrameKey first, FrameKey last, Bytes& sealed) {
+  const Segment& segment = index_->segments().at(first.segment);
+  const FrameLocation begin = segment.frame(first.frame);
+  const FrameLocation end = segment.frame(last.frame);
+  const SegmentPack pack = segment.pack(begin.pack);
   sealed.reserve(kTagSize + vault_.parameters().frame_bytes + vault_.parameters().chunks.maximum);
-  sealed.resize(frame.sealed_length);
-  vault_.store().read(pack_key(pack.pack_class, pack.name), frame.offset, sealed);
+  sealed.resize(std::size_t{end.offset} - begin.offset + end.sealed_length);
+  vault_.store().read(pack_key(pack.pack_class, pack.name), begin.offset, sealed);
+}
+
+MutableBytes FrameReader::of_run(FrameKey first, FrameKey key, Bytes& sealed) const {
+  const Segment& segment = index_->segments().at(first.segment);
+  const FrameLocation frame = segment.frame(key.frame);
+  return MutableBytes(sealed).subspan(frame.offset - segment.frame(first.frame).offset,
+                                      frame.sealed_length);
 }
 
 void FrameReader::open(FrameKey key, MutableBytes sealed, Bytes& raw) {

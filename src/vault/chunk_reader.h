@@ -32,7 +32,14 @@ class FrameReader {
   // Reads a frame from the store, as it lies there. Makes `sealed` large enough for any frame at
   // once: buffers that grow step by step leave their smaller selves in the heap of each thread.
   // Throws kNotFound: the pack is gone.
-  void fetch(FrameKey key, Bytes& sealed);
+  void fetch(FrameKey key, Bytes& sealed) { fetch(key, key, sealed); }
+  // Whether the frames from `first` to `last` can be fetched as one: they lie in one pack, in this
+  // order, and not much more than one large frame has to be read for them.
+  bool is_run(FrameKey first, FrameKey last) const;
+  // Reads a run in one request.
+  void fetch(FrameKey first, FrameKey last, Bytes& sealed);
+  // The frame `key` in what was fetched from `first` on.
+  MutableBytes of_run(FrameKey first, FrameKey key, Bytes& sealed) const;
   // Opens what was fetched, which is scratch memory afterwards. Throws kCorrupt, kDenied.
   void open(FrameKey key, MutableBytes sealed, Bytes& raw);
   // Both.

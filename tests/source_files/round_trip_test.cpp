@@ -64,7 +64,7 @@ std::vector<Captured> capture(const std::string& root) {
 
 void restore_file(Target& target, const Captured& captured) {
   const Entry& entry = captured.entry;
-  const Fd fd = target.create_file(entry.path, false);
+  const Fd fd = target.create_file(entry, false);
   ASSERT_EQ(::ftruncate(fd.get(), static_cast<off_t>(entry.size)), 0);
   std::vector<Extent> extents = entry.extents;
   if (!entry.sparse) extents = {{0, entry.size}};

@@ -31,6 +31,10 @@ Entry entry_for(std::string path, EntryType type, std::uint32_t mode = 0644) {
   return entry;
 }
 
+Entry file_entry(std::string path, std::uint32_t mode = 0600) {
+  return entry_for(std::move(path), EntryType::kFile, mode);
+}
+
 Entry symlink_to(std::string path, std::string text) {
   Entry entry = entry_for(std::move(path), EntryType::kSymlink, 0777);
   entry.link_target = std::move(text);
@@ -119,10 +123,10 @@ TEST_P(TargetTest, CreatesFiles) {
     const Scratch outside;
     const std::string sentinel = outside.file("sentinel", "untouched");
     Target target(scratch.path(), false, {});
-    const Fd fd = target.create_file("f", false);
+    const Fd fd = target.create_file(file_entry("f"), false);
     write_full(fd.get(), as_bytes("one"), "f");
     EXPECT_EQ(status_of(scratch.at("f")).st_mode & 07777, 0600u);
-    EXPECT_EQ(code_of([&] { target.create_file("f", false); }), Code::kConflict);
+    EXPECT_EQ(code_of([&] { target.create_file(file_entry("f"), false); }), Code::kConflict);
     EXPECT_EQ(text_of(scratch.at("f")), "one");
 
     // What was there goes: its other names and the end of a symlink keep their content.
@@ -131,19 +135,43 @@ TEST_P(TargetTest, CreatesFiles) {
     scratch.directory("empty");
     scratch.file("full/x");
     for (const std::string name : {"f", "link", "empty"}) {
-      const Fd again = target.create_file(name, true);
+      const Fd again = target.create_file(file_entry(name), true);
       write_full(again.get(), as_bytes("two"), name);
       EXPECT_EQ(text_of(scratch.at(name)), "two");
       EXPECT_TRUE(S_ISREG(status_of(scratch.at(name)).st_mode));
     }
     EXPECT_EQ(text_of(scratch.at("other-name")), "one");
     EXPECT_EQ(text_of(sentinel), "untouched");
-    EXPECT_EQ(code_of([&] { target.create_file("full", true); }), Code::kConflict);
+    EXPECT_EQ(code_of([&] { target.create_file(file_entry("full"), true); }), Code::kConflict);
     EXPECT_TRUE(path_exists(scratch.at("full/x")));
-    EXPECT_EQ(code_of([&] { target.create_file("no/parent", false); }), Code::kNotFound);
-    EXPECT_EQ(code_of([&] { target.create_file("f/below", false); }), Code::kConflict);
-    EXPECT_EQ(code_of([&] { target.create_file(std::string(256, 'x'), false); }), Code::kInvalid);
-    EXPECT_NE(code_of([&] { target.create_file("", true); }), Code::kInternal);
+    EXPECT_EQ(code_of([&] { target.create_file(file_entry("no/parent"), false); }),
+              Code::kNotFound);
+    EXPECT_EQ(code_of([&] { target.create_file(file_entry("f/below"), false); }), Code::kConflict);
+    EXPECT_EQ(code_of([&] { target.create_file(file_entry(std::string(256, 'x')), false); }),
+              Code::kInvalid);
+    EXPECT_NE(code_of([&] { target.create_file(file_entry(""), true); }), Code::kInternal);
+  });
+}
+
+// A file has its last mode from the start only where that gives nobody anything before its time.
+TEST_P(TargetTest, CreatesFilesThatGiveNobodyTooMuch) {
+  run([] {
+    const Scratch scratch;
+    Target target(scratch.path(), false, {});
+    const mode_t masked = ::umask(0);
+    const auto created = [&](const std::string& name, std::uint32_t mode, bool acl = false) {
+      Entry entry = file_entry(name, mode);
+      if (acl) entry.xattrs.push_back({"system.posix_acl_access", to_bytes(as_bytes("x"))});
+      target.create_file(entry, false);
+      return status_of(scratch.at(name)).st_mode & 07777;
+    };
+    EXPECT_EQ(created("all", 0644), 0644u);
+    EXPECT_EQ(created("program", 04755), 0755u);  // set-id bits wait for the owner
+    EXPECT_EQ(created("group", 0640), 0600u);     // our group, that is
+    EXPECT_EQ(created("writers", 0664), 0600u);
+    EXPECT_EQ(created("read-only", 0444), 0600u);  // to be opened again
+    EXPECT_EQ(created("acl", 0644, true), 0600u);
+    ::umask(masked);
   });
 }
 
@@ -228,7 +256,7 @@ TEST_P(TargetTest, HandlesPathsOfAnyLengthWithFewDescriptors) {
       target.make_directory(path, false);
     }
     ASSERT_GT(path.size(), 1u * PATH_MAX);
-    const Fd fd = target.create_file(path + "/file", false);
+    const Fd fd = target.create_file(file_entry(path + "/file"), false);
     EXPECT_EQ(target.apply_metadata(entry_for(path + "/file", EntryType::kFile), fd.get()), "");
     target.make_special(symlink_to(path + "/link", "x"), false);
     target.make_special(hard_link_to(path + "/hard", path + "/file"), false);
@@ -257,7 +285,7 @@ void expect_refused(Target& target, const std::string& path) {
   };
   refused([&] { target.stat(path, status); });
   refused([&] { target.make_directory(path, true); });
-  refused([&] { target.create_file(path, true); });
+  refused([&] { target.create_file(file_entry(path), true); });
   refused([&] { target.open_existing(path); });
   refused([&] { target.make_special(symlink_to(path, "x"), true); });
   refused([&] { target.make_special(entry_for(path, EntryType::kFifo), true); });
@@ -283,7 +311,7 @@ TEST_P(TargetTest, RefusesPathsThatLeadOutByText) {
     fs::create_directory(outside.at("t"));
     {
       Target target(outside.at("t"), false, {});
-      target.create_file("inside", false);
+      target.create_file(file_entry("inside"), false);
       target.make_directory("d", false);
       for (const std::string& path :
            {std::string("../victim"), outside.at("victim"), std::string("d/../../victim"),
@@ -317,7 +345,7 @@ TEST_P(TargetTest, RefusesPlantedSymlinksOnTheWay) {
       expect_refused(target, path);
     }
     try {
-      target.create_file("d/link/victim", true);
+      target.create_file(file_entry("d/link/victim"), true);
       ADD_FAILURE();
     } catch (const Error& error) {
       EXPECT_THAT(error.message(), HasSubstr(scratch.at("d/link") + " is a symlink"));
@@ -363,10 +391,10 @@ TEST_P(TargetTest, NoticesDirectoriesSwappedBetweenCalls) {
     const Scratch outside;
     outside.file("victim", "untouched");
     Target target(scratch.path(), false, {});
-    target.create_file("inside", false);
+    target.create_file(file_entry("inside"), false);
     target.make_directory("a", false);
     target.make_directory("a/b", false);
-    target.create_file("a/b/before", false);
+    target.create_file(file_entry("a/b/before"), false);
     fs::rename(scratch.at("a/b"), scratch.at("a/moved"));
     fs::create_directory_symlink(outside.path(), scratch.at("a/b"));
     expect_refused(target, "a/b/victim");
@@ -376,14 +404,14 @@ TEST_P(TargetTest, NoticesDirectoriesSwappedBetweenCalls) {
     expect_untouched(outside);
     // With leave to replace, the symlink goes and the restore can go on.
     target.make_directory("a/b", true);
-    target.create_file("a/b/victim", false);
+    target.create_file(file_entry("a/b/victim"), false);
     EXPECT_TRUE(path_exists(scratch.at("a/b/victim")));
     EXPECT_FALSE(path_exists(scratch.at("a/moved/victim")));
     expect_untouched(outside);
     // Removed and made again, it is a new directory.
     target.remove_tree("a");
     target.make_directory("a", false);
-    target.create_file("a/again", false);
+    target.create_file(file_entry("a/again"), false);
     EXPECT_TRUE(path_exists(scratch.at("a/again")));
   });
 }
@@ -391,7 +419,7 @@ TEST_P(TargetTest, NoticesDirectoriesSwappedBetweenCalls) {
 TEST(ApplyMetadata, SetsAFileByDescriptor) {
   const Scratch scratch;
   Target target(scratch.path(), false, {});
-  const Fd fd = target.create_file("f", false);
+  const Fd fd = target.create_file(file_entry("f"), false);
   Entry entry = entry_for("f", EntryType::kFile, 0400);
   const struct stat before = status_of(scratch.at("f"));
   EXPECT_EQ(target.apply_metadata(entry, fd.get()), "");
@@ -415,7 +443,7 @@ TEST(ApplyMetadata, PrefersNamesToNumbersUnlessTold) {
   entry.group = "no-such-group-here";
   const auto owner_with = [&](RestoreRights rights) {
     Target target(scratch.path(), false, rights);
-    const Fd fd = target.create_file("f", true);
+    const Fd fd = target.create_file(file_entry("f"), true);
     EXPECT_EQ(target.apply_metadata(entry, fd.get()), "");
     const struct stat status = status_of(scratch.at("f"));
     return std::pair(status.st_uid, status.st_gid);
@@ -429,7 +457,7 @@ TEST(ApplyMetadata, ReportsOwnersThatCannotBeSetAndDropsTheirSetIdBits) {
   as_nobody([] {
     const Scratch scratch;
     Target target(scratch.path(), false, {});
-    const Fd fd = target.create_file("f", false);
+    const Fd fd = target.create_file(file_entry("f"), false);
     Entry entry = entry_for("f", EntryType::kFile, 06755);
     entry.uid = 0;
     EXPECT_THAT(target.apply_metadata(entry, fd.get()), HasSubstr("set-id"));
@@ -445,7 +473,7 @@ TEST(ApplyMetadata, ReportsOwnersThatCannotBeSetAndDropsTheirSetIdBits) {
 TEST(ApplyMetadata, DropsSetIdBitsWhenOwnersAreNotRestored) {
   const Scratch scratch;
   Target target(scratch.path(), false, {.owner = false});
-  const Fd fd = target.create_file("f", false);
+  const Fd fd = target.create_file(file_entry("f"), false);
   Entry entry = entry_for("f", EntryType::kFile, 06755);
   entry.uid = 12345;
   EXPECT_THAT(target.apply_metadata(entry, fd.get()), HasSubstr("set-id"));
@@ -457,7 +485,7 @@ TEST(ApplyMetadata, ReportsAttributesThatCannotBeSet) {
   Entry entry = entry_for("f", EntryType::kFile, 0604);
   entry.xattrs.push_back({"nonsense.name", {1}});
   Target target(scratch.path(), false, {});
-  const Fd fd = target.create_file("f", false);
+  const Fd fd = target.create_file(file_entry("f"), false);
   EXPECT_THAT(target.apply_metadata(entry, fd.get()), HasSubstr("attribute nonsense.name"));
   EXPECT_EQ(status_of(scratch.at("f")).st_mode & 07777, 0604u);
   Target without(scratch.path(), false, {.xattrs = false});
@@ -504,7 +532,7 @@ TEST(Target, AnOrdinaryUserRestoresOverReadOnlyTrees) {
     target.make_directory("d", true);
     target.make_directory("d/sub", true);
     EXPECT_FALSE(target.open_existing("d/sub/f").valid());
-    target.create_file("d/sub/f", true);
+    target.create_file(file_entry("d/sub/f"), true);
     EXPECT_EQ(text_of(scratch.at("d/sub/f")), "");
     for (const std::string name : {"d/sub", "d"}) {
       ASSERT_EQ(::chmod(scratch.at(name).c_str(), 0000), 0);

@@ -114,6 +114,15 @@ class TreeRemoval {
   DirectoryStack stack_;
 };
 
+// The mode that a new file begins with, before it has its owner and attributes. Its last one saves
+// a change of most files, but must not give our group more than all have, and has to let us open it
+// again.
+mode_t first_mode(const Entry& entry) {
+  const mode_t mode = entry.mode & 0777;
+  const bool is_for_all = ((mode >> 3) & ~mode & 07) == 0;
+  return is_for_all && (mode & 0600) == 0600 && entry.xattrs.empty() ? mode : 0600;
+}
+
 Fd open_target(const std::string& directory, bool create) {
   if (create) make_directories(directory);
   return open_file(directory, O_PATH | O_DIRECTORY);
@@ -208,12 +217,13 @@ bool Target::make_directory(std::string_view path, bool replace) {
   return made;
 }
 
-Fd Target::create_file(std::string_view path, bool replace) {
+Fd Target::create_file(const Entry& entry, bool replace) {
   Fd fd;
-  state_->create(path, replace, [&] {
-    int error = path.empty() ? EISDIR : 0;
+  state_->create(entry.path, replace, [&] {
+    int error = entry.path.empty() ? EISDIR : 0;
     if (error == 0) {
-      fd = state_->beneath.try_open(path, O_RDWR | O_CREAT | O_EXCL, 0600, error);
+      fd =
+          state_->beneath.try_open(entry.path, O_RDWR | O_CREAT | O_EXCL, first_mode(entry), error);
     }
     return error;
   });

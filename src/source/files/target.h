@@ -41,9 +41,10 @@ class Target {
   // Error(kConflict). Returns false when the directory was there.
   bool make_directory(std::string_view path, bool replace);
 
-  // A new empty file with mode 0600, open for reading and writing. With `replace`, whatever is in
-  // the way (a directory: only if empty) goes first; otherwise Error(kConflict).
-  Fd create_file(std::string_view path, bool replace);
+  // A new empty file at entry.path, open for reading and writing; nobody has more rights to it than
+  // apply_metadata gives. With `replace`, whatever is in the way (a directory: only if empty) goes
+  // first; otherwise Error(kConflict).
+  Fd create_file(const Entry& entry, bool replace);
   // An existing regular file with a single link, open for reading and writing; invalid otherwise.
   Fd open_existing(std::string_view path);
 
