@@ -112,9 +112,8 @@ void Writer::write(ChunkReader& reader, const FoundFile& file) {
 }
 
 // The plain bytes of an archive: its dump, or its tar stream. False when that is none.
-bool print_archive(Context& context, const CatOptions& options) {
-  const auto store = open_any_store(context, Access::kRead);
-  const auto archive = wanted_archive(*store, options.backup);
+bool print_archive(Context& context, ObjectStore& store, const CatOptions& options) {
+  const auto archive = wanted_archive(store, options.backup);
   if (!archive) return false;
   if (!options.path.empty()) {
     throw Error(Code::kUsage, archive->name.file() + " is printed as a whole",
@@ -122,9 +121,9 @@ bool print_archive(Context& context, const CatOptions& options) {
                                                    archive->name.file() + " | tar -xO PATH"
                                              : "leave PATH out");
   }
-  bring_archive(context, *store, *archive, options.thaw);
+  bring_archive(context, store, *archive, options.thaw);
   read_archive(
-      *store, archive->name, identities_for(context, archive->name, options.identity),
+      store, archive->name, identities_for(context, archive->name, options.identity),
       [&context](ByteView plain) { context.output.raw(plain); }, context.stop);
   return true;
 }
@@ -134,12 +133,13 @@ int run(Context& context, const CatOptions& options) {
     throw Error(Code::kUsage, "cat prints the bytes of a file and cannot print JSON",
                 "for what is known about the file: holdfast show BACKUP PATH --json");
   }
-  if (print_archive(context, options)) return kExitSuccess;
+  auto store = open_any_store(context, Access::kRead);
+  if (print_archive(context, *store, options)) return kExitSuccess;
   if (options.path.empty()) {
     throw Error(Code::kUsage, "which file of the backup is missing",
                 "name it: holdfast cat " + options.backup + " PATH");
   }
-  const OpenedVault opened = open_vault(context, Access::kRead);
+  const OpenedVault opened = open_vault(context, std::move(store));
   const StoredBackup backup = open_backup(*opened.vault, options.backup);
   ChunkReader reader(*opened.vault);
   FoundFile file = find_file(reader, backup, path_in_backup(options.path));

@@ -154,10 +154,9 @@ int list_archives_alone(Context& context, const ListOptions& options, ObjectStor
 }
 
 int run_list(Context& context, const ListOptions& options) {
-  if (const auto store = open_any_store(context, Access::kRead); !vault_id_of(*store)) {
-    return list_archives_alone(context, options, *store);
-  }
-  const OpenedVault opened = open_vault(context, Access::kRead);
+  auto store = open_any_store(context, Access::kRead);
+  if (!vault_id_of(*store)) return list_archives_alone(context, options, *store);
+  const OpenedVault opened = open_vault(context, std::move(store));
   const Choice choice(context, options);
   const auto names = chosen(choice, list_backups(*opened.store));
   const auto archives = chosen_archives(context, choice, *opened.store);

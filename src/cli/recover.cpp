@@ -18,6 +18,7 @@
 #include "cli/recover_list.h"
 #include "cli/recover_place.h"
 #include "cli/recover_record.h"
+#include "cli/recover_result.h"
 #include "cli/recoverable.h"
 #include "cli/restore_run.h"
 #include "cli/session.h"
@@ -51,21 +52,6 @@ struct RecoverOptions {
   ThawOptions thaw;
 
   bool restores() const { return in_place || !target.empty(); }
-};
-
-// One source from its choice to its result.
-struct Recovery {
-  RestoreJob job;
-  const RecoverableSource* source = nullptr;
-  Timestamp point{};  // the moment that comes back
-  bool done_before = false;
-  std::optional<Restored> restored;
-  std::optional<Error> error;
-
-  int code() const {
-    if (error) return exit_code(error->code());
-    return restored ? code_of(*restored) : kExitSuccess;
-  }
 };
 
 class Recover {
@@ -354,35 +340,6 @@ std::vector<ArchiveRecovery> Recover::bring_archives() {
   return recoveries;
 }
 
-std::string result_word(const Recovery& recovery) {
-  if (recovery.error) return recovery.restored ? "damaged" : "failed";
-  if (recovery.done_before) return "back since before";
-  if (recovery.job.dry_run) return "would be restored";
-  return recovery.restored->warning_count > 0 ? "back, with warnings" : "back";
-}
-
-Json recovery_json(const Recovery& recovery, Timestamp now) {
-  Json json{{"class", recovery.source->backup_class},
-            {"source", recovery.source->name},
-            {"result", result_word(recovery)},
-            {"recovery_point", iso_time(recovery.point)},
-            {"recovery_point_age_seconds", seconds_of(now - recovery.point)}};
-  if (recovery.restored) {
-    json.update(restored_json(recovery.job, *recovery.restored));
-  } else {
-    json["backup"] = recovery.job.backup.id();
-    set_path(json, "target", recovery.job.target);
-  }
-  if (recovery.error) json["error"] = error_json(*recovery.error);
-  return json;
-}
-
-// The first failure decides, and then any warning.
-int worse(int code, int other) {
-  const bool failed = code != kExitSuccess && code != kExitWarnings;
-  return failed || other == kExitSuccess ? code : other;
-}
-
 int Recover::finish(const std::vector<Recovery>& recoveries,
                     const std::vector<ArchiveRecovery>& archives) {
   Table table(
@@ -391,11 +348,7 @@ int Recover::finish(const std::vector<Recovery>& recoveries,
   Json rows = Json::array();
   int code = kExitSuccess;
   for (const Recovery& recovery : recoveries) {
-    const RestoreResult result = recovery.restored ? recovery.restored->result : RestoreResult{};
-    table.add({recovery.source->backup_class, recovery.source->name, recovery.job.backup.id(),
-               format_duration(now - recovery.point), format_size(result.bytes),
-               format_count(result.files), format_duration(result.duration),
-               result_word(recovery)});
+    table.add(recovery_cells(recovery, now));
     rows.push_back(recovery_json(recovery, now));
     code = worse(code, recovery.code());
     if (!recovery.source->passed_over.empty()) code = worse(code, kExitWarnings);
@@ -496,7 +449,7 @@ void add_recover_command(Command& root) {
       .flag("--no-xattrs", o->no_xattrs, "Do not set extended attributes and ACLs")
       .flag("--ignore-free-space", o->ignore_free_space, "Do not check the free space first")
       .number("--threads", o->threads, 1, 256,
-              "Threads (default: one per processor, up to 12 for a remote store)")
+              "Threads (default: one per processor, up to 8 for a remote store)")
       .choice("--archiving", o->archiving, {"auto", "keep", "off"},
               "PostgreSQL: auto turns it off in a copy beside the source (default), keep, off")
       .text("--identity", o->identity, "File of age identities that open sealed archives")

@@ -324,14 +324,12 @@ Restored guarded(Context& context, RestoreGuard& guard, const RestoreJob& job,
 }
 
 int run(Context& context, const RestoreOptions& options) {
-  {
-    const auto store = open_any_store(context, Access::kRead);
-    if (const auto archive = wanted_archive(*store, options.backup)) {
-      return restore_tar(context, *store, tar_restore(options, *archive));
-    }
+  auto store =
+      open_any_store(context, options.dry_run ? Access::kDryRun : Access::kWriteIfPossible);
+  if (const auto archive = wanted_archive(*store, options.backup)) {
+    return restore_tar(context, *store, tar_restore(options, *archive));
   }
-  const OpenedVault opened =
-      open_vault(context, options.dry_run ? Access::kDryRun : Access::kWriteIfPossible);
+  const OpenedVault opened = open_vault(context, std::move(store));
   const BackupName name = find_backup(list_backups(*opened.store), options.backup);
   check_database_options(options, *opened.vault, name);
   const RestoreJob job = make_job(options, name, context.settings());
@@ -413,7 +411,7 @@ void add_restore_command(Command& root) {
       .text("--tablespaces", o->tablespaces,
             "PostgreSQL: put tablespaces into DIR/OID (default: their old places)")
       .number("--threads", o->threads, 1, 256,
-              "Threads (default: one per processor, up to 12 for a remote store)");
+              "Threads (default: one per processor, up to 8 for a remote store)");
   command
       .text("--into", o->into.server,
             "Load a dump into this server: 'host=... dbname=...', or 'source' for its own")

@@ -92,7 +92,7 @@ void IntoRun::find_dump() {
     if (!options_.database.empty()) dump_.database = options_.database;
     return;
   }
-  opened_ = open_vault(context_, access);
+  opened_ = open_vault(context_, std::move(store_));
   const BackupName name = find_backup(list_backups(*opened_.store), options_.backup);
   for (const SourceSettings& source : context_.settings().sources) {
     if (source.name == name.source && source.backup_class == name.backup_class) source_ = &source;

@@ -100,9 +100,13 @@ void refuse_writer_key(Context& context, ObjectStore& store, std::string_view wh
 }
 
 OpenedVault open_vault(Context& context, Access access) {
-  OpenedVault opened;
   // First the store: nobody should type a passphrase for a vault that is not there.
-  opened.store = open_vault_store(context, access);
+  return open_vault(context, open_vault_store(context, access));
+}
+
+OpenedVault open_vault(Context& context, std::unique_ptr<ObjectStore> store) {
+  OpenedVault opened;
+  opened.store = std::move(store);
   opened.vault = Vault::open(*opened.store, context.clock, find_credential(context),
                              context.settings().cache_directory);
   return opened;

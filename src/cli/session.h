@@ -34,6 +34,8 @@ struct OpenedVault {
 };
 // The vault of the context with the user's key.
 OpenedVault open_vault(Context& context, Access access);
+// The same, in a store that was opened before.
+OpenedVault open_vault(Context& context, std::unique_ptr<ObjectStore> store);
 // What is not a writer's to do; `what` says it: "prune the vault". Throws Error(kDenied).
 void refuse_writer(const Vault& vault, std::string_view what);
 // The same for what needs no key: asks the key that was given, if it opens the vault.

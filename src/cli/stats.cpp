@@ -148,7 +148,7 @@ std::string stats_text(const Stats& stats) {
                      plural(stats.segments, "index segment"));
 }
 
-int run(Context& context) {
+int run_stats(Context& context) {
   const OpenedVault opened = open_vault(context, Access::kRead);
   const Stats stats = collect(context, opened);
   Json document{{"vault", to_hex(opened.vault->parameters().id)},
@@ -170,7 +170,7 @@ int run(Context& context) {
 void add_stats_command(Command& root) {
   root.subcommand("stats", "Sizes, deduplication and compression of a vault")
       .examples({"holdfast stats", "holdfast stats --json"})
-      .run(run);
+      .run(run_stats);
 }
 
 }  // namespace holdfast

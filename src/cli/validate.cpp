@@ -263,7 +263,7 @@ std::vector<ValidatedArchive> read_all_archives(Context& context, const Validate
 
 int run(Context& context, const ValidateOptions& options) {
   const Access access = options.no_record ? Access::kRead : Access::kWriteIfPossible;
-  const auto store = open_any_store(context, access);
+  auto store = open_any_store(context, access);
   if (options.backup != "all") {
     if (const auto archive = wanted_archive(*store, options.backup)) {
       return run_on_archives(context, options, *store, {*archive});
@@ -271,7 +271,7 @@ int run(Context& context, const ValidateOptions& options) {
   } else if (!vault_id_of(*store)) {
     return run_on_archives(context, options, *store, list_archives(*store));
   }
-  const OpenedVault opened = open_vault(context, access);
+  const OpenedVault opened = open_vault(context, std::move(store));
   ValidateJob job = make_job(context, options, *opened.store);
   RunLog log(context, "restore", "validation");
   const std::string what = "validation of " + options.backup;

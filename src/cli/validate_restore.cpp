@@ -95,20 +95,20 @@ std::string scratch_parent(Context& context, const RestoreTestOptions& options) 
 }
 
 // Nothing when it is no archive that is to be tested.
-std::optional<int> run_on_archive(Context& context, const RestoreTestOptions& options) {
-  const auto store =
-      open_any_store(context, options.no_record ? Access::kRead : Access::kWriteIfPossible);
-  const auto archive = wanted_archive(*store, options.backup);
+std::optional<int> run_on_archive(Context& context, ObjectStore& store,
+                                  const RestoreTestOptions& options) {
+  const auto archive = wanted_archive(store, options.backup);
   if (!archive) return std::nullopt;
   const ScratchDirectory scratch(scratch_parent(context, options));
-  return test_archive(context, *store, *archive, scratch.path(), options.identity,
+  return test_archive(context, store, *archive, scratch.path(), options.identity,
                       !options.no_record);
 }
 
 int run(Context& context, const RestoreTestOptions& options) {
-  if (const auto code = run_on_archive(context, options)) return *code;
-  const OpenedVault opened =
-      open_vault(context, options.no_record ? Access::kRead : Access::kWriteIfPossible);
+  auto store =
+      open_any_store(context, options.no_record ? Access::kRead : Access::kWriteIfPossible);
+  if (const auto code = run_on_archive(context, *store, options)) return *code;
+  const OpenedVault opened = open_vault(context, std::move(store));
   RestoreTestJob job;
   job.backup = find_backup(list_backups(*opened.store), options.backup);
   job.source = source_of(context.settings(), job.backup);
@@ -162,7 +162,7 @@ void add_validate_restore_command(Command& validate) {
       .text("--identity", o->identity, "File of age identities that open sealed archives")
       .flag("--no-record", o->no_record, "Do not note the result in the vault")
       .number("--threads", o->threads, 1, 256,
-              "Threads (default: one per processor, up to 12 for a remote store)")
+              "Threads (default: one per processor, up to 8 for a remote store)")
       .examples({"holdfast validate restore latest:appdb",
                  "holdfast validate restore backup-20251110 --scratch /var/tmp"})
       .run([o](Context& context) { return run(context, *o); });

@@ -313,14 +313,16 @@ class Exchange {
       append(response_.body, data.first(std::min(room, data.size())));
     }
     response_.body_size += data.size();
-    acknowledge();
     touch();
   }
 
-  // Called by libcurl at least about once a second.
+  // Called by libcurl when it has taken what had arrived, and at least about once a second.
   void check(curl_off_t moved_bytes) {
     if (stop_.stop_requested()) throw cancelled();
-    if (moved_bytes != moved_bytes_) touch();
+    if (moved_bytes != moved_bytes_) {
+      touch();
+      acknowledge();
+    }
     moved_bytes_ = moved_bytes;
     // Until then the time to connect is what counts.
     if (starts_ == 0) return;

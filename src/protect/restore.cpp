@@ -306,7 +306,11 @@ void Restore::start_window() {
       std::exchange(window_, std::make_unique<RestoreWindow>(*context_, window_size_));
   window->prepare();
   if (ending_.valid()) ending_.get();
-  if (last_started_) last_started_->wait_for_last();
+  if (last_started_ && job_.strip_components == 0) {
+    last_started_->wait_for_last();
+  } else if (running_.valid()) {
+    running_.get();  // entries can meet at one place: the later one must find the other whole
+  }
   ending_ = running_;
   running_ = std::async(std::launch::async, [window, before = ending_] {
                window->run();
@@ -424,8 +428,9 @@ RestoreResult Restore::run() {
     begin(was_empty);
     const bool remote = vault_.store().traits().remote;
     unsigned threads = reader_threads(vault_.store(), job_.threads);
-    if (remote && job_.threads == 0)
+    if (remote && job_.threads == 0) {
       threads = std::max(processors(), std::min(threads, kMostReaders));
+    }
     // One more than processors: some wait for the lock of a directory.
     const unsigned openers = std::min(threads, processors() + 1);
     context_.reset(new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_,

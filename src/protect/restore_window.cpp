@@ -201,7 +201,7 @@ void RestoreWindow::make_tasks() {
 // Whether `frame`, which follows the last one of `task`, is better fetched together with it.
 bool RestoreWindow::belongs_to(const Task& task, FrameKey frame) const {
   return context_.remote && frame.segment != kUnknownSegment &&
-         frames_->is_run(pieces_[task.begin].frame, frame);
+         frames_->continues_run(pieces_[task.begin].frame, pieces_[task.end - 1].frame, frame);
 }
 
 // The end of the pieces of the frame that piece `begin` is in.

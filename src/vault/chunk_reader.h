@@ -33,9 +33,10 @@ class FrameReader {
   // once: buffers that grow step by step leave their smaller selves in the heap of each thread.
   // Throws kNotFound: the pack is gone.
   void fetch(FrameKey key, Bytes& sealed) { fetch(key, key, sealed); }
-  // Whether the frames from `first` to `last` can be fetched as one: they lie in one pack, in this
-  // order, and not much more than one large frame has to be read for them.
-  bool is_run(FrameKey first, FrameKey last) const;
+  // Whether `next` is better fetched together with the frames from `first` to `last`: it lies not
+  // far behind them in the same pack, and not much more than one large frame has to be read for
+  // all.
+  bool continues_run(FrameKey first, FrameKey last, FrameKey next) const;
   // Reads a run in one request.
   void fetch(FrameKey first, FrameKey last, Bytes& sealed);
   // The frame `key` in what was fetched from `first` on.

@@ -5,7 +5,6 @@
 
 #include <condition_variable>
 #include <filesystem>
-#include <functional>
 #include <mutex>
 
 #include "base/error.h"
@@ -66,23 +65,18 @@ class DistantStore final : public ForwardingStore {
   bool fails_ = false;
 };
 
-class ManyFiles : public ::testing::Test {
+class FarRestore : public ::testing::Test {
  protected:
-  ManyFiles() {
-    for (int i = 0; i < kFiles; ++i) {
-      write_text(source_ + "/" + name_of(i), noise(random_, 200));
-    }
-    for (int i = 0; i < kLinked; ++i) {
-      fs::create_hard_link(source_ + "/" + name_of(i), source_ + "/" + link_of(i));
-    }
+  // Of what is in source_.
+  void back_up_all() {
     vault_ = tiny_vault(store_, clock_, ring_);
-    kept_ = keep_backup(*vault_, job_of(source_), source_);
+    BackupJob job = job_of(source_);
+    job.threads = 1;  // content comes into packs in the order of the files
+    kept_ = keep_backup(*vault_, job, source_);
     job_.backup = kept_.name;
     job_.target = files_ / "out";
     job_.threads = 3;
   }
-  static std::string name_of(int file) { return fmt::format("d{:02}/f{:05}", file / 50, file); }
-  static std::string link_of(int file) { return fmt::format("z{:05}", file); }
   RestoreResult run() {
     const auto vault = Vault::open(distant_, clock_, ring_, "");
     told_.clear();
@@ -120,6 +114,21 @@ class ManyFiles : public ::testing::Test {
   Kept kept_;
   RestoreJob job_;
   std::string told_;
+};
+
+class ManyFiles : public FarRestore {
+ protected:
+  ManyFiles() {
+    for (int i = 0; i < kFiles; ++i) {
+      write_text(source_ + "/" + name_of(i), noise(random_, 200));
+    }
+    for (int i = 0; i < kLinked; ++i) {
+      fs::create_hard_link(source_ + "/" + name_of(i), source_ + "/" + link_of(i));
+    }
+    back_up_all();
+  }
+  static std::string name_of(int file) { return fmt::format("d{:02}/f{:05}", file / 50, file); }
+  static std::string link_of(int file) { return fmt::format("z{:05}", file); }
 };
 
 TEST_F(ManyFiles, FramesOfAPackComeTogether) {
@@ -192,6 +201,26 @@ TEST_F(ManyFiles, TimesOfDirectoriesComeBackWithAPartToo) {
     EXPECT_EQ(was.st_mtim.tv_nsec, is.st_mtim.tv_nsec) << name;
     EXPECT_EQ(was.st_mode, is.st_mode) << name;
   }
+}
+
+// All begin with what the first one brought into the vault, so that it is written to all at once;
+// more than may be open.
+class SharedBeginnings : public FarRestore {
+ protected:
+  SharedBeginnings() {
+    const std::string beginning = noise(random_, 8192);
+    for (int i = 0; i < 300; ++i) {
+      write_text(fmt::format("{}/f{:03}", source_, i), beginning + noise(random_, 2000));
+    }
+    back_up_all();
+    job_.threads = 1;
+  }
+};
+
+TEST_F(SharedBeginnings, FilesAreClosedAndOpenedAgain) {
+  run();
+  EXPECT_EQ(differs(), "");
+  EXPECT_EQ(told_, "");
 }
 
 }  // namespace
