@@ -214,11 +214,8 @@ std::string DumpRecovery::replay() const {
       set_mysql_gtid(connection, GtidPosition(scope_.gtid));
     }
     if (!has_log()) return GtidPosition(scope_.gtid).text();
-    BinlogReplay replay;
-    replay.start = log_begin_;
-    replay.before = GtidPosition(scope_.gtid);
-    replay.after = scope_.end.position;
-    replay_as_replica(*server_, replay, !chosen_of(scope_.settings).empty(), stop_);
+    const RelayReplay replay{log_begin_, scope_.end.position, !chosen_of(scope_.settings).empty()};
+    replay_as_replica(*server_, replay, stop_);
     return replay.after.text();
   });
 }

@@ -198,7 +198,7 @@ void set_mysql_gtid(MariadbConnection& connection, const GtidPosition& before) {
   connection.query("SET GLOBAL gtid_purged = " + connection.quoted(before.text()));
 }
 
-void replay_as_replica(const MariadbSandbox& server, const BinlogReplay& replay, bool filtered,
+void replay_as_replica(const MariadbSandbox& server, const RelayReplay& replay,
                        const std::stop_token& stop) {
   MariadbConnection connection = server.connect();
   const std::string place = fmt::format("RELAY_LOG_FILE = {}, RELAY_LOG_POS = {}",
@@ -210,7 +210,7 @@ void replay_as_replica(const MariadbSandbox& server, const BinlogReplay& replay,
   connection.query("START " + who + " SQL_THREAD");
   await(server, connection, replay.after, stop);
   const GtidPosition executed = executed_by(connection);
-  const bool lacks_some = filtered && replay.after.contains(executed);
+  const bool lacks_some = replay.filtered && replay.after.contains(executed);
   if (executed != replay.after && !lacks_some) {
     throw Error(Code::kCorrupt,
                 fmt::format("after the replay the server is at GTID {}, and should be at {}",

@@ -2,11 +2,13 @@
 // received as a replica, so that every transaction keeps its GTID.
 #pragma once
 
+#include <cstdint>
 #include <stop_token>
 #include <string>
 #include <vector>
 
-#include "source/mariadb/replay.h"
+#include "source/mariadb/gtid.h"
+#include "source/mariadb/sandbox.h"
 
 namespace holdfast {
 
@@ -24,11 +26,16 @@ std::uint64_t place_relay_log(const MariadbSettings& settings, const std::string
 // Tells a server without transactions that it has those up to `before`.
 void set_mysql_gtid(MariadbConnection& connection, const GtidPosition& before);
 
-// Runs the log of `replay` (its files were placed) and waits until the server has come to `after`.
-// `filtered`: it passes over a part of the log, and takes that for applied. Leaves it a server that
+struct RelayReplay {
+  std::uint64_t start = 0;  // where place_relay_log() says
+  GtidPosition after;       // of the server, once everything is applied
+  bool filtered = false;    // it passes over a part of the log, and takes that for applied
+};
+
+// Runs the log that was placed and waits until the server has come to `after`. Leaves it a server that
 // replicates from nobody. Throws kInvalid with what the server said of the transaction that failed,
 // kCorrupt when it has come elsewhere, kExhausted when this host has no room for it, kCancelled.
-void replay_as_replica(const MariadbSandbox& server, const BinlogReplay& replay, bool filtered,
+void replay_as_replica(const MariadbSandbox& server, const RelayReplay& replay,
                        const std::stop_token& stop);
 
 }  // namespace holdfast
