@@ -32,9 +32,10 @@ struct RelayReplay {
   bool filtered = false;    // it passes over a part of the log, and takes that for applied
 };
 
-// Runs the log that was placed and waits until the server has come to `after`. Leaves it a server that
-// replicates from nobody. Throws kInvalid with what the server said of the transaction that failed,
-// kCorrupt when it has come elsewhere, kExhausted when this host has no room for it, kCancelled.
+// Runs the log that was placed and waits until the server has come to `after`. Leaves it a server
+// that replicates from nobody. Throws kInvalid with what the server said of the transaction that
+// failed, kCorrupt when it has come elsewhere, kExhausted when this host has no room for it,
+// kCancelled.
 void replay_as_replica(const MariadbSandbox& server, const RelayReplay& replay,
                        const std::stop_token& stop);
 
