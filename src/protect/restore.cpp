@@ -216,7 +216,7 @@ void Restore::place_file(const Entry& entry, const std::string& path, std::span<
   struct stat status {};
   const bool exists = !fresh && target_ && target_->stat(path, status);
   if (exists && skip_existing(entry, status, path)) {
-    for (const Ref& ref : chunks) progress_.bytes += ref.length;
+    progress_.bytes += entry.size;
     ++progress_.files;
     return;
   }

@@ -41,7 +41,7 @@ struct RestoreProgress {
   std::atomic<std::uint64_t> total_files{0};
   std::atomic<std::uint64_t> total_bytes{0};
   std::atomic<std::uint64_t> files{0};
-  std::atomic<std::uint64_t> bytes{0};  // restored or found to be right
+  std::atomic<std::uint64_t> bytes{0};  // restored or found to be right, holes included
 };
 
 struct RestoreResult {

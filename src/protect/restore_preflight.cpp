@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "base/human.h"
@@ -44,6 +45,17 @@ bool wants_any(ChunkReader& reader, const StoredBackup& backup, const Selection&
   return any;
 }
 
+// All of a backup at an empty place needs at most what its summary says, so nobody has to read its
+// tree before the restore begins. Nothing when that may be too much: the tree knows it exactly.
+std::optional<RestoreNeeds> needs_by_summary(const BackupSummary& summary, const RestoreJob& job) {
+  const bool whole = job.includes.empty() && job.excludes.empty() && job.strip_components == 0;
+  if (!whole || !is_empty_target(job.target)) return {};
+  const RestoreNeeds needs{summary.files, summary.bytes, summary.bytes + kBlock * summary.files};
+  SpaceNeeds space;
+  space.add(job.target, needs.space);
+  return space.has_room() ? std::optional(needs) : std::nullopt;
+}
+
 RestoreNeeds measure(ChunkReader& reader, const StoredBackup& backup, const RestoreJob& job,
                      const Selection& selection, const std::stop_token& stop) {
   RestoreNeeds needs;
@@ -59,7 +71,7 @@ RestoreNeeds measure(ChunkReader& reader, const StoredBackup& backup, const Rest
     for (const Ref& ref : chunks) content += ref.length;
     if (entry.type == EntryType::kFile) {
       ++needs.files;
-      needs.bytes += content;
+      needs.bytes += entry.size;
     }
     std::uint64_t blocks = (content + kBlock - 1) / kBlock * kBlock;
     struct stat status {};
@@ -104,6 +116,7 @@ RestoreNeeds preflight_restore(ChunkReader& reader, const StoredBackup& backup,
                                const RestoreJob& job, const std::stop_token& stop) {
   require_readable(backup);
   refuse_other_unfinished(job);
+  if (const auto needs = needs_by_summary(backup.summary, job)) return *needs;
   const Selection selection(job.includes, job.excludes, job.strip_components);
   const RestoreNeeds needs = measure(reader, backup, job, selection, stop);
   if (needs.files == 0 && !job.includes.empty() && !wants_any(reader, backup, selection)) {

@@ -11,8 +11,8 @@ namespace holdfast {
 
 struct RestoreNeeds {
   std::uint64_t files = 0;
-  std::uint64_t bytes = 0;  // content of the files
-  std::uint64_t space = 0;  // beyond what the files hold that are there already
+  std::uint64_t bytes = 0;  // their sizes
+  std::uint64_t space = 0;  // at most, beyond what the files hold that are there already
 };
 
 // Throws kConflict, with the ways out, when the target holds an unfinished restore of another

@@ -27,6 +27,12 @@ void SpaceNeeds::add(const std::string& place, std::uint64_t bytes) {
   there.bytes += bytes;
 }
 
+bool SpaceNeeds::has_room() const {
+  return std::all_of(needs_.begin(), needs_.end(), [](const auto& need) {
+    return need.second.bytes <= free_space(need.second.directory);
+  });
+}
+
 void SpaceNeeds::check(const std::string& advice) const {
   for (const auto& [device, needed] : needs_) {
     const std::uint64_t available = free_space(needed.directory);

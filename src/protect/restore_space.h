@@ -15,6 +15,7 @@ class SpaceNeeds {
  public:
   // `place` need not exist: it will be made in the nearest directory above it.
   void add(const std::string& place, std::uint64_t bytes);
+  bool has_room() const;
   // Throws kExhausted with `advice` when a file system has less free than is needed there.
   void check(const std::string& advice) const;
 

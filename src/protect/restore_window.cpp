@@ -369,6 +369,13 @@ void punch_holes(int fd, const Entry& entry, const std::string& path) {
   punch(entry.size);
 }
 
+std::uint64_t hole_bytes(const Entry& entry) {
+  if (!entry.sparse) return 0;
+  std::uint64_t bytes = entry.size;
+  for (const Extent& extent : entry.extents) bytes -= extent.length;
+  return bytes;
+}
+
 }  // namespace
 
 void RestoreWindow::end_file(FileInMaking& file) {
@@ -384,6 +391,7 @@ void RestoreWindow::end_file(FileInMaking& file) {
   file.fd.reset();
   --context_.open_files;
   ++context_.progress.files;
+  context_.progress.bytes += hole_bytes(entry);
   if (file.damaged) {
     ++context_.damaged;
     context_.damaged_bytes += entry.size;

@@ -15,7 +15,10 @@
 #include "base/error.h"
 #include "base/path.h"
 #include "os/file.h"
+#include "protect/restore_preflight.h"
 #include "protect/world.h"
+#include "store/expect_error.h"
+#include "store/wrappers.h"
 #include "support/fault_store.h"
 
 namespace holdfast::test {
@@ -356,6 +359,48 @@ TEST_F(BringBack, ADamagedChunkCostsOneFileAndIsNamed) {
   EXPECT_LT(result.bytes, whole.bytes);
   EXPECT_GE(wrong, 1u);
   EXPECT_LE(wrong, result.damaged + 1) << "the hard link shares its file's fate";
+}
+
+// A store that has lost all trees.
+class TreelessStore final : public ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  void read(std::string_view key, std::uint64_t offset, MutableBytes out) override {
+    if (key.starts_with("meta/")) throw Error(Code::kUnavailable, "no tree");
+    ForwardingStore::read(key, offset, out);
+  }
+};
+
+TEST_F(BringBack, WhatAllOfABackupNeedsItsSummarySays) {
+  TreelessStore treeless(store_);
+  const auto vault = Vault::open(treeless, clock_, ring_, "");
+  const RestoreNeeds measured = preflight_restore(*vault_, job_, {});
+  // What is stripped the tree alone knows.
+  expect_error(Code::kUnavailable, [&] { preflight_restore(*vault, job_, {}); });
+  job_.strip_components = 0;
+  const RestoreNeeds needs = preflight_restore(*vault, job_, {});
+  EXPECT_EQ(needs.files, measured.files);
+  EXPECT_EQ(needs.bytes, measured.bytes);
+  EXPECT_GE(needs.space, measured.space);
+  run();
+  // What is there already has to be looked at.
+  expect_error(Code::kUnavailable, [&] { preflight_restore(*vault, job_, {}); });
+}
+
+TEST_F(BringBack, TheProgressEndsWhereItWasToEndAlsoWithHoles) {
+  const std::uint64_t content = run().bytes;
+  for (const unsigned stripped : {job_.strip_components, 0u}) {
+    fs::remove_all(job_.target);
+    job_.strip_components = stripped;
+    for (const bool again : {false, true}) {
+      RestoreProgress progress;
+      Warnings warnings([](const std::string&) {});
+      run_restore(*vault_, job_, progress, warnings, {});
+      EXPECT_EQ(progress.bytes, progress.total_bytes) << stripped << again;
+      EXPECT_EQ(progress.files, progress.total_files) << stripped << again;
+      EXPECT_GT(progress.total_bytes, content) << "the small tree has a file with holes";
+    }
+  }
 }
 
 TEST_F(BringBack, ChecksTheSpaceBeforeItWrites) {

@@ -225,9 +225,8 @@ class TcpProxy::Loop {
     const MutableBytes data = link.up.receive(buffer_);
     if (data.empty()) return;
     link.blank_line = 0;
+    count(&Counters::from_client, data.size());
     link.up.push(data, now_ + current_.delay, now_);
-    MutexLock lock(mutex_);
-    counters_.from_client += data.size();
   }
 
   void from_server(Link& link) {
@@ -235,9 +234,14 @@ class TcpProxy::Loop {
     if (data.empty()) return;
     data = uncut(link, data);
     corrupt(body_in(link, data));
+    count(&Counters::from_server, data.size());
     link.down.push(data, now_, now_);
+  }
+
+  // Before it is sent on: who has received everything finds it counted.
+  void count(std::uint64_t Counters::*counter, std::uint64_t bytes) {
     MutexLock lock(mutex_);
-    counters_.from_server += data.size();
+    counters_.*counter += bytes;
   }
 
   // As much of `data` as may pass.
