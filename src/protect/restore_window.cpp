@@ -15,6 +15,9 @@ namespace {
 
 constexpr int kMaxOpenFiles = 200;
 constexpr std::uint32_t kUnknownSegment = 0xffffffff;
+// Of large files the disk gets what is written at once, while it has little to do. Left to the
+// kernel it comes in one flood later, behind which every read waits.
+constexpr std::uint64_t kWriteBackAtOnce = std::uint64_t{256} << 10;
 
 // What concerns one file only; everything else ends the restore.
 bool concerns_one_file(const Error& error) {
@@ -28,6 +31,14 @@ bool concerns_one_file(const Error& error) {
     default:
       return false;
   }
+}
+
+// Makes `all` reach over `more`, too.
+void cover(Extent& all, const Extent& more) {
+  if (all.length == 0) all = more;
+  const std::uint64_t end = std::max(all.offset + all.length, more.offset + more.length);
+  all.offset = std::min(all.offset, more.offset);
+  all.length = end - all.offset;
 }
 
 bool matches(const Vault& vault, const Ref& ref, ByteView content) {
@@ -307,6 +318,7 @@ void RestoreWindow::write_group(std::span<const ByteView> contents, std::size_t 
   if (file.failed) return;
   try {
     if (!file.fd.valid()) begin_file(file);
+    Extent written;
     for (std::size_t i = begin; i < end; ++i) {
       const Piece& piece = pieces_[i];
       const Ref& ref = file.chunks[piece.chunk];
@@ -321,11 +333,15 @@ void RestoreWindow::write_group(std::span<const ByteView> contents, std::size_t 
         for_each_range(file.entry, piece.at, ref.length,
                        [&](std::uint64_t from, std::uint64_t length, std::uint64_t at) {
                          pwrite_full(fd, content.subspan(from, length), at, file.entry.path);
+                         cover(written, {at, length});
                        });
         context_.bytes_written += ref.length;
       }
       context_.progress.bytes += ref.length;
       --file.left;
+    }
+    if (written.length >= kWriteBackAtOnce) {
+      begin_writeback(file.fd.get(), written.offset, written.length);
     }
     if (file.left == 0) {
       end_file(file);
