@@ -17,6 +17,7 @@ constexpr int kMaxOpenFiles = 200;
 constexpr std::uint32_t kUnknownSegment = 0xffffffff;
 // Of large files the disk gets what is written at once, while it has little to do. Left to the
 // kernel it comes in one flood later, behind which every read waits.
+constexpr std::uint64_t kAllocateAtOnce = std::uint64_t{1} << 20;
 constexpr std::uint64_t kWriteBackAtOnce = std::uint64_t{256} << 10;
 
 // What concerns one file only; everything else ends the restore.
@@ -363,6 +364,9 @@ void RestoreWindow::begin_file(FileInMaking& file) {
     }
   } else {
     file.fd = context_.target.create_file(file.entry, file.replace);
+    if (!file.entry.sparse && file.entry.size >= kAllocateAtOnce) {
+      static_cast<void>(::fallocate(file.fd.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(file.entry.size)));
+    }
   }
   ++context_.open_files;
   file.begun = true;
