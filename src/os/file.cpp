@@ -90,11 +90,6 @@ void pwrite_full(int fd, ByteView data, std::uint64_t offset, const std::string&
   }
 }
 
-void begin_writeback(int fd, std::uint64_t offset, std::uint64_t length) {
-  static_cast<void>(::sync_file_range(fd, static_cast<off64_t>(offset),
-                                      static_cast<off64_t>(length), SYNC_FILE_RANGE_WRITE));
-}
-
 void sync_file(int fd, const std::string& path) {
   if (::fsync(fd) != 0) throw system_error(errno, "cannot sync " + path);
 }

@@ -46,9 +46,6 @@ std::size_t pread_full(int fd, MutableBytes out, std::uint64_t offset, const std
 void write_full(int fd, ByteView data, const std::string& path);
 void pwrite_full(int fd, ByteView data, std::uint64_t offset, const std::string& path);
 void sync_file(int fd, const std::string& path);
-// Has the system begin to write these bytes to the disk, and does not wait for it. A hint: where
-// the file system knows no such thing, nothing happens.
-void begin_writeback(int fd, std::uint64_t offset, std::uint64_t length);
 // fsync of a directory, so that a rename or creation in it survives a crash.
 void sync_directory(const std::string& path);
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "os/disk_hints.h"
 #include "os/parallel.h"
 
 namespace holdfast {
@@ -15,9 +16,10 @@ namespace {
 
 constexpr int kMaxOpenFiles = 200;
 constexpr std::uint32_t kUnknownSegment = 0xffffffff;
-// Of large files the disk gets what is written at once, while it has little to do. Left to the
-// kernel it comes in one flood later, behind which every read waits.
-constexpr std::uint64_t kAllocateAtOnce = std::uint64_t{1} << 20;
+// Large files get their room at once, since their parts come in any order.
+constexpr std::uint64_t kLargeFile = std::uint64_t{1} << 20;
+// And the disk gets their bytes at once, while it has little to do. Left to the kernel they come in
+// one flood later, behind which every read waits.
 constexpr std::uint64_t kWriteBackAtOnce = std::uint64_t{256} << 10;
 
 // What concerns one file only; everything else ends the restore.
@@ -364,8 +366,8 @@ void RestoreWindow::begin_file(FileInMaking& file) {
     }
   } else {
     file.fd = context_.target.create_file(file.entry, file.replace);
-    if (!file.entry.sparse && file.entry.size >= kAllocateAtOnce) {
-      static_cast<void>(::fallocate(file.fd.get(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(file.entry.size)));
+    if (!file.entry.sparse && file.entry.size >= kLargeFile) {
+      allocate_ahead(file.fd.get(), file.entry.size);
     }
   }
   ++context_.open_files;
