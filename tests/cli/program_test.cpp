@@ -57,6 +57,16 @@ TEST(Program, SuggestsWhatWasMeant) {
   usage({}, "the commands are: init");
 }
 
+// Only the command that a line seems to name is made at first.
+TEST(Program, WordsThatCouldBeCommandsAreNoTrap) {
+  const Workshop shop;
+  EXPECT_EQ(shop.run({"--vault", "list", "version"}).out, shop.run({"version"}).out);
+  EXPECT_EQ(shop.run({"--help", "version"}).out, shop.run({"version", "--help"}).out);
+  EXPECT_EQ(shop.run({"help", "list"}).out, shop.run({"list", "--help"}).out);
+  EXPECT_THAT(shop.run({"--vault", "list"}).err, HasSubstr("the commands are: init, check"));
+  EXPECT_THAT(shop.run({"version", "list"}).err, HasSubstr("unknown argument 'list'"));
+}
+
 TEST(Program, ErrorsAreDocumentsWithJson) {
   const Workshop shop;
   for (const auto& arguments : std::vector<std::vector<std::string>>{
