@@ -5,9 +5,7 @@
 // `rep movsb` is slow when the destination lies less than 32 bytes behind the source within a page
 // (docs/decisions/0010). Vectors and strings are what we read into, so this is their one place.
 //
-// The sanitizers bring an operator new of their own.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-
+// Not in builds with a sanitizer: each has an operator new of its own.
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -38,5 +36,3 @@ void* operator new(std::size_t size) {
 
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-
-#endif

@@ -13,9 +13,6 @@ namespace {
 
 // Of all sizes at once, so that none gets another's memory again.
 TEST(LargeMemory, BeginsAtACacheLine) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers have an operator new of their own";
-#endif
   std::vector<Bytes> held;
   for (std::size_t size = 16U << 10; size <= 64U << 20; size = size * 3 / 2) {
     const Bytes& bytes = held.emplace_back(size);
