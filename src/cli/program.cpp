@@ -283,8 +283,8 @@ int Program::run_parsed(bool no_arguments) {
   return act();
 }
 
-// To make all commands takes longer than all else in a call for one that has little to do: a server
-// that calls wal-push for each segment waits for it.
+// To make all commands takes 3 ms of the 7 that a call with little to do has: a server that calls
+// wal-push for each segment waits for it.
 int run_line(const std::vector<std::string>& arguments) {
   if (const KnownCommand* only = likely_command(arguments)) {
     if (const auto code = Program(only).try_to_run(arguments)) return *code;

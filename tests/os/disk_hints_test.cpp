@@ -2,8 +2,9 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
-#include <unistd.h>
+#include <sys/vfs.h>
 
 #include <cstdint>
 
@@ -22,24 +23,16 @@ struct stat status_of_hinted(int fd) {
 
 TEST(DiskHints, RoomAheadIsNoLength) {
   const Fd plain = open_unnamed_file(testing::TempDir());
-  if (::fallocate(plain.get(), FALLOC_FL_KEEP_SIZE, 0, kSize) != 0) {
-    GTEST_SKIP() << "the file system of " << testing::TempDir() << " gives no room ahead";
+  struct statfs system {};
+  ASSERT_EQ(::fstatfs(plain.get(), &system), 0);
+  if (system.f_type != BTRFS_SUPER_MAGIC) {
+    static_cast<void>(::fallocate(plain.get(), FALLOC_FL_KEEP_SIZE, 0, kSize));
   }
   const Fd hinted = open_unnamed_file(testing::TempDir());
   allocate_ahead(hinted.get(), kSize);
   begin_writeback(hinted.get(), 0, kSize);
   EXPECT_EQ(status_of_hinted(hinted.get()).st_size, 0);
   EXPECT_EQ(status_of_hinted(hinted.get()).st_blocks, status_of_hinted(plain.get()).st_blocks);
-}
-
-TEST(DiskHints, AreNoErrorsWhereTheyMeanNothing) {
-  int ends[2] = {-1, -1};
-  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
-  const Fd in(ends[0]);
-  const Fd out(ends[1]);
-  allocate_ahead(out.get(), kSize);
-  begin_writeback(out.get(), 0, kSize);
-  allocate_ahead(-1, kSize);
 }
 
 }  // namespace
