@@ -28,8 +28,8 @@ namespace fs = std::filesystem;
 
 // Rows in tables take more than in the text of a dump, with their indexes.
 constexpr std::uint64_t kTablesFactor = 2;
-// The log, and what the server that applies it writes as its own.
-constexpr std::uint64_t kLogFactor = 2;
+// The log, what the server that applies it writes as its own, and what that adds to its tables.
+constexpr std::uint64_t kLogFactor = 3;
 
 // From 5.7.5 on in a table of its own.
 constexpr unsigned kFirstThatKnowsItsGtids = 50705;
@@ -38,7 +38,7 @@ void require_room(const Vault& vault, const MariadbRestore& job, const MariadbSc
   if (job.files.ignore_free_space) return;
   std::uint64_t bytes = kTablesFactor * read_backup(vault, job.files.backup).summary.bytes;
   if (scope.log && scope.end.last) bytes += kLogFactor * fetched_bytes(*scope.log, scope.end);
-  bytes += kMariadbSandboxSpace;
+  bytes += kMysqlSandboxSpace;
   SpaceNeeds space;
   // What is there goes before.
   space.add(job.files.target, bytes - std::min(bytes, held_below(job.files.target)));

@@ -1,107 +1,22 @@
 // The binary log of MySQL: kept while the server writes, and a server made anew from dump and log.
+#include "mariadb_proof/mysql_log.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 
-#include "mariadb_proof/shop.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "source/mariadb/connection.h"
 #include "source/mariadb/gtid.h"
-#include "support/mysql_server.h"
 
 namespace holdfast {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-
-class MysqlLog : public ::testing::TestWithParam<MysqlKind> {
- protected:
-  void SetUp() override {
-    if (const auto missing = mysql_missing(GetParam())) GTEST_SKIP() << *missing;
-    server_ = std::make_unique<TestMysql>(GetParam());
-    server_->run({"CREATE DATABASE shop", "CREATE DATABASE o_ther",
-                  "CREATE TABLE shop.orders (id INT PRIMARY KEY, v VARCHAR(200)) ENGINE=InnoDB",
-                  "CREATE TABLE o_ther.t (id INT PRIMARY KEY) ENGINE=InnoDB"});
-    shop_ = std::make_unique<MariadbShop>(server_->settings());
-    configure(server_->settings());
-    // The server's user must reach what is restored here.
-    fs::permissions(shop_->path(), fs::perms(0755));
-  }
-
-  void configure(const MariadbSettings& settings, const std::string& more = "",
-                 const std::string& yaml = "") const {
-    std::ofstream out(*shop_ / "holdfast.yaml");
-    out << "state_dir: " << *shop_ / "state"
-        << "\ncache_dir: " << *shop_ / "cache"
-        << "\nsources:\n  - name: shop\n    class: database\n    mysql: {defaults_file: "
-        << settings.defaults_file << ", socket: " << settings.socket << ", user: " << settings.user
-        << ", bin_directory: " << settings.bin_directory << more << "}\n"
-        << yaml;
-  }
-
-  // Commits one row; its text is the second that it is committed in.
-  void commit(int id, int second = 0) const {
-    const std::string insert =
-        "INSERT INTO shop.orders VALUES (" + std::to_string(id) + ", REPEAT('x', 100))";
-    if (second == 0) {
-      server_->run({insert});
-    } else {
-      server_->run({"SET SESSION timestamp = " + std::to_string(second), insert});
-    }
-  }
-  std::string executed() const { return server_->sql("SELECT @@GLOBAL.gtid_executed"); }
-
-  Background stream() {
-    // What another one has said of itself.
-    fs::remove(*shop_ / "state/stream/shop.json");
-    Background stream = shop_->start("stream" + std::to_string(++streams_) + ".log",
-                                     {"stream", "shop", "--interval", "20ms"});
-    stream.wait_for("receiving from");
-    return stream;
-  }
-
-  void wait_until_durable(Background& stream) const {
-    const GtidPosition wanted(executed());
-    const std::string file = *shop_ / "state/stream/shop.json";
-    const Duration end = system_clock().monotonic() + std::chrono::minutes{1};
-    while (system_clock().monotonic() < end) {
-      if (path_exists(file)) {
-        const json status = json::parse(as_text(read_file(file)));
-        if (GtidPosition(status.value("durable_gtid", "")).contains(wanted)) return;
-      }
-      if (!stream.running()) throw std::runtime_error("the stream ended:\n" + stream.said());
-      system_clock().sleep_for(std::chrono::milliseconds{20}, {});
-    }
-    throw std::runtime_error("the vault stays behind:\n" + stream.said());
-  }
-
-  // The directory `name` with a server as of a moment.
-  std::string restore(const std::string& name, std::vector<std::string> words) const {
-    words.insert(words.begin(), {"restore", "latest:shop", "--target", *shop_ / name});
-    const json done = shop_->expect_json(0, words);
-    EXPECT_TRUE(fs::exists(*shop_ / name + "/ibdata1"));
-    EXPECT_FALSE(fs::exists(*shop_ / name + "/.holdfast-unfinished"));
-    restored_gtid_ = done.at("gtid").get<std::string>();
-    return *shop_ / name;
-  }
-  static std::string contents(const TestMysql& server) {
-    return server.rows("SELECT * FROM shop.orders ORDER BY id") +
-           server.rows("SELECT * FROM o_ther.t ORDER BY id") +
-           server.rows(
-               "SELECT table_schema, table_name FROM information_schema.tables WHERE "
-               "table_schema IN ('shop', 'o_ther') ORDER BY 1, 2");
-  }
-  bool old() const { return GetParam() == MysqlKind::k56; }
-
-  std::unique_ptr<TestMysql> server_;
-  std::unique_ptr<MariadbShop> shop_;
-  mutable std::string restored_gtid_;
-  int streams_ = 0;
-};
 
 TEST_P(MysqlLog, AfterTheDeathOfAllEverythingThatWasDurableComesBack) {
   {
@@ -229,23 +144,7 @@ TEST_P(MysqlLog, AnUnfinishedRestoreBeginsAnew) {
     commit(1);
     wait_until_durable(stream);
   }
-  // A client that dies in the middle of the dump.
-  MariadbSettings broken = server_->settings();
-  broken.bin_directory = *shop_ / "bin";
-  fs::create_directory(broken.bin_directory);
-  for (const auto& program : fs::directory_iterator(server_->settings().bin_directory)) {
-    const std::string name = program.path().filename();
-    if (name == "mysql" || name == "mariadb") continue;
-    fs::create_symlink(program.path(), broken.bin_directory + "/" + name);
-  }
-  if (fs::exists(server_->settings().bin_directory + "/../share")) {
-    fs::create_directory_symlink(server_->settings().bin_directory + "/../share", *shop_ / "share");
-  }
-  write_file_atomic(broken.bin_directory + "/mariadb",
-                    as_bytes("#!/bin/sh\n[ \"$1\" = --version ] && exec /usr/bin/mariadb "
-                             "--version\nexit 1\n"),
-                    0755);
-  configure(broken);
+  configure(with_client("exit 1\n"));
   const std::vector<std::string> words = {"restore", "latest:shop", "--target", *shop_ / "again",
                                           "--to-latest"};
   const Outcome failed = shop_->expect(10, words);
@@ -287,10 +186,7 @@ TEST_P(MysqlLog, ALogThatCannotGoOnIsRefused) {
   EXPECT_THAT(shop_->expect(6, {"stream", "shop"}).err, HasSubstr("take a new backup"));
   server_->run({"FLUSH LOGS"});
   shop_->back_up();
-  fs::remove(*shop_ / "state/stream/shop.json");
-  Background stream =
-      shop_->start("skipped.log", {"stream", "shop", "--interval", "20ms", "--skip-gap"});
-  stream.wait_for("receiving from");
+  Background stream = this->stream({"--skip-gap"});
   commit(2);
   wait_until_durable(stream);
   EXPECT_EQ(stream.end(SIGTERM), 0) << stream.said();
@@ -396,16 +292,8 @@ TEST_P(MysqlLog, WithoutGtidsNothingIsStreamed) {
   EXPECT_EQ(restored->rows("SELECT id FROM shop.orders"), "1|\n");
 }
 
-// As in mysql_test.cpp.
-std::vector<MysqlKind> kinds() {
-  std::vector<MysqlKind> kinds{MysqlKind::k56};
-  if (!mysql_missing(MysqlKind::kFull)) kinds.push_back(MysqlKind::kFull);
-  return kinds;
-}
-
-INSTANTIATE_TEST_SUITE_P(Of, MysqlLog, ::testing::ValuesIn(kinds()), [](const auto& parameter) {
-  return parameter.param == MysqlKind::k56 ? "Npm" : "Host";
-});
+INSTANTIATE_TEST_SUITE_P(Of, MysqlLog, ::testing::ValuesIn(mysql_kinds()),
+                         [](const auto& of) { return mysql_kind_name(of.param); });
 
 }  // namespace
 }  // namespace holdfast

@@ -263,16 +263,8 @@ TEST_P(Mysql, WithoutItsOwnProgramsOnlyWhatThoseOfMariadbCan) {
   shop_->expect_nothing_left();
 }
 
-// A test that only few hosts can run is not there on the others, rather than skipped for ever.
-std::vector<MysqlKind> kinds() {
-  std::vector<MysqlKind> kinds{MysqlKind::k56};
-  if (!mysql_missing(MysqlKind::kFull)) kinds.push_back(MysqlKind::kFull);
-  return kinds;
-}
-
-INSTANTIATE_TEST_SUITE_P(Of, Mysql, ::testing::ValuesIn(kinds()), [](const auto& parameter) {
-  return parameter.param == MysqlKind::k56 ? "Npm" : "Host";
-});
+INSTANTIATE_TEST_SUITE_P(Of, Mysql, ::testing::ValuesIn(mysql_kinds()),
+                         [](const auto& of) { return mysql_kind_name(of.param); });
 
 }  // namespace
 }  // namespace holdfast

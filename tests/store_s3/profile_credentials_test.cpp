@@ -13,9 +13,9 @@ using ::testing::HasSubstr;
 class Profile : public CredentialTest {
  protected:
   void config(std::string_view text) { write(".aws/config", text); }
-  // A process that prints `json`.
-  void process(const std::string& json) {
-    write("answer", json);
+  // A process that prints `answer`.
+  void process(const std::string& answer) {
+    write("answer", answer);
     config("[default]\ncredential_process = cat '" + (home_ / "answer") + "'\n");
   }
 };
@@ -81,14 +81,14 @@ TEST_F(Profile, CredentialProcessThatFailsShowsItsErrorsAndNothingElse) {
 }
 
 TEST_F(Profile, CredentialProcessThatTalksNonsense) {
-  for (const std::string json :
+  for (const std::string answer :
        {"HUSH", "{}", R"({"Version": 2, "AccessKeyId": "P", "SecretAccessKey": "HUSH"})",
         R"({"Version": "1", "AccessKeyId": "P", "SecretAccessKey": "HUSH"})",
         R"({"Version": 1, "AccessKeyId": "P"})",
         R"({"Version": 1, "AccessKeyId": "P", "SecretAccessKey": "HUSH", "Expiration": "x"})"}) {
-    process(json);
+    process(answer);
     const Error error = failure();
-    EXPECT_EQ(error.code(), Code::kInvalid) << json;
+    EXPECT_EQ(error.code(), Code::kInvalid) << answer;
     EXPECT_THAT(error.message(), HasSubstr("credential_process"));
   }
 }

@@ -41,6 +41,14 @@ std::optional<std::string> mysql_missing(MysqlKind kind) {
   return "there is no MySQL in " + kServer56 + ": npm ci with tests/servers/package.json";
 }
 
+std::vector<MysqlKind> mysql_kinds() {
+  std::vector<MysqlKind> kinds{MysqlKind::k56};
+  if (!mysql_missing(MysqlKind::kFull)) kinds.push_back(MysqlKind::kFull);
+  return kinds;
+}
+
+std::string mysql_kind_name(MysqlKind kind) { return kind == MysqlKind::k56 ? "Npm" : "Host"; }
+
 TestMysql::TestMysql(MysqlKind kind, const std::string& more)
     : data_(directory_ / "data"), bin_directory_(directory_ / "bin") {
   prepare(kind);

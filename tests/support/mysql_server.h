@@ -21,6 +21,10 @@ enum class MysqlKind {
 
 // Why there are no tests with it on this host; nothing: there are.
 std::optional<std::string> mysql_missing(MysqlKind kind);
+// What tests take as their parameter, and its name. A test that only few hosts can run is not there
+// on the others, rather than skipped for ever.
+std::vector<MysqlKind> mysql_kinds();
+std::string mysql_kind_name(MysqlKind kind);
 
 // Not thread-safe, but for settings(). Everything throws Error when the server does not do as told.
 class TestMysql {

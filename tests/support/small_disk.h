@@ -15,8 +15,7 @@ class TmpfsMount {
  public:
   TmpfsMount(std::string directory, std::uint64_t bytes) : directory_(std::move(directory)) {
     std::filesystem::create_directories(directory_);
-    const std::string size = "size=" + std::to_string(bytes >> 10) + "k";
-    mounted_ = ::mount("none", directory_.c_str(), "tmpfs", 0, size.c_str()) == 0;
+    mounted_ = mount(bytes, 0);
   }
   TmpfsMount(const TmpfsMount&) = delete;
   TmpfsMount& operator=(const TmpfsMount&) = delete;
@@ -25,8 +24,15 @@ class TmpfsMount {
   }
 
   bool mounted() const { return mounted_; }
+  // Gives it another size; false when that cannot be.
+  bool resize(std::uint64_t bytes) { return mount(bytes, MS_REMOUNT); }
 
  private:
+  bool mount(std::uint64_t bytes, unsigned long flags) const {
+    const std::string size = "size=" + std::to_string(bytes >> 10) + "k";
+    return ::mount("none", directory_.c_str(), "tmpfs", flags, size.c_str()) == 0;
+  }
+
   const std::string directory_;
   bool mounted_ = false;
 };

@@ -30,8 +30,9 @@ constexpr const char* kOfThisHost =
     "nothing of the backup was in it yet: mend the server's package on this host, or test on "
     "another one";
 constexpr const char* kHostTooSmall =
-    "nothing is known about the backup by that: give this host memory and room, or test on "
-    "another one (--scratch DIR: another place)";
+    "nothing is known about the backup by that: give this host memory and room and say the same "
+    "again, or choose another host or place (a restore: --target DIR; a restore test: --scratch "
+    "DIR)";
 constexpr Duration kEndOfCrash = std::chrono::seconds{10};
 constexpr Duration kMoment = std::chrono::milliseconds{300};
 constexpr auto kPoll = std::chrono::milliseconds{20};
@@ -50,15 +51,22 @@ std::string option(const std::string& name, const std::string& value) {
   return text + "\"\n";
 }
 
-// The last lines, without what only tells that all went well until then.
+// Of no use where there is an error: what only tells that all went well until then, and warnings
+// of how the server was set up.
+bool is_beside_the_point(std::string_view line, bool has_error) {
+  return line.find("[Note]") != line.npos || line.find("[System]") != line.npos ||
+         (has_error && line.find("[Warning]") != line.npos);
+}
+
+// The last lines, without others than those that say why it ended.
 std::string end_of_log(std::string_view log) {
+  const bool has_error = log.find("[ERROR]") != log.npos;
   std::string end;
   while (!log.empty() && end.size() < kLogEnd) {
     while (log.ends_with('\n')) log.remove_suffix(1);
     const std::size_t begin = log.rfind('\n') + 1;
     const std::string_view line = log.substr(begin);
-    if (line.find("[Note]") == std::string_view::npos &&
-        line.find("[System]") == std::string_view::npos) {
+    if (!is_beside_the_point(line, has_error)) {
       end = printable(line) + (end.empty() ? "" : "; ") + end;
     }
     log = log.substr(0, begin);

@@ -23,6 +23,7 @@ inline constexpr const char* kMariadbSandboxUser = "holdfast_sandbox";
 // The room that one takes in its data directory, however little that holds: its redo log
 // (innodb-log-file-size), the file of temporary tables, undo.
 inline constexpr std::uint64_t kMariadbSandboxSpace = std::uint64_t{128} << 20;
+inline constexpr std::uint64_t kMysqlSandboxSpace = std::uint64_t{256} << 20;
 
 // One thread at a time, which must live as long as this object: its end, also by kill -9, ends the
 // server.
