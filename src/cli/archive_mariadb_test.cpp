@@ -70,7 +70,7 @@ std::string MariadbArchiveTest::start() {
   make_server_directory(settings_, data, engine_, {}, context_.stop);
   make_directories(scratch_ + "/server", 0700);
   sandbox_ = std::make_unique<MariadbSandbox>(settings_, data, scratch_ + "/server", context_.stop,
-                                              std::vector<std::string>{}, engine_);
+                                              SandboxOptions{}, engine_);
   return sandbox_->title();
 }
 

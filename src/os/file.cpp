@@ -99,6 +99,20 @@ void sync_directory(const std::string& path) {
   sync_file(fd.get(), path);
 }
 
+void sync_file_system(const std::string& directory) {
+  const Fd fd = open_file(directory, O_RDONLY | O_DIRECTORY);
+  if (::syncfs(fd.get()) != 0) {
+    throw system_error(errno, "cannot write the file system of " + directory + " to its disk");
+  }
+}
+
+void close_written(Fd& fd, const std::string& path) {
+  // Whatever it says, the descriptor is gone.
+  if (::close(fd.release()) != 0 && errno != EINTR) {
+    throw system_error(errno, "cannot write " + path);
+  }
+}
+
 Bytes read_file(const std::string& path) {
   const Fd fd = open_file(path, O_RDONLY);
   struct stat status {};

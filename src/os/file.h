@@ -29,6 +29,7 @@ class Fd {
   int get() const { return fd_; }
   bool valid() const { return fd_ >= 0; }
   void reset();
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_ = -1;
@@ -48,6 +49,11 @@ void pwrite_full(int fd, ByteView data, std::uint64_t offset, const std::string&
 void sync_file(int fd, const std::string& path);
 // fsync of a directory, so that a rename or creation in it survives a crash.
 void sync_directory(const std::string& path);
+// All that was written to the file system of a directory is on its disk. Throws also what went
+// wrong in writing earlier.
+void sync_file_system(const std::string& directory);
+// close(2), which may be the first to say that a file on a network was not written.
+void close_written(Fd& fd, const std::string& path);
 
 // Whole small files. `write_file_atomic` writes beside, syncs, renames and syncs the directory.
 Bytes read_file(const std::string& path);

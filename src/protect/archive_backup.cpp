@@ -114,7 +114,7 @@ std::vector<ArchivePart> mariadb_archives(const SourceSettings& source, Timestam
                                           Warnings& warnings, const std::stop_token& stop) {
   const MariadbSettings& settings = *source.mariadb;
   MariadbConnection connection(settings, stop);
-  const MariadbServer server = read_mariadb_server(connection);
+  MariadbServer server = read_mariadb_server(connection);
   const std::vector<std::string> databases = chosen_databases(settings, connection);
   if (databases.empty()) {
     throw Error(Code::kNotFound, "the server has no database to dump", kNothingStored);
@@ -123,6 +123,8 @@ std::vector<ArchivePart> mariadb_archives(const SourceSettings& source, Timestam
   if (server.engine == MariadbEngine::kMysql) {
     return mysql_archives(source, server, databases, now, stop);
   }
+  const std::string lost = include_history(connection, databases, server);
+  if (!lost.empty()) warnings.add(lost);
   std::vector<ArchivePart> parts{mariadb_part(
       source, plan_mariadb_archive(settings, server, databases), source.name, now, stop)};
   // Accounts are little but the hashes of their passwords: not for everybody's eyes.

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/human.h"
 #include "base/path.h"
+#include "os/mutex.h"
 #include "os/processors.h"
 #include "os/queue.h"
 #include "protect/file_cache.h"
@@ -110,6 +111,7 @@ class Backup {
   void assemble();
   void take(Item& item);
   TreeRoots store();
+  void require_all_sent();
   void save_partial_work();
   void check_clock(Timestamp now);
   void commit(const TreeRoots& roots);
@@ -134,6 +136,8 @@ class Backup {
   BackupEnding ending_;
   std::atomic<std::uint64_t> unread_{0};  // batches that are not finished
   std::atomic<bool> failed_{false};       // one of them could not be read
+  Mutex flush_mutex_;
+  std::exception_ptr flush_error_ GUARDED_BY(flush_mutex_);
 
   BoundedQueue<BatchPointer> work_{kWaitingBatches};
   BoundedQueue<BatchPointer> order_{2 * kWaitingBatches};
@@ -198,7 +202,7 @@ void Backup::found_placed(const PlacedFile& placed) {
   const Error error = system_error(errno, "cannot stat " + printable(placed.file));
   if (!placed.rules.live) return warnings_.add(error.message());
   // A table that was dropped; any other reason leaves a database with a file less.
-  if (error.code() != Code::kNotFound) throw error;
+  if (error.code() != Code::kNotFound || placed.rules.required) throw error;
 }
 
 void Backup::found_stream(const StreamedFile& stream) {
@@ -352,7 +356,11 @@ void Backup::process_batches() {
   try {
     reader.flush();
   } catch (...) {
-    stop_.request_stop();  // finish() throws it again
+    {
+      MutexLock lock(flush_mutex_);
+      flush_error_ = std::current_exception();
+    }
+    stop_.request_stop();
   }
 }
 
@@ -420,7 +428,17 @@ TreeRoots Backup::store() {
   threads.clear();
   if (!error) error = walk_error;
   if (error) std::rethrow_exception(error);
+  require_all_sent();
   return tree_.finish();
+}
+
+// A worker that fails, or is stopped, when its batches are done keeps their last chunks to itself.
+void Backup::require_all_sent() {
+  {
+    MutexLock lock(flush_mutex_);
+    if (flush_error_) std::rethrow_exception(flush_error_);
+  }
+  if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
 }
 
 // What was stored so far is found again by the next run.

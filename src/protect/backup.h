@@ -18,9 +18,10 @@ namespace holdfast {
 // How the content of a file is read and cut.
 struct ReadRules {
   // The file belongs to a running database, whose log repairs what was read in the middle of a
-  // change: it is read once whatever it does, and may be gone.
+  // change: it is read once whatever it does, and may be gone unless it is `required`.
   bool live = false;
   std::uint32_t fixed_chunk = 0;  // bytes; 0: cut by content
+  bool required = false;
 };
 
 // A file that is stored under another path than it is read from.

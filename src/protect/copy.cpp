@@ -56,6 +56,7 @@ class Copy {
   };
   Error same_place() const;
   void check_destination();
+  void refuse_prune();
   std::vector<Stage> plan();
   void read_index(const Stage& backups);
   Stage plan_archives();
@@ -91,6 +92,14 @@ class Copy {
 Error Copy::same_place() const {
   return {Code::kUsage, to_.traits().url + " is the vault itself, not a second place",
           "choose a place on another disk, or in another region"};
+}
+
+// It may be removing what this copy would find there.
+void Copy::refuse_prune() {
+  const auto holder = holder_of(to_, "prune");
+  if (!holder) return;
+  throw Error(Code::kConflict, to_.traits().url + " is being pruned: " + *holder,
+              "run the copy again when that has ended");
 }
 
 void Copy::check_destination() {
@@ -392,6 +401,7 @@ CopyResult Copy::run() {
     lease.emplace(to_, system_clock(), "copy", true);
     if (from_.stat(lease->key())) throw same_place();  // by whatever name it is reached
     refuse_log_removal(to_);
+    refuse_prune();
   }
   for (int round = 1;; ++round) {
     std::vector<Stage> stages = plan();

@@ -141,6 +141,7 @@ void add(RestoreResult& sum, const RestoreResult& part) {
   sum.stripped += part.stripped;
   sum.removed += part.removed;
   sum.damaged += part.damaged;
+  sum.failed += part.failed;
   sum.duration += part.duration;
   sum.resumed = sum.resumed || part.resumed;
 }
@@ -289,7 +290,10 @@ RecoveryScope recovery_scope(const Vault& vault, const DatabaseRestore& job, std
     scope.log.reset();
   }
   // A log that lags behind the backup must not take the place of what the backup itself has.
-  if (scope.log && scope.log->end < scope.end) scope.log.reset();
+  if (scope.log && scope.log->end < scope.end) {
+    if (scope.log->gap) scope.missing = scope.log->missing;
+    scope.log.reset();
+  }
   if (!scope.log) {
     if (!job.target) return scope;
     if (!scope.missing.empty()) {
@@ -353,14 +357,7 @@ RestoreResult run_postgres_restore(const Vault& vault, const DatabaseRestore& jo
     add(result, run_restore(vault, space, progress, warnings, stop));
   }
   if (job.files.dry_run) return result;
-  if (result.damaged > 0) {
-    throw Error(Code::kCorrupt,
-                plural(result.damaged, "file") +
-                    " could not be brought back whole: the directory "
-                    "was left without a control file, so that no server starts on it",
-                "heal the vault from a copy (holdfast repair --from URL) and run this restore "
-                "again, or restore an older backup: holdfast list");
-  }
+  require_whole(result);
   fetch_log_plan(vault, log, place_of_log(job.files.target), stop);
   finish_pg_restore(job.files.target, parts.places, recovery_of(job, scope));
   end_server_restore(job.files.target);

@@ -130,7 +130,7 @@ void put_in_place(const std::string& data, const std::string& target) {
     if (entry.path().filename() != kMariadbSystemSpace) entries.push_back(entry.path());
   }
   for (const fs::path& entry : entries) move(entry);
-  sync_directory(target);
+  sync_file_system(target);
   move(data + "/" + kMariadbSystemSpace);
   sync_directory(target);
 }
@@ -149,19 +149,19 @@ DumpRecovery::DumpRecovery(const Vault& vault, const BackupName& backup,
       progress_(progress),
       stop_(std::move(stop)) {}
 
-std::vector<std::string> DumpRecovery::options() const {
-  std::vector<std::string> lines = sandbox_options(scope_.settings);
-  if (scope_.gtid.empty()) return lines;
+SandboxOptions DumpRecovery::options() const {
+  SandboxOptions options = sandbox_options(scope_.settings);
+  if (scope_.gtid.empty()) return options;
   const std::vector<std::string> relay =
       relay_options(place_ + "/server", place_ + "/log", chosen_of(scope_.settings));
-  lines.insert(lines.end(), relay.begin(), relay.end());
-  return lines;
+  options.lines.insert(options.lines.end(), relay.begin(), relay.end());
+  return options;
 }
 
 void DumpRecovery::make() {
   make_directory_for(data(), settings_.system_user);
-  make_server_directory(settings_, data(), MariadbEngine::kMysql, sandbox_options(scope_.settings),
-                        stop_);
+  make_server_directory(settings_, data(), MariadbEngine::kMysql,
+                        sandbox_options(scope_.settings).lines, stop_);
   make_directories(place_ + "/server", 0700);
   const std::string received = place_ + "/log";
   make_directories(received, 0700);

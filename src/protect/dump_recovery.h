@@ -34,7 +34,7 @@ class DumpRecovery {
 
  private:
   bool has_log() const { return scope_.log && scope_.end.last; }
-  std::vector<std::string> options() const;
+  SandboxOptions options() const;
   std::uint64_t load_file(const std::string& path) const;
 
   const Vault& vault_;

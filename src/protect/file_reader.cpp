@@ -89,7 +89,8 @@ std::optional<ReadObject> FileReader::read(const PlacedFile& placed, const struc
     if (error.code() == Code::kCancelled) throw;
     if (session_.failed()) throw;
     if (placed.rules.live) {
-      if (error.code() == Code::kNotFound) return std::nullopt;  // a table that was dropped
+      const bool may_be_gone = !placed.rules.required;
+      if (error.code() == Code::kNotFound && may_be_gone) return std::nullopt;  // a dropped table
       throw;  // a database with a file less is no database
     }
     warnings_.add(printable(file) + ": " + error.message());

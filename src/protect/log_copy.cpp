@@ -75,13 +75,10 @@ std::size_t remove_replaced_pieces(ObjectStore& from, ObjectStore& to, std::stop
 }
 
 void refuse_log_removal(ObjectStore& store) {
-  if (list_objects(store, "lease/" + std::string(kLogRemovalLease)).empty()) return;
-  for (const LeaseInfo& lease : live_leases(store, store_now(store))) {
-    if (!is_exclusive_lease(lease.key, kLogRemovalLease)) continue;
-    throw Error(Code::kConflict,
-                "log is being removed from " + store.traits().url + ": " + lease.holder,
-                "run it again in a minute: what it brings might need that log");
-  }
+  const auto holder = holder_of(store, kLogRemovalLease);
+  if (!holder) return;
+  throw Error(Code::kConflict, "log is being removed from " + store.traits().url + ": " + *holder,
+              "run it again in a minute: what it brings might need that log");
 }
 
 }  // namespace holdfast

@@ -47,7 +47,9 @@ void LogUploader::begin(LogUploadFile file, std::stop_token stop) {
   }
   if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
   added_ = file.position;
-  durable_ = std::max(durable_, file.position + file.stored);
+  // Else what comes before it is still on its way. Never the greater one of two positions: behind a
+  // change of timeline the new one may begin before what was stored of the old one.
+  if (all_stored()) durable_ = file.position + file.stored;
   const bool from_start = file.stored == 0;
   files_.push_back({std::move(file), {}, false, false, from_start, 0, 0});
   changed_.notify_all();
@@ -90,6 +92,11 @@ void LogUploader::drain(std::stop_token stop) {
   const std::stop_callback on_stop(stop, [this] { wake(); });
   MutexLock lock(mutex_);
   while (has_work() && !stop.stop_requested()) lock.wait(changed_);
+}
+
+bool LogUploader::all_stored() const {
+  return std::all_of(files_.begin(), files_.end(),
+                     [](const File& file) { return file.bytes.size() <= file.file.stored; });
 }
 
 bool LogUploader::has_work() const {
@@ -252,7 +259,7 @@ void LogUploader::uploaded(const LogUpload& upload, Duration took) {
   File& first = files_.front();
   ++first.pieces;
   first.file.stored = end;
-  durable_ = std::max(durable_, first.file.position + first.file.stored);
+  durable_ = first.file.position + first.file.stored;
   first.file.facts->durable();
   const bool all = first.file.stored == first.bytes.size();
   if (!upload.name.piece || (first.last && !first.whole && all)) {

@@ -87,7 +87,7 @@ class LogUploader {
   void complete();
   // Behind the last byte that was added.
   std::uint64_t added() const;
-  // Everything before is in the vault.
+  // Everything before is in the vault. Goes back when a file begins before it.
   std::uint64_t durable() const;
   // Waits until all that was added is durable, or `stop`.
   void drain(std::stop_token stop);
@@ -108,6 +108,7 @@ class LogUploader {
   void keep_trying(const std::stop_token& stop, const std::function<bool()>& await,
                    const std::function<void()>& step);
   void run(const std::stop_token& stop);
+  bool all_stored() const REQUIRES(mutex_);
   bool has_work() const REQUIRES(mutex_);
   bool has_complete() const;
   bool await_work(const std::stop_token& stop);

@@ -19,6 +19,7 @@
 #include "source/mariadb/mysql_gtid.h"
 #include "source/mariadb/mysql_tools.h"
 #include "source/mariadb/physical.h"
+#include "source/mariadb/system_zone.h"
 
 namespace holdfast {
 namespace {
@@ -195,11 +196,13 @@ void warn_of_tables(const std::vector<std::string>& tables, const MariadbServer&
       server.engine == MariadbEngine::kMysql ? "" : ", or use 'method: physical'"));
 }
 
-void add_logical(const Vault& vault, const MariadbSettings& settings, const MariadbServer& server,
+void add_logical(const Vault& vault, const MariadbSettings& settings, MariadbServer server,
                  MariadbConnection& connection, BackupJob& job, Warnings& warnings,
                  std::stop_token stop) {
   const std::vector<std::string> databases = chosen_databases(settings, connection);
   warn_of_tables(tables_without_transactions(connection, databases), server, warnings);
+  const std::string lost = include_history(connection, databases, server);
+  if (!lost.empty()) warnings.add(lost);
   const auto found = std::make_shared<Found>();
   found->consistent = vault.clock().now();
   for (const MariadbDumpPlan& plan : plan_mariadb_dumps(settings, server, databases)) {
@@ -261,7 +264,8 @@ void add_mysql(const Vault& vault, const MariadbSettings& settings, const Mariad
 void add_mariadb(const Vault& vault, const MariadbSettings& settings, BackupJob& job,
                  Warnings& warnings, std::stop_token stop) {
   MariadbConnection connection(settings, stop);
-  const MariadbServer server = read_mariadb_server(connection);
+  MariadbServer server = read_mariadb_server(connection);
+  server.settings[kSystemZone] = zone_text(read_system_zone(connection));
   if (settings.method == DatabaseMethod::kPhysical) {
     add_physical(vault, settings, server, job, std::move(stop));
   } else if (server.engine == MariadbEngine::kMysql) {

@@ -64,7 +64,7 @@ RestoreResult MariadbProof::make_directory() {
     return {};
   }
   make_directory_for(data_, settings_.system_user);
-  make_server_directory(settings_, data_, engine_, sandbox_options(facts_.settings), stop_);
+  make_server_directory(settings_, data_, engine_, sandbox_options(facts_.settings).lines, stop_);
   return {};
 }
 

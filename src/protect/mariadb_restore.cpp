@@ -18,6 +18,7 @@
 #include "protect/server_restore.h"
 #include "source/mariadb/replay.h"
 #include "source/mariadb/restore.h"
+#include "source/mariadb/system_zone.h"
 #include "source/mariadb/tools.h"
 
 namespace holdfast {
@@ -40,7 +41,8 @@ class Directory {
   void put_back(const std::string& name) const { move(aside(name), at(name)); }
   // The last step: until then ibdata1 or the accounts are aside.
   void end(const std::string& last) const {
-    sync_directory(path_);
+    // From here on a server can start: what it starts on must outlive a loss of power.
+    sync_file_system(path_);
     put_back(last);
     sync_directory(std::string(parent_path(at(last))));
     fs::remove_all(at(kMariadbAside));
@@ -81,17 +83,6 @@ void require_programs(const MariadbRestore& job, const MariadbScope& scope,
   require_restore_tools(job.server, scope.version, log, stop);
   const bool server = log || job.starts_server;
   if (server && !scope.version.empty()) require_mariadb_for(scope.version, true, job.server);
-}
-
-void fail_if_damaged(const RestoreResult& result) {
-  if (result.damaged == 0) return;
-  throw Error(
-      Code::kCorrupt,
-      plural(result.damaged, "file") +
-          " could not be brought back whole: the directory was left incomplete, so that no "
-          "server starts on it",
-      "heal the vault from a copy (holdfast repair --from URL) and run this restore again, or "
-      "restore an older backup: holdfast list");
 }
 
 class Restoring {
@@ -135,14 +126,14 @@ class Restoring {
     part.excludes.push_back(std::string("/") + kMariadbSystemSpace);
     part.excludes.push_back(std::string("/") + kMariadbAside);
     RestoreResult result = run_restore(vault_, part, progress_, warnings_, stop_);
-    fail_if_damaged(result);
+    require_whole(result);
     directory_.begin();
     directory_.put_aside(kMariadbAccounts);
     part = files;
     part.includes = {std::string("/") + kMariadbSystemSpace};
     part.remove_others = false;
     const RestoreResult last = run_restore(vault_, part, progress_, warnings_, stop_);
-    fail_if_damaged(last);
+    require_whole(last);
     result.files += last.files;
     result.bytes += last.bytes;
     result.bytes_written += last.bytes_written;
@@ -164,12 +155,13 @@ class Restoring {
     replay.before = GtidPosition(scope_.log->begin.gtid);
     replay.after = scope_.end.position;
     // Names in the log become names of files as they did there.
-    std::vector<std::string> options = sandbox_options(scope_.settings);
-    options.push_back("innodb-data-home-dir = \"" + place + "\"");
-    options.push_back(replay_log_option(place + "/server"));
+    SandboxOptions options = sandbox_options(scope_.settings, true);
+    options.lines.push_back("innodb-data-home-dir = \"" + place + "\"");
+    options.lines.push_back(replay_log_option(place + "/server"));
     MariadbSandbox server(job_.server, job_.files.target, place + "/server", stop_, options);
     on_server(server, [&] {
       replay_binlogs(server, replay, stop_);
+      warn_of_own_account(server);
       server.shut_down();
     });
     restored_.gtid = replay.after.text();
@@ -179,6 +171,30 @@ class Restoring {
       fs::remove(directory_.at(name));
     }
     directory_.end(kMariadbSystemSpace);
+  }
+
+  // The log does not say to mariadb-binlog who ran a statement: what belongs to that account now
+  // belongs to ours, which goes.
+  void warn_of_own_account(const MariadbSandbox& server) {
+    MariadbConnection connection = server.connect();
+    const std::string own = connection.quoted(kMariadbSandboxUser);
+    for (const MariadbRow& event : connection.query(
+             "SELECT db, name FROM mysql.event WHERE definer LIKE CONCAT(" + own + ", '@%')")) {
+      const std::string name = mariadb_identifier(event[0].value_or("")) + "." +
+                               mariadb_identifier(event[1].value_or(""));
+      warnings_.add("the event " + printable(name) +
+                    " was altered in the log, which does not say by whom, and cannot run: ALTER "
+                    "DEFINER=USER@HOST EVENT " +
+                    printable(name) + " COMMENT ''");
+    }
+    for (const MariadbRow& role :
+         connection.query("SELECT role FROM mysql.roles_mapping WHERE user = " + own)) {
+      warnings_.add("the role " + printable(role[0].value_or("")) +
+                    " was made in the log, which does not say by whom: nobody administers it; give "
+                    "it to who shall: GRANT " +
+                    printable(mariadb_identifier(role[0].value_or(""))) +
+                    " TO USER@HOST WITH ADMIN OPTION, as an account with all rights");
+    }
   }
 
   const Vault& vault_;
@@ -233,6 +249,11 @@ MariadbRestored run_mariadb_restore(const Vault& vault, const MariadbRestore& jo
                                     Warnings& warnings, std::stop_token stop) {
   if (scope.log && !scope.log->gap.empty() && !job.target) {
     warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
+  }
+  if (scope.log && scope.end.last && !scope.settings.contains(kSystemZone)) {
+    warnings.add(
+        "the backup does not say in which time zone the server's host was: statements in the log "
+        "that mean its local time (time_zone = SYSTEM) are applied in UTC; a new backup says it");
   }
   if (scope.engine == MariadbEngine::kMysql) {
     return run_dump_restore(vault, job, scope, progress, warnings, stop);

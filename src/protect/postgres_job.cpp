@@ -11,8 +11,10 @@
 namespace holdfast {
 namespace {
 
+// Of the extras, the WAL of the backup among them, nothing may be missing.
 PlacedFile placed(const PgFile& file) {
-  return {file.file, file.stored_path, {true, file.pages ? kPageChunk : 0}};
+  const bool required = is_within(file.stored_path, kPgExtras);
+  return {file.file, file.stored_path, {true, file.pages ? kPageChunk : 0, required}};
 }
 
 std::vector<PlacedFile> placed_in_order(const std::vector<PgFile>& files) {

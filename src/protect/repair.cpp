@@ -385,8 +385,11 @@ RepairResult Repair::run() {
   const Duration begin = vault_.clock().monotonic();
   // Backups that come back may need log that nobody else here does.
   std::optional<Lease> lease;
+  // What a prune has taken out of the index, and is about to remove, would be indexed again.
+  std::optional<Lease> no_prune;
   if (!job_.dry_run) {
     vault_.require_writable();
+    no_prune.emplace(store_, vault_.clock(), "prune", true);
     if (job_.other != nullptr) {
       lease.emplace(store_, vault_.clock(), "repair");
       refuse_log_removal(store_);

@@ -185,6 +185,7 @@ bool Restore::clears_directory(const Entry& entry, const struct stat& status,
   if (!S_ISDIR(status.st_mode)) return true;
   // With stripped components two entries can meet at one place: one must not remove the other.
   if (again_) {
+    ++result_.failed;
     warnings_.add(printable(path) +
                   ": not restored: a directory of the backup has its place (restore it elsewhere, "
                   "with --include and another --target)");
@@ -196,6 +197,7 @@ bool Restore::clears_directory(const Entry& entry, const struct stat& status,
     if (!job_.dry_run) target_->remove_tree(path);
     return true;
   }
+  ++result_.failed;
   warnings_.add(printable(path) + ": not restored: a directory that is not empty is in the way (" +
                 (job_.remove_others ? "move it away, and restore again)"
                                     : "add --delete to replace it, or move it away)"));
@@ -293,6 +295,7 @@ void Restore::place(const Entry& entry, std::span<const Ref> chunks) {
         error.code() != Code::kInvalid && error.code() != Code::kNotFound) {
       throw;
     }
+    ++result_.failed;
     warn(*path, error);
   }
   if (window_ && window_->full()) start_window();
@@ -460,6 +463,7 @@ RestoreResult Restore::run() {
     result_.bytes_written = context_->bytes_written;
     result_.bytes_kept = context_->bytes_kept;
     result_.damaged = context_->damaged;
+    result_.failed += context_->failed_files + context_->failed_links;
     // They were counted when their turn came, and did not get there, or not whole.
     result_.files -= context_->failed_files + context_->damaged;
     result_.bytes -= context_->failed_bytes + context_->damaged_bytes;

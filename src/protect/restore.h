@@ -55,6 +55,8 @@ struct RestoreResult {
   std::uint64_t stripped = 0;    // no directories: strip_components left no name for them
   std::uint64_t removed = 0;
   std::uint64_t damaged = 0;  // files that could not be brought back whole, not counted in `files`
+  // What could not be made at all for another reason, each with a warning; not counted elsewhere.
+  std::uint64_t failed = 0;
   Duration duration{};
   bool resumed = false;
 };

@@ -350,8 +350,8 @@ void RestoreWindow::write_group(std::span<const ByteView> contents, std::size_t 
     if (file.left == 0) {
       end_file(file);
     } else if (context_.open_files > kMaxOpenFiles) {
-      file.fd.reset();
       --context_.open_files;
+      close_written(file.fd, file.entry.path);
     }
   } catch (const Error& error) {
     if (!concerns_one_file(error)) throw;
@@ -411,8 +411,8 @@ void RestoreWindow::end_file(FileInMaking& file) {
   }
   const std::string trouble = context_.target.apply_metadata(entry, fd);
   if (!trouble.empty()) context_.warnings.add(printable(entry.path) + ": " + trouble);
-  file.fd.reset();
   --context_.open_files;
+  close_written(file.fd, entry.path);
   ++context_.progress.files;
   context_.progress.bytes += hole_bytes(entry);
   if (file.damaged) {

@@ -68,6 +68,20 @@ bool begin_server_restore(const RestoreJob& job) {
   return resumed;
 }
 
+void require_whole(const RestoreResult& result) {
+  const char* const left = ": the directory was left incomplete, so that no server starts on it";
+  if (result.damaged > 0) {
+    throw Error(Code::kCorrupt,
+                plural(result.damaged, "file") + " could not be brought back whole" + left,
+                "heal the vault from a copy (holdfast repair --from URL) and run this restore "
+                "again, or restore an older backup: holdfast list");
+  }
+  if (result.failed > 0) {
+    throw Error(Code::kConflict, plural(result.failed, "object") + " could not be made" + left,
+                "the warnings say why: clear the way and run this restore again");
+  }
+}
+
 void end_server_restore(const std::string& target) { unmark_restore(target); }
 
 }  // namespace holdfast

@@ -22,6 +22,9 @@ RestoreJob without_mixture(const RestoreJob& given);
 // Marks the target before the first change, and sees that no server starts there any more. True
 // when an unfinished restore goes on.
 bool begin_server_restore(const RestoreJob& job);
+// Throws kCorrupt for damaged files, kConflict for what could not be made: a server would start on
+// a directory that lacks something.
+void require_whole(const RestoreResult& result);
 // To be called once a server could start there.
 void end_server_restore(const std::string& target);
 

@@ -287,4 +287,12 @@ std::vector<LeaseInfo> live_leases(ObjectStore& store, Timestamp now) {
   return leases;
 }
 
+std::optional<std::string> holder_of(ObjectStore& store, std::string_view kind) {
+  if (list_objects(store, fmt::format("lease/{}", kind)).empty()) return std::nullopt;
+  for (const LeaseInfo& lease : live_leases(store, store_now(store))) {
+    if (is_exclusive_lease(lease.key, kind)) return lease.holder;
+  }
+  return std::nullopt;
+}
+
 }  // namespace holdfast

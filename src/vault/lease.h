@@ -76,6 +76,10 @@ bool is_exclusive_lease(std::string_view key, std::string_view kind);
 // The leases that are alive at `now` of the store's clock.
 std::vector<LeaseInfo> live_leases(ObjectStore& store, Timestamp now);
 
+// Who holds the exclusive lease of this kind, and is alive. Whoever asks after taking a lease of
+// his own and finds nobody will be seen by those who come later.
+std::optional<std::string> holder_of(ObjectStore& store, std::string_view kind);
+
 // The store's clock: writes and reads a small object.
 Timestamp store_now(ObjectStore& store);
 

@@ -11,6 +11,7 @@
 #include "os/file.h"
 #include "source/mariadb/connection.h"
 #include "source/mariadb/gtid.h"
+#include "support/time_zone.h"
 
 namespace holdfast {
 namespace {
@@ -292,6 +293,36 @@ TEST_P(MysqlLog, WithoutGtidsNothingIsStreamed) {
   EXPECT_EQ(restored->rows("SELECT id FROM shop.orders"), "1|\n");
 }
 
+// Its host is not in UTC, and its log has statements.
+class MysqlElsewhere : public MysqlLog {
+  const TimeZone there_{kNewYork};
+};
+
+TEST_P(MysqlElsewhere, StatementsThatMeanTheHostsTimeComeBackAsTheyWere) {
+  server_->run({"CREATE TABLE shop.t (id INT PRIMARY KEY, there DATETIME, at TIMESTAMP NULL)"});
+  Background stream = this->stream();
+  shop_->back_up();
+  for (const std::string second : {"0", "1810000000", "1830000000"}) {
+    server_->run({"SET SESSION binlog_format = STATEMENT", "SET SESSION timestamp = " + second,
+                  "SET SESSION time_zone = 'SYSTEM'",
+                  "INSERT INTO shop.t VALUES (unix_timestamp(), now(), "
+                  "date_format(now(), '%Y-%m-%d 12:00:00'))"});
+  }
+  // What is converted need not be the present.
+  server_->run({"SET SESSION binlog_format = STATEMENT", "SET SESSION time_zone = 'SYSTEM'",
+                "INSERT INTO shop.t VALUES (1, NULL, '1999-07-01 12:00:00')",
+                "UPDATE shop.t SET there = at WHERE id < 10"});
+  // Of a definition the log may leave out what its session's zone was.
+  server_->run({"SET SESSION time_zone = 'SYSTEM'",
+                "ALTER TABLE shop.t ADD COLUMN made DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP"});
+  wait_until_durable(stream);
+  const auto restored = TestMysql::on(GetParam(), restore("there", {"--to-latest"}));
+  const std::string rows = "SELECT * FROM shop.t ORDER BY id";
+  EXPECT_EQ(restored->rows(rows), server_->rows(rows));
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, MysqlElsewhere, ::testing::ValuesIn(mysql_kinds()),
+                         [](const auto& of) { return mysql_kind_name(of.param); });
 INSTANTIATE_TEST_SUITE_P(Of, MysqlLog, ::testing::ValuesIn(mysql_kinds()),
                          [](const auto& of) { return mysql_kind_name(of.param); });
 

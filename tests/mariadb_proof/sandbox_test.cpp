@@ -28,7 +28,7 @@ class Sandbox : public ::testing::Test {
   }
 
   MariadbSandbox open(const std::vector<std::string>& options = {}) {
-    return {server_.settings(), server_.data_directory(), scratch_, {}, options};
+    return {server_.settings(), server_.data_directory(), scratch_, {}, {options, ""}};
   }
   // The processes whose command line has `text`.
   static int processes(const std::string& text) {

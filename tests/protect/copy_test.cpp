@@ -10,6 +10,7 @@
 #include "protect/world.h"
 #include "store/file_store.h"
 #include "support/fault_store.h"
+#include "vault/lease.h"
 
 namespace holdfast::test {
 namespace {
@@ -148,6 +149,16 @@ TEST_F(CopyVault, RefusesTheWrongPlace) {
   EXPECT_EQ(photos.get("photos/cat.jpg"), to_bytes(as_bytes("miaow")));
   MemoryStore empty(clock_);
   EXPECT_EQ(code_of_copy(empty, to_), Code::kNotFound);
+}
+
+TEST_F(CopyVault, RefusesAPlaceThatIsBeingPruned) {
+  {
+    const Lease pruning(to_, clock_, "prune", true);
+    EXPECT_EQ(code_of_copy(from_, to_), Code::kConflict);
+    EXPECT_TRUE(list_backups(to_).empty());
+  }
+  copy(from_, to_);
+  EXPECT_EQ(vault_trouble(to_, ring_, expected_), "");
 }
 
 TEST_F(CopyVault, DryRunCountsAndWritesNothing) {

@@ -250,6 +250,20 @@ TEST_F(DamageSweep, RepairAloneRebuildsTheIndex) {
   EXPECT_EQ(vault_trouble(store, ring_, expected_), "");
 }
 
+// It would index again what the prune has just taken out of the index and is about to remove.
+TEST_F(DamageSweep, NoRepairBesideAPrune) {
+  MemoryStore store(clock_);
+  fill(store, good_);
+  const auto vault = Vault::open(store, clock_, ring_, "");
+  const Lease pruning(store, clock_, "prune", true);
+  try {
+    repair(*vault, {}, {});
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kConflict);
+  }
+}
+
 // A dry run of a repair says what it would do and does nothing.
 TEST_F(DamageSweep, DryRunRepairsNothing) {
   MemoryStore store(clock_);

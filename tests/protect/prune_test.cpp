@@ -278,6 +278,21 @@ TEST_F(PruneVault, WaitsForALeaseThatIsOlderThanTheMark) {
   EXPECT_EQ(vault_trouble(store_, ring_, expected_), "");
 }
 
+// Packs that the mark dooms it takes for present: it brings backups that others made.
+TEST_F(PruneVault, WaitsForACopyHoweverYoungItIs) {
+  forget_half();
+  prune_with(*vault_, kPruneGrace);
+  clock_.advance(2 * kPruneGrace);
+  {
+    const Lease copying(store_, clock_, "copy", true);
+    const PruneResult result = prune_with(*vault_, kPruneGrace);
+    EXPECT_EQ(result.removed_packs + result.rewritten_packs, 0u);
+    ASSERT_FALSE(result.waiting_for.empty());
+    EXPECT_NE(result.waiting_for[0].find("copy on host"), std::string::npos);
+  }
+  EXPECT_GT(prune_with(*vault_, kPruneGrace).removed_packs, 0u);
+}
+
 // A writer that saw the mark stores doomed chunks anew. Another backup makes some of them live
 // while it has not committed yet: the sweep must not drop the others from its new pack.
 TEST_F(PruneVault, LeavesTheNewPacksOfAWriterAlone) {

@@ -91,6 +91,40 @@ TEST_F(Streams, ComeBackAsTheyWereGiven) {
   EXPECT_LT(run(job_).summary.added_raw_bytes, 1000u);  // pages of the tree: times
 }
 
+// Its last chunks may not have been sent.
+TEST_F(Streams, AStopWhenAllIsReadLeavesNoBackup) {
+  std::stop_source stop;
+  const std::string text = noise(random_, 5000);
+  job_.streams = {{"a.sql", 0640, [&] {
+                     return [&, read = false](MutableBytes out) mutable -> std::size_t {
+                       if (read) {
+                         stop.request_stop();
+                         return 0;
+                       }
+                       read = true;
+                       std::copy(text.begin(), text.end(), out.begin());
+                       return text.size();
+                     };
+                   }}};
+  Warnings warnings([](const std::string&) {});
+  BackupProgress progress;
+  try {
+    run_backup(*vault_, job_, progress, warnings, stop.get_token());
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kCancelled);
+  }
+  EXPECT_TRUE(list_backups(store_).empty());
+}
+
+TEST_F(Streams, WhatIsRequiredMustNotBeGone) {
+  write_text(files_ / "there", "content");
+  job_.placed = {live("gone"), live("there")};
+  EXPECT_EQ(run(job_).summary.files, 1u);
+  job_.placed[0].rules.required = true;
+  EXPECT_THROW(run(job_), Error);
+}
+
 TEST_F(Streams, AProducerThatFailsLeavesNoBackup) {
   const Error failure(Code::kInvalid, "the producer died");
   job_.streams = {stream("a.sql", noise(random_, 50'000), 1000),

@@ -19,6 +19,7 @@ constexpr std::string_view kSourceOffset = "', SOURCE_LOG_POS=";
 constexpr std::string_view kSandboxLine = "/*M!999999\\- ";
 constexpr std::string_view kGtid = "\n-- SET GLOBAL gtid_slave_pos='";
 constexpr std::string_view kEnd = "\n-- Dump completed";
+constexpr unsigned kFirstThatDumpsHistory = 101100;
 
 std::vector<std::string> dump_command(const MariadbSettings& settings) {
   std::vector<std::string> command = mariadb_command(settings, "mariadb-dump");
@@ -33,6 +34,7 @@ void add_databases(const MariadbServer& server, const std::vector<std::string>& 
   command.insert(command.end(), {"--single-transaction", "--quick", "--routines", "--triggers",
                                  "--events", "--hex-blob"});
   if (server.log_bin) command.insert(command.end(), {"--master-data=2", "--gtid"});
+  if (server.dumps_history) command.emplace_back("--dump-history");
   if (named) command.emplace_back("--databases");
   // A name may begin with a dash.
   command.emplace_back("--");
@@ -75,6 +77,15 @@ std::vector<std::string> chosen_databases(const MariadbSettings& settings,
                              : fmt::format("did you mean '{}'?", near));
   }
   return settings.databases;
+}
+
+std::string include_history(MariadbConnection& connection,
+                            const std::vector<std::string>& databases, MariadbServer& server) {
+  if (!has_versioned_tables(connection, databases)) return {};
+  server.dumps_history = connection.version() >= kFirstThatDumpsHistory;
+  if (server.dumps_history) return {};
+  return "tables WITH SYSTEM VERSIONING are dumped as they are now, without their history: MariaDB "
+         "dumps that from 10.11 on; use 'method: physical'";
 }
 
 MariadbDumpPlan plan_mariadb_archive(const MariadbSettings& settings, const MariadbServer& server,

@@ -42,6 +42,11 @@ MariadbDumpPlan plan_mariadb_archive(const MariadbSettings& settings, const Mari
 std::vector<std::string> chosen_databases(const MariadbSettings& settings,
                                           MariadbConnection& connection);
 
+// Has the dumps of `server` keep what was in tables WITH SYSTEM VERSIONING before, when `databases`
+// have any. Returns what to warn of when they cannot, else "".
+std::string include_history(MariadbConnection& connection,
+                            const std::vector<std::string>& databases, MariadbServer& server);
+
 // Takes away the first line of a dump of mariadb-dump, "enable the sandbox mode", at which MySQL's
 // client stops.
 class SandboxLineFilter {

@@ -147,7 +147,7 @@ void make_mariadb_replica(const MariadbSettings& settings, const MariadbPrimary&
                 "turn log_bin on at the primary, make a backup, and restore that one");
   }
   MariadbSandbox sandbox(settings, directory, scratch, std::move(stop),
-                         {std::string("relay-log = ") + kRelayLog});
+                         {{std::string("relay-log = ") + kRelayLog}, ""});
   {
     MariadbConnection connection = sandbox.connect();
     const GtidPosition reached(connection.value("SELECT @@gtid_slave_pos"));

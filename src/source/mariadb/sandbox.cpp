@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <filesystem>
 
 #include "base/error.h"
@@ -19,6 +21,7 @@
 #include "os/identity.h"
 #include "os/scratch.h"
 #include "source/mariadb/mysqld.h"
+#include "source/mariadb/system_zone.h"
 
 namespace holdfast {
 namespace {
@@ -110,19 +113,61 @@ void give_to_server(const MariadbSettings& settings, const std::string& path) {
   }
 }
 
-std::vector<std::string> sandbox_options(const std::map<std::string, std::string>& settings) {
-  std::vector<std::string> lines;
+namespace {
+
+// What definitions and statements take from their server, and its log does not say.
+constexpr std::array<const char*, 8> kUnloggedDefaults = {"default_storage_engine",
+                                                          "old_mode",
+                                                          "innodb_default_row_format",
+                                                          "innodb_strict_mode",
+                                                          "explicit_defaults_for_timestamp",
+                                                          "div_precision_increment",
+                                                          "group_concat_max_len",
+                                                          "default_week_format"};
+
+// A server does not start with an engine that it does not have.
+bool is_usable(std::string_view name, const std::string& value) {
+  constexpr std::array<std::string_view, 4> kEngines = {"InnoDB", "MyISAM", "Aria", "MEMORY"};
+  if (name == "default_storage_engine") {
+    return std::find(kEngines.begin(), kEngines.end(), value) != kEngines.end();
+  }
+  return std::all_of(value.begin(), value.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '_' || c == ','; });
+}
+
+// Of sessions that the log says nothing of: as at the source.
+std::string default_zone(const std::map<std::string, std::string>& settings, bool knows_zones) {
+  const auto found = settings.find("time_zone");
+  std::string zone = found == settings.end() ? "" : found->second;
+  if (zone == "UTC") zone = "+00:00";
+  const bool is_offset = zone.starts_with('+') || zone.starts_with('-');
+  const bool is_harmless =
+      !zone.empty() && std::all_of(zone.begin(), zone.end(), [](unsigned char c) {
+        return std::isalnum(c) || c == '/' || c == '_' || c == '+' || c == '-' || c == ':';
+      });
+  return "default-time-zone = " + (is_harmless && (is_offset || knows_zones) ? zone : "SYSTEM");
+}
+
+}  // namespace
+
+SandboxOptions sandbox_options(const std::map<std::string, std::string>& settings,
+                               bool knows_zones) {
+  SandboxOptions options;
   for (const char* name : {"lower_case_table_names", "sql_mode"}) {
     const auto found = settings.find(name);
     if (found == settings.end() || !is_plain(found->second)) continue;
-    lines.push_back(std::string(name) + " = \"" + found->second + "\"");
+    options.lines.push_back(std::string(name) + " = \"" + found->second + "\"");
   }
-  // Of MySQL alone; what it leaves out of its log.
-  const auto timestamps = settings.find("explicit_defaults_for_timestamp");
-  if (timestamps != settings.end() && is_plain(timestamps->second)) {
-    lines.push_back("loose-explicit-defaults-for-timestamp = " + timestamps->second);
+  for (const char* name : kUnloggedDefaults) {
+    const auto found = settings.find(name);
+    if (found == settings.end() || !is_usable(name, found->second)) continue;
+    options.lines.push_back(std::string("loose-") + name + " = \"" + found->second + "\"");
   }
-  return lines;
+  if (const auto zone = settings.find(kSystemZone); zone != settings.end()) {
+    options.zone = zone->second;
+    options.lines.push_back(default_zone(settings, knows_zones));
+  }
+  return options;
 }
 
 std::string mariadbd_program(const MariadbSettings& settings) {
@@ -158,7 +203,7 @@ std::string mariadbd_version(const MariadbSettings& settings) {
 
 MariadbSandbox::MariadbSandbox(const MariadbSettings& settings, const std::string& data_directory,
                                const std::string& scratch, std::stop_token stop,
-                               const std::vector<std::string>& options, MariadbEngine engine)
+                               const SandboxOptions& options, MariadbEngine engine)
     : data_(data_directory),
       scratch_(scratch),
       stop_(std::move(stop)),
@@ -173,8 +218,9 @@ MariadbSandbox::MariadbSandbox(const MariadbSettings& settings, const std::strin
   sandboxed_.socket = socket_directory_ + "/socket";
   try {
     give_to_server(sandboxed_, socket_directory_);
-    find_program(options);
+    find_program(options.lines);
     write_configuration();
+    write_zone(options.zone);
     start();
     await_answer();
   } catch (...) {
@@ -250,11 +296,21 @@ void MariadbSandbox::write_configuration() const {
   give_to_server(sandboxed_, scratch_);
 }
 
+// For statements in the log that mean their host's time (time_zone = SYSTEM); all else is in UTC.
+void MariadbSandbox::write_zone(const std::string& zone) {
+  zone_ = "UTC";
+  if (zone.empty()) return;
+  const std::string path = scratch_ + "/zone";
+  write_file_atomic(path, zone_file(parse_zone(zone)), 0600);
+  give_to_server(sandboxed_, path);
+  zone_ = ":" + path;
+}
+
 void MariadbSandbox::start() {
   ProcessOptions options;
   options.argv = bound_command(sandboxed_, program_);
   options.argv.push_back("--defaults-file=" + scratch_ + "/server.cnf");
-  options.environment = {{"TZ", "UTC"}, {"LC_ALL", "C"}};
+  options.environment = {{"TZ", zone_}, {"LC_ALL", "C"}};
   options.working_directory = "/";
   check_options(options);
   const Fd log = open_file(scratch_ + "/server.log", O_WRONLY | O_APPEND);

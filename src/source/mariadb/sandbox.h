@@ -25,20 +25,27 @@ inline constexpr const char* kMariadbSandboxUser = "holdfast_sandbox";
 inline constexpr std::uint64_t kMariadbSandboxSpace = std::uint64_t{128} << 20;
 inline constexpr std::uint64_t kMysqlSandboxSpace = std::uint64_t{256} << 20;
 
+struct SandboxOptions {
+  // Of its configuration, which win over those of the backup's backup-my.cnf and ours:
+  // "log-bin=/elsewhere/bin".
+  std::vector<std::string> lines;
+  // The local time of its host, as zone_text(); empty: UTC.
+  std::string zone;
+};
+
 // One thread at a time, which must live as long as this object: its end, also by kill -9, ends the
 // server.
 class MariadbSandbox {
  public:
   // Starts mariadbd, or MySQL's mysqld, on `data_directory`, which is prepared or fresh and belongs
   // to the system user of the settings, and waits until it answers. Files of its own go to
-  // `scratch`, which exists, is ours alone and is given to that user. `options` are lines of its
-  // configuration, which win over those of the backup's backup-my.cnf and ours:
-  // "log-bin=/elsewhere/bin". Throws kUnsupported when there is no such server here, with the end
-  // of the server's log when it does not start: kCorrupt on the files of a backup, kUnavailable on
-  // fresh ones, kExhausted when it is this host that cannot run it; kCancelled.
+  // `scratch`, which exists, is ours alone and is given to that user. Throws kUnsupported when
+  // there is no such server here, with the end of the server's log when it does not start: kCorrupt
+  // on the files of a backup, kUnavailable on fresh ones, kExhausted when it is this host that
+  // cannot run it; kCancelled.
   MariadbSandbox(const MariadbSettings& settings, const std::string& data_directory,
                  const std::string& scratch, std::stop_token stop,
-                 const std::vector<std::string>& options = {},
+                 const SandboxOptions& options = {},
                  MariadbEngine engine = MariadbEngine::kMariadb);
   // Ends the server at once if it still runs; the directory is as after a crash then.
   ~MariadbSandbox();
@@ -69,6 +76,7 @@ class MariadbSandbox {
   std::string configuration() const;
   std::string account_statements(const std::string& password) const;
   void write_configuration() const;
+  void write_zone(const std::string& zone);
   void start();
   void await_answer();
   bool exited(Duration wait) const;
@@ -84,13 +92,15 @@ class MariadbSandbox {
   MariadbEngine engine_;
   std::string program_;
   std::string own_options_;  // of this program
+  std::string zone_;         // TZ
   std::unique_ptr<Child> server_;
 };
 
 // What a sandbox is given of the configuration of the server that a backup was made of
-// (MariadbServer::settings), as lines of its own. What it does not know, or what no server says, is
-// left out.
-std::vector<std::string> sandbox_options(const std::map<std::string, std::string>& settings);
+// (MariadbServer::settings). What it does not know, or what no server says, is left out.
+// `knows_zones`: the server is on the source's own files, which have the names of time zones.
+SandboxOptions sandbox_options(const std::map<std::string, std::string>& settings,
+                               bool knows_zones = false);
 
 // Gives a file to the system user of the settings, as far as we may.
 void give_to_server(const MariadbSettings& settings, const std::string& path);

@@ -16,6 +16,12 @@ std::uint64_t number(const std::optional<std::string>& text) {
   return std::stoull(text.value_or("0"));
 }
 
+// What definitions and statements take from their server, and its log does not say.
+constexpr const char* kAskForDefaults =
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('default_storage_engine', 'old_mode', "
+    "'innodb_default_row_format', 'innodb_strict_mode', 'explicit_defaults_for_timestamp', "
+    "'div_precision_increment', 'group_concat_max_len', 'default_week_format')";
+
 // The server breaks a set of many servers into lines.
 std::string without_breaks(std::string text) {
   std::erase(text, '\n');
@@ -35,7 +41,7 @@ void read_common(MariadbConnection& connection, const std::string& gtid, Mariadb
   const MariadbRow row =
       connection
           .query("SELECT @@server_id, @@datadir, @@log_bin, @@binlog_checksum, " + gtid +
-                 ", @@lower_case_table_names, @@GLOBAL.sql_mode")
+                 ", @@lower_case_table_names, @@GLOBAL.sql_mode, @@GLOBAL.time_zone")
           .at(0);
   server.server_id = row[0].value_or("");
   server.data_directory = row[1].value_or("");
@@ -46,7 +52,11 @@ void read_common(MariadbConnection& connection, const std::string& gtid, Mariadb
   server.binlog_checksum = row[3].value_or("");
   server.gtid_current_pos = without_breaks(row[4].value_or(""));
   server.settings = {{"lower_case_table_names", row[5].value_or("0")},
-                     {"sql_mode", row[6].value_or("")}};
+                     {"sql_mode", row[6].value_or("")},
+                     {"time_zone", row[7].value_or("")}};
+  for (const MariadbRow& variable : connection.query(kAskForDefaults)) {
+    server.settings[variable.at(0).value_or("")] = variable.at(1).value_or("");
+  }
 }
 
 }  // namespace
@@ -66,8 +76,6 @@ MariadbServer read_mariadb_server(MariadbConnection& connection) {
     read_common(connection, "@@gtid_executed", server);
     server.uid = connection.value("SELECT @@server_uuid");
     server.gtid_mode = connection.value("SELECT @@GLOBAL.gtid_mode");
-    server.settings["explicit_defaults_for_timestamp"] =
-        connection.value("SELECT @@GLOBAL.explicit_defaults_for_timestamp");
     return server;
   }
   read_common(connection, "@@gtid_current_pos", server);
@@ -132,12 +140,23 @@ std::vector<std::string> tables_without_transactions(MariadbConnection& connecti
   for (const MariadbRow& row : connection.query(
            "SELECT t.table_schema, t.table_name FROM information_schema.tables t "
            "JOIN information_schema.engines e ON e.engine = t.engine "
-           "WHERE e.transactions = 'NO' AND t.table_type = 'BASE TABLE' ORDER BY 1, 2")) {
+           "WHERE e.transactions = 'NO' AND t.table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') "
+           "ORDER BY 1, 2")) {
     const std::string database = row[0].value_or("");
     if (std::find(databases.begin(), databases.end(), database) == databases.end()) continue;
     tables.push_back(database + "." + row[1].value_or(""));
   }
   return tables;
+}
+
+bool has_versioned_tables(MariadbConnection& connection,
+                          const std::vector<std::string>& databases) {
+  const std::vector<MariadbRow> schemas = connection.query(
+      "SELECT DISTINCT table_schema FROM information_schema.tables "
+      "WHERE table_type = 'SYSTEM VERSIONED'");
+  return std::any_of(schemas.begin(), schemas.end(), [&](const MariadbRow& schema) {
+    return std::find(databases.begin(), databases.end(), schema[0].value_or("")) != databases.end();
+  });
 }
 
 }  // namespace holdfast

@@ -30,6 +30,8 @@ struct MariadbServer {
   std::string gtid_binlog_pos;   // of MySQL empty
   std::string gtid_current_pos;  // of MySQL gtid_executed
   std::string gtid_mode;         // of MySQL: "ON", "OFF" and between; of MariaDB empty
+  // Set by include_history(): dumps have the rows of before of versioned tables.
+  bool dumps_history = false;
   // Of its configuration, by name: what decides how names and statements are understood.
   std::map<std::string, std::string> settings;
 };
@@ -52,6 +54,10 @@ std::vector<BinlogFileSize> mariadb_log_files(MariadbConnection& connection);
 
 // The databases that people make.
 std::vector<std::string> mariadb_databases(MariadbConnection& connection);
+
+// Whether any of `databases` has tables WITH SYSTEM VERSIONING: their rows of before are no part of
+// a dump unless it is told to have them.
+bool has_versioned_tables(MariadbConnection& connection, const std::vector<std::string>& databases);
 
 // "DATABASE.TABLE" of each table whose engine has no transactions, in any of `databases`.
 std::vector<std::string> tables_without_transactions(MariadbConnection& connection,

@@ -67,7 +67,8 @@ PgPhysicalBackup::PgPhysicalBackup(std::unique_ptr<PgWalHold> hold, std::stop_to
   if (!hold_->files_are_here()) {
     throw Error(Code::kNotFound,
                 "the data directory " + printable(cluster_.data_directory) +
-                    " of the server is not readable on this host",
+                    " of the server, or the place of one of its tablespaces, is not readable on "
+                    "this host",
                 "run Holdfast on the database host, as root or as the server's user, or let "
                 "'read: stream' in the source fetch the files from the server");
   }

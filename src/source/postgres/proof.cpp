@@ -15,7 +15,10 @@ std::string findings_of(const ProcessOptions& options, std::stop_token stop) {
   const ProcessResult result = run_process(options, std::move(stop));
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return {};
-  return one_line(result.output + result.error_output);
+  const std::string said = one_line(result.output + result.error_output);
+  return said.empty() ? options.argv.at(0) + " ended with " + std::to_string(result.exit_code) +
+                            " and said nothing"
+                      : said;
 }
 
 // Of one database: every index, and that it has all rows of its table.

@@ -78,8 +78,9 @@ class Finish {
     if (path_exists(extras_ + "/backup_label")) {
       move(extras_ + "/backup_label", directory_ + "/backup_label");
     }
-    sync_directory(directory_);
-    // From here on a server can start.
+    // From here on a server can start: what it starts on must outlive a loss of power.
+    sync_file_system(directory_);
+    for (const auto& [oid, place] : tablespaces) sync_file_system(place);
     move(extras_ + "/pg_control", directory_ + "/global/pg_control");
     sync_directory(directory_ + "/global");
     fs::remove_all(extras_);

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+
 #include "base/error.h"
 #include "codec/kdf.h"
 
@@ -37,12 +40,28 @@ void PgWalHold::make_slot() {
 
 void PgWalHold::release() { connection_.query("select pg_drop_replication_slot($1)", {slot_}); }
 
+namespace {
+
+// A container, say, may see the data directory without the disk that the link leads to: its tables
+// would look as if they had been dropped. A server has a directory of its own in each.
+bool is_visible(const PgTablespace& space) {
+  if (!space.location.starts_with('/')) return true;  // in the data directory
+  std::error_code failed;
+  const std::filesystem::directory_iterator entries(space.location, failed);
+  return !failed && std::any_of(begin(entries), end(entries), [](const auto& entry) {
+    return entry.path().filename().string().starts_with("PG_");
+  });
+}
+
+}  // namespace
+
 bool PgWalHold::files_are_here() const {
   if (cluster_.data_directory.empty()) return false;
   const auto readable = [this](const std::string& name) {
     return ::access((cluster_.data_directory + "/" + name).c_str(), R_OK) == 0;
   };
-  return readable("PG_VERSION") && readable("pg_replslot/" + slot_ + "/state");
+  return readable("PG_VERSION") && readable("pg_replslot/" + slot_ + "/state") &&
+         std::all_of(cluster_.tablespaces.begin(), cluster_.tablespaces.end(), is_visible);
 }
 
 }  // namespace holdfast

@@ -20,7 +20,8 @@ class PgWalHold {
   const std::string& slot() const { return slot_; }
 
   // True when the files of this very server, not of another one with the same paths (a standby is a
-  // true copy), can be read on this host: the slot, whose name is random, is among them.
+  // true copy), can be read on this host: the slot, whose name is random, is among them. All of
+  // them: the places of tablespaces, too.
   bool files_are_here() const;
 
   // Gives the slot back at once: the server ends a session, and frees what it had, in its own time.
