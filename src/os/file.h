@@ -50,7 +50,7 @@ void sync_file(int fd, const std::string& path);
 // fsync of a directory, so that a rename or creation in it survives a crash.
 void sync_directory(const std::string& path);
 // All that was written to the file system of a directory is on its disk. Throws also what went
-// wrong in writing earlier.
+// wrong in writing before, if nobody was told.
 void sync_file_system(const std::string& directory);
 // close(2), which may be the first to say that a file on a network was not written.
 void close_written(Fd& fd, const std::string& path);

@@ -123,7 +123,7 @@ std::vector<ArchivePart> mariadb_archives(const SourceSettings& source, Timestam
   if (server.engine == MariadbEngine::kMysql) {
     return mysql_archives(source, server, databases, now, stop);
   }
-  const std::string lost = include_history(connection, databases, server);
+  const std::string lost = include_history(connection, settings, databases, server, stop);
   if (!lost.empty()) warnings.add(lost);
   std::vector<ArchivePart> parts{mariadb_part(
       source, plan_mariadb_archive(settings, server, databases), source.name, now, stop)};

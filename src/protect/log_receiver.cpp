@@ -314,7 +314,7 @@ bool LogReceiver::State::stream(PgReplication& server, std::stop_token stop) {
       });
     }
     const bool due = vault.clock().monotonic() - last_report >= kStatusEvery;
-    if (reply || due || uploader->durable() > reported) report(server);
+    if (reply || due || uploader->durable() != reported) report(server);
   }
   return false;
 }

@@ -201,7 +201,7 @@ void add_logical(const Vault& vault, const MariadbSettings& settings, MariadbSer
                  std::stop_token stop) {
   const std::vector<std::string> databases = chosen_databases(settings, connection);
   warn_of_tables(tables_without_transactions(connection, databases), server, warnings);
-  const std::string lost = include_history(connection, databases, server);
+  const std::string lost = include_history(connection, settings, databases, server, stop);
   if (!lost.empty()) warnings.add(lost);
   const auto found = std::make_shared<Found>();
   found->consistent = vault.clock().now();
@@ -261,11 +261,24 @@ void add_mysql(const Vault& vault, const MariadbSettings& settings, const Mariad
 
 }  // namespace
 
+namespace {
+
+void note_zone(MariadbConnection& connection, MariadbServer& server, Warnings& warnings) {
+  try {
+    server.settings[kSystemZone] = zone_text(read_system_zone(connection));
+  } catch (const Error& error) {
+    if (error.code() != Code::kInvalid) throw;
+    warnings.add(error.message() + ": statements in its log that mean it will be applied in UTC");
+  }
+}
+
+}  // namespace
+
 void add_mariadb(const Vault& vault, const MariadbSettings& settings, BackupJob& job,
                  Warnings& warnings, std::stop_token stop) {
   MariadbConnection connection(settings, stop);
   MariadbServer server = read_mariadb_server(connection);
-  server.settings[kSystemZone] = zone_text(read_system_zone(connection));
+  note_zone(connection, server, warnings);
   if (settings.method == DatabaseMethod::kPhysical) {
     add_physical(vault, settings, server, job, std::move(stop));
   } else if (server.engine == MariadbEngine::kMysql) {

@@ -173,8 +173,8 @@ class Restoring {
     directory_.end(kMariadbSystemSpace);
   }
 
-  // The log does not say to mariadb-binlog who ran a statement: what belongs to that account now
-  // belongs to ours, which goes.
+  // mariadb-binlog does not print who ran a statement: what belongs to that account at the source
+  // belongs to ours here, which goes.
   void warn_of_own_account(const MariadbSandbox& server) {
     MariadbConnection connection = server.connect();
     const std::string own = connection.quoted(kMariadbSandboxUser);
@@ -183,17 +183,20 @@ class Restoring {
       const std::string name = mariadb_identifier(event[0].value_or("")) + "." +
                                mariadb_identifier(event[1].value_or(""));
       warnings_.add("the event " + printable(name) +
-                    " was altered in the log, which does not say by whom, and cannot run: ALTER "
-                    "DEFINER=USER@HOST EVENT " +
-                    printable(name) + " COMMENT ''");
+                    " was altered in the log, which does not say by whom, and cannot run until it "
+                    "has a definer: ALTER DEFINER=USER@HOST EVENT " +
+                    printable(name) + " ENABLE (or DISABLE)");
     }
     for (const MariadbRow& role :
-         connection.query("SELECT role FROM mysql.roles_mapping WHERE user = " + own)) {
+         connection.query("SELECT DISTINCT role FROM mysql.roles_mapping WHERE user = " + own +
+                          " AND role NOT IN (SELECT role FROM mysql.roles_mapping WHERE user <> " +
+                          own + " AND admin_option = 'Y')")) {
       warnings_.add("the role " + printable(role[0].value_or("")) +
-                    " was made in the log, which does not say by whom: nobody administers it; give "
-                    "it to who shall: GRANT " +
-                    printable(mariadb_identifier(role[0].value_or(""))) +
-                    " TO USER@HOST WITH ADMIN OPTION, as an account with all rights");
+                    " was made in the log, which does not say by whom: nobody may grant it until "
+                    "it has somebody who administers it: INSERT INTO mysql.roles_mapping VALUES "
+                    "('HOST', 'USER', " +
+                    printable(connection.quoted(role[0].value_or(""))) +
+                    ", 'Y'); FLUSH PRIVILEGES");
     }
   }
 

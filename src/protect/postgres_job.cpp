@@ -11,9 +11,11 @@
 namespace holdfast {
 namespace {
 
-// Of the extras, the WAL of the backup among them, nothing may be missing.
+// Of the extras, the WAL of the backup among them, nothing may be missing but configuration, which
+// a server may name and do without.
 PlacedFile placed(const PgFile& file) {
-  const bool required = is_within(file.stored_path, kPgExtras);
+  const bool required = is_within(file.stored_path, kPgExtras) &&
+                        !base_name(file.stored_path).starts_with(kPgConfigPrefix);
   return {file.file, file.stored_path, {true, file.pages ? kPageChunk : 0, required}};
 }
 

@@ -64,6 +64,36 @@ class Story {
   MariadbShop shop_{server_};
 };
 
+// Neither is a reason to end, nor to say nothing.
+TEST(MariadbLogKinds, WhatBelongsToWhoRanAStatementIsNamed) {
+  Story story({});
+  story.server_.run({"CREATE EVENT shop.e ON SCHEDULE EVERY 1 DAY DO DELETE FROM shop.t",
+                     "CREATE ROLE old_role", "CREATE USER clerk@localhost"});
+  Background stream = story.shop_.stream();
+  story.shop_.back_up();
+  story.server_.run({"ALTER EVENT shop.e COMMENT 'weekly'", "CREATE ROLE new_role",
+                     "GRANT old_role TO clerk@localhost"});
+  story.end(stream);
+  const auto done =
+      story.shop_.expect_json(3, {"restore", "latest:shop", "--target", story.shop_ / "restored"});
+  ASSERT_EQ(done.at("warnings").size(), 2u) << done.dump(1);
+  const std::string event = done.at("warnings").at(0);
+  const std::string role = done.at("warnings").at(1);
+  EXPECT_NE(event.find("EVENT `shop`.`e` ENABLE"), std::string::npos) << event;
+  EXPECT_NE(role.find("the role new_role was made"), std::string::npos) << role;
+  const TestMariadb restored = TestMariadb::on(story.shop_ / "restored");
+  EXPECT_EQ(
+      restored.sql("SELECT count(*) FROM mysql.roles_mapping WHERE role = 'old_role' AND user "
+                   "= 'clerk'"),
+      "1");
+  EXPECT_EQ(restored.sql("SELECT count(*) FROM mysql.roles_mapping WHERE user LIKE 'holdfast%'"),
+            "0");
+  // What the warnings say to type.
+  restored.run({"ALTER DEFINER=root@localhost EVENT shop.e ENABLE",
+                "INSERT INTO mysql.roles_mapping VALUES ('localhost', 'root', 'new_role', 'Y')",
+                "FLUSH PRIVILEGES", "GRANT new_role TO clerk@localhost"});
+}
+
 TEST(MariadbLogKinds, LoadDataComesBackRowByRow) {
   Story story({"local-infile=1"});
   Background stream = story.shop_.stream();

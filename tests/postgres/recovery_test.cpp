@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "os/file.h"
 #include "postgres/shop.h"
@@ -103,6 +104,18 @@ TEST_F(Recovery, ByPositionNameAndBackup) {
   EXPECT_EQ(rows({"--to-name", "before 3"}), "1 2");
   const std::string immediate = rows({"--to-immediate"});
   EXPECT_EQ(immediate, "");
+}
+
+TEST_F(Recovery, ATargetThatTheServersOwnConfigurationHasIsNoTarget) {
+  std::ofstream(server_.data() + "/postgresql.conf", std::ios::app)
+      << "recovery_target_time = '2000-01-01'\n";
+  shop_->back_up();
+  insert(5);
+  const std::string after_5 = now();
+  insert(6);
+  stream_all(server_);
+  EXPECT_EQ(rows({}), "1 2 3 4 5 6");
+  EXPECT_EQ(rows({"--to-time", after_5}), "1 2 3 4 5");
 }
 
 // On the old timeline its log would be taken for that of the server that was backed up.

@@ -48,6 +48,11 @@ void fill(const std::string& data, const std::string& space) {
   write(extras + "/wal/000000010000000000000003", "more");
 }
 
+// What the server's own configuration may have of an earlier recovery.
+const std::string kNoTargets =
+    "recovery_target = ''\nrecovery_target_time = ''\nrecovery_target_xid = ''\n"
+    "recovery_target_lsn = ''\nrecovery_target_name = ''\n";
+
 PgRecovery to_a_name() {
   PgRecovery recovery;
   recovery.restore_command = "false";
@@ -60,6 +65,8 @@ PgRecovery to_a_name() {
 std::string trouble(const std::string& data, const std::string& space) {
   const std::string settings =
       "work_mem = '1MB'\n# holdfast: recovery settings of the last restore\n"
+      "recovery_target = ''\nrecovery_target_time = ''\nrecovery_target_xid = ''\n"
+      "recovery_target_lsn = ''\n"
       "restore_command = 'false'\nrecovery_target_name = 'it''s'\n"
       "recovery_target_inclusive = 'off'\nrecovery_target_action = 'promote'\n"
       "recovery_target_timeline = '2'\n";
@@ -122,8 +129,8 @@ TEST(FinishPgRestore, AStandbyFollowsItsPrimary) {
   EXPECT_TRUE(path_exists(place / "data/standby.signal"));
   EXPECT_FALSE(path_exists(place / "data/recovery.signal"));
   EXPECT_EQ(read(place / "data/postgresql.auto.conf"),
-            "work_mem = '1MB'\n# holdfast: recovery settings of the last restore\n"
-            "primary_conninfo = 'host=primary password=it''s'\n");
+            "work_mem = '1MB'\n# holdfast: recovery settings of the last restore\n" + kNoTargets +
+                "primary_conninfo = 'host=primary password=it''s'\n");
 }
 
 TEST(FinishPgRestore, OneThatDoesNotArchiveSaysSoOnce) {
@@ -134,8 +141,8 @@ TEST(FinishPgRestore, OneThatDoesNotArchiveSaysSoOnce) {
   recovery.archiving = false;
   finish_pg_restore(place / "data", {}, recovery);
   EXPECT_EQ(read(place / "data/postgresql.auto.conf"),
-            "work_mem = '1MB'\n# holdfast: recovery settings of the last restore\n"
-            "archive_mode = 'off'\n");
+            "work_mem = '1MB'\n# holdfast: recovery settings of the last restore\n" + kNoTargets +
+                "archive_mode = 'off'\n");
 }
 
 TEST(TablespaceMap, IsReadWithItsEscapes) {

@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/human.h"
+#include "source/mariadb/mysql_tools.h"
+#include "source/mariadb/tools.h"
 
 namespace holdfast {
 namespace {
@@ -79,13 +81,19 @@ std::vector<std::string> chosen_databases(const MariadbSettings& settings,
   return settings.databases;
 }
 
-std::string include_history(MariadbConnection& connection,
-                            const std::vector<std::string>& databases, MariadbServer& server) {
-  if (!has_versioned_tables(connection, databases)) return {};
-  server.dumps_history = connection.version() >= kFirstThatDumpsHistory;
+std::string include_history(MariadbConnection& connection, const MariadbSettings& settings,
+                            const std::vector<std::string>& databases, MariadbServer& server,
+                            std::stop_token stop) {
+  const VersionedTables tables = versioned_tables(connection, databases);
+  if (tables == VersionedTables::kNone) return {};
+  const MariadbTool tool = find_mariadb_tool(settings, "mariadb-dump", std::move(stop));
+  server.dumps_history = tables == VersionedTables::kByTime &&
+                         connection.version() >= kFirstThatDumpsHistory &&
+                         version_number(tool.version) >= kFirstThatDumpsHistory;
   if (server.dumps_history) return {};
-  return "tables WITH SYSTEM VERSIONING are dumped as they are now, without their history: MariaDB "
-         "dumps that from 10.11 on; use 'method: physical'";
+  return "tables WITH SYSTEM VERSIONING are dumped as they are now, without their history: "
+         "mariadb-dump has that from 10.11 on, and never of versions by transaction; use 'method: "
+         "physical'";
 }
 
 MariadbDumpPlan plan_mariadb_archive(const MariadbSettings& settings, const MariadbServer& server,

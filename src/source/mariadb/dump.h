@@ -1,6 +1,7 @@
 // Logical backups: mariadb-dump or mysqldump as a child, its output as a stream.
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -44,8 +45,9 @@ std::vector<std::string> chosen_databases(const MariadbSettings& settings,
 
 // Has the dumps of `server` keep what was in tables WITH SYSTEM VERSIONING before, when `databases`
 // have any. Returns what to warn of when they cannot, else "".
-std::string include_history(MariadbConnection& connection,
-                            const std::vector<std::string>& databases, MariadbServer& server);
+std::string include_history(MariadbConnection& connection, const MariadbSettings& settings,
+                            const std::vector<std::string>& databases, MariadbServer& server,
+                            std::stop_token stop);
 
 // Takes away the first line of a dump of mariadb-dump, "enable the sandbox mode", at which MySQL's
 // client stops.

@@ -125,8 +125,10 @@ constexpr std::array<const char*, 8> kUnloggedDefaults = {"default_storage_engin
                                                           "group_concat_max_len",
                                                           "default_week_format"};
 
-// A server does not start with an engine that it does not have.
+// A server does not start with an engine that it does not have, nor with a word that it is too old
+// for.
 bool is_usable(std::string_view name, const std::string& value) {
+  if (name == "old_mode") return value.empty() || value == "UTF8_IS_UTF8MB3";
   constexpr std::array<std::string_view, 4> kEngines = {"InnoDB", "MyISAM", "Aria", "MEMORY"};
   if (name == "default_storage_engine") {
     return std::find(kEngines.begin(), kEngines.end(), value) != kEngines.end();
@@ -135,7 +137,7 @@ bool is_usable(std::string_view name, const std::string& value) {
                      [](unsigned char c) { return std::isalnum(c) || c == '_' || c == ','; });
 }
 
-// Of sessions that the log says nothing of: as at the source.
+// Of sessions that the log says nothing of: as at the source, as far as the server knows the name.
 std::string default_zone(const std::map<std::string, std::string>& settings, bool knows_zones) {
   const auto found = settings.find("time_zone");
   std::string zone = found == settings.end() ? "" : found->second;
@@ -266,6 +268,13 @@ std::string MariadbSandbox::configuration() const {
          own_options_;
 }
 
+// ALL does not include to give a role away that exists.
+std::string MariadbSandbox::role_statement() const {
+  if (engine_ == MariadbEngine::kMysql) return {};
+  return "REPLACE INTO mysql.roles_mapping (host, user, role, admin_option) SELECT 'localhost', '" +
+         std::string(kMariadbSandboxUser) + "', user, 'Y' FROM mysql.user WHERE is_role = 'Y';\n";
+}
+
 std::string MariadbSandbox::account_statements(const std::string& password) const {
   const std::string account = std::string(kMariadbSandboxUser) + "@localhost";
   // 5.6 cannot replace; but the directory of a MySQL server is always new.
@@ -277,7 +286,8 @@ std::string MariadbSandbox::account_statements(const std::string& password) cons
          "';\nGRANT ALL ON *.* TO " + account +
          " WITH GRANT OPTION;\nREPLACE INTO mysql.proxies_priv (host, user, proxied_host, "
          "proxied_user, with_grant, grantor) VALUES ('localhost', '" +
-         std::string(kMariadbSandboxUser) + "', '', '', 1, '');\nFLUSH PRIVILEGES;\n";
+         std::string(kMariadbSandboxUser) + "', '', '', 1, '');\n" + role_statement() +
+         "FLUSH PRIVILEGES;\n";
 }
 
 void MariadbSandbox::write_configuration() const {
@@ -296,7 +306,7 @@ void MariadbSandbox::write_configuration() const {
   give_to_server(sandboxed_, scratch_);
 }
 
-// For statements in the log that mean their host's time (time_zone = SYSTEM); all else is in UTC.
+// For statements in the log that mean their host's time (time_zone = SYSTEM).
 void MariadbSandbox::write_zone(const std::string& zone) {
   zone_ = "UTC";
   if (zone.empty()) return;

@@ -75,6 +75,7 @@ class MariadbSandbox {
   void find_program(const std::vector<std::string>& options);
   std::string configuration() const;
   std::string account_statements(const std::string& password) const;
+  std::string role_statement() const;
   void write_configuration() const;
   void write_zone(const std::string& zone);
   void start();

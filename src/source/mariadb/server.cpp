@@ -149,14 +149,21 @@ std::vector<std::string> tables_without_transactions(MariadbConnection& connecti
   return tables;
 }
 
-bool has_versioned_tables(MariadbConnection& connection,
-                          const std::vector<std::string>& databases) {
-  const std::vector<MariadbRow> schemas = connection.query(
-      "SELECT DISTINCT table_schema FROM information_schema.tables "
-      "WHERE table_type = 'SYSTEM VERSIONED'");
-  return std::any_of(schemas.begin(), schemas.end(), [&](const MariadbRow& schema) {
-    return std::find(databases.begin(), databases.end(), schema[0].value_or("")) != databases.end();
-  });
+VersionedTables versioned_tables(MariadbConnection& connection,
+                                 const std::vector<std::string>& databases) {
+  VersionedTables found = VersionedTables::kNone;
+  for (const MariadbRow& row : connection.query(
+           "SELECT DISTINCT t.table_schema, c.data_type FROM information_schema.tables t "
+           "LEFT JOIN information_schema.columns c ON c.table_schema = t.table_schema AND "
+           "c.table_name = t.table_name AND c.generation_expression = 'ROW START' "
+           "WHERE t.table_type = 'SYSTEM VERSIONED'")) {
+    if (std::find(databases.begin(), databases.end(), row[0].value_or("")) == databases.end()) {
+      continue;
+    }
+    if (row[1] == "bigint") return VersionedTables::kByTransaction;
+    found = VersionedTables::kByTime;
+  }
+  return found;
 }
 
 }  // namespace holdfast

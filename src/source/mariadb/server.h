@@ -55,9 +55,11 @@ std::vector<BinlogFileSize> mariadb_log_files(MariadbConnection& connection);
 // The databases that people make.
 std::vector<std::string> mariadb_databases(MariadbConnection& connection);
 
-// Whether any of `databases` has tables WITH SYSTEM VERSIONING: their rows of before are no part of
-// a dump unless it is told to have them.
-bool has_versioned_tables(MariadbConnection& connection, const std::vector<std::string>& databases);
+// Whether any of `databases` has tables WITH SYSTEM VERSIONING, whose rows of before are no part of
+// a dump unless it is told to have them. It can have them of versions by time alone.
+enum class VersionedTables { kNone, kByTime, kByTransaction };
+VersionedTables versioned_tables(MariadbConnection& connection,
+                                 const std::vector<std::string>& databases);
 
 // "DATABASE.TABLE" of each table whose engine has no transactions, in any of `databases`.
 std::vector<std::string> tables_without_transactions(MariadbConnection& connection,

@@ -15,6 +15,8 @@ namespace holdfast {
 inline constexpr std::string_view kPgExtras = "~holdfast";
 // A file in it: the path of the data directory that the backup was made of.
 inline constexpr std::string_view kPgOrigin = "data_directory";
+// Before the names of configuration files that lay outside.
+inline constexpr std::string_view kPgConfigPrefix = "config-";
 
 struct PgFile {
   std::string file;         // absolute

@@ -126,7 +126,7 @@ PgBackupEnd PgPhysicalBackup::finish(const std::string& directory) {
   add_text(std::string(kPgOrigin), cluster_.data_directory);
   for (const std::string& file : cluster_.outside_files) {
     const std::string name = std::filesystem::path(file).filename().string();
-    end.files.push_back({file, extras + "/config-" + name, false});
+    end.files.push_back({file, extras + "/" + std::string(kPgConfigPrefix) + name, false});
   }
   write_file_atomic(directory + "/pg_control", control, 0600);
   end.files.push_back({directory + "/pg_control", extras + "/pg_control", false});

@@ -130,13 +130,12 @@ class Finish {
   // Configuration that lay outside is handed over, not put anywhere: it names places of the old
   // host.
   void place_config() const {
-    constexpr std::string_view kPrefix = "config-";
     for (const auto& entry : fs::directory_iterator(extras_)) {
       const std::string name = entry.path().filename().string();
-      if (!name.starts_with(kPrefix)) continue;
+      if (!name.starts_with(kPgConfigPrefix)) continue;
       make_directory(directory_ + "/" + kConfigDirectory);
       move(entry.path().string(),
-           directory_ + "/" + kConfigDirectory + "/" + name.substr(kPrefix.size()));
+           directory_ + "/" + kConfigDirectory + "/" + name.substr(kPgConfigPrefix.size()));
     }
   }
 
@@ -228,17 +227,23 @@ std::string recovery_settings(const PgRecovery& recovery) {
   const auto set = [&](const std::string& name, const std::string& value) {
     text += name + " = " + quoted(value) + "\n";
   };
+  // What the server's own postgresql.conf has of an earlier recovery would end this one early, or
+  // be a second target. First, since an empty one behind another is taken for that, too.
+  for (const char* name : {"recovery_target", "recovery_target_time", "recovery_target_xid",
+                           "recovery_target_lsn", "recovery_target_name"}) {
+    if (!recovery.target || target_setting(recovery.target->kind) != name) set(name, "");
+  }
   if (!recovery.restore_command.empty()) set("restore_command", recovery.restore_command);
   if (recovery.target) {
     const bool immediate = recovery.target->kind == PgTargetKind::kImmediate;
     set(target_setting(recovery.target->kind), immediate ? "immediate" : recovery.target->value);
-    if (!recovery.target->inclusive) set("recovery_target_inclusive", "off");
+    set("recovery_target_inclusive", recovery.target->inclusive ? "on" : "off");
     set("recovery_target_action", recovery.action);
   }
   if (!recovery.timeline.empty()) set("recovery_target_timeline", recovery.timeline);
   if (!recovery.primary_conninfo.empty()) set("primary_conninfo", recovery.primary_conninfo);
   if (!recovery.archiving) set("archive_mode", "off");
-  return text.empty() ? text : "# holdfast: recovery settings of the last restore\n" + text;
+  return "# holdfast: recovery settings of the last restore\n" + text;
 }
 
 void finish_pg_restore(const std::string& directory,
