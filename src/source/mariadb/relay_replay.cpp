@@ -11,6 +11,7 @@
 #include "base/human.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/host_trouble.h"
 #include "source/mariadb/binlog_event.h"
 
 namespace holdfast {
@@ -92,6 +93,8 @@ void await(const MariadbSandbox& server, MariadbConnection& connection, const Gt
     if (asked % kBetweenLooks == 0) server.require_alive(false);
     const ApplierStatus status = status_of(connection);
     if (!status.running) {
+      // Its log may not have it yet.
+      if (names_host_trouble(status.error)) throw host_too_small(": " + printable(status.error));
       throw Error(Code::kInvalid,
                   "the binary log cannot be applied: the server said " + printable(status.error),
                   kNotComplete);

@@ -105,6 +105,10 @@ bool is_plain(const std::string& value) {
 
 }  // namespace
 
+Error host_too_small(const std::string& said) {
+  return {Code::kExhausted, "this host could not run the restored server" + said, kHostTooSmall};
+}
+
 void give_to_server(const MariadbSettings& settings, const std::string& path) {
   if (::geteuid() != 0 || settings.system_user.empty()) return;
   const SystemUser user = system_user(settings.system_user);
@@ -365,11 +369,9 @@ Error MariadbSandbox::failure(const std::string& why) const {
   // Nothing of the server's own sends these: the kernel when memory ends, or a person.
   const int signal = server_ ? server_->end_signal() : 0;
   if (signal == SIGKILL || signal == SIGTERM || tells_of_host(log())) {
-    return {Code::kExhausted,
-            "this host could not run the restored server" +
-                (signal == 0 ? "" : ", it was killed (signal " + std::to_string(signal) + ")") +
-                ": " + log_end(),
-            kHostTooSmall};
+    const std::string killed =
+        signal == 0 ? "" : ", it was killed (signal " + std::to_string(signal) + ")";
+    return host_too_small(killed + ": " + log_end());
   }
   if (!of_backup_) {
     return {Code::kUnavailable, "an empty server " + why + ": " + log_end(), kOfThisHost};

@@ -103,6 +103,9 @@ class MariadbSandbox {
 SandboxOptions sandbox_options(const std::map<std::string, std::string>& settings,
                                bool knows_zones = false);
 
+// What to throw when a server could not go on for a reason of this host: kExhausted.
+Error host_too_small(const std::string& said);
+
 // Gives a file to the system user of the settings, as far as we may.
 void give_to_server(const MariadbSettings& settings, const std::string& path);
 
