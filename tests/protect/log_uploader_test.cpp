@@ -99,7 +99,7 @@ TEST_F(LogUploads, WhatIsOnItsWayIsNotDurableWhenTheNextFileBegins) {
       *vault_, held, [](const Error&) {}, [] {});
   uploader.begin(file(3, 3 * kSegment), {});
   EXPECT_EQ(uploader.durable(), 3 * kSegment);
-  for (const std::uint64_t number : {3, 4}) {
+  for (const std::uint64_t number : {3u, 4u}) {
     uploader.add(Bytes(kSegment, 1));
     uploader.complete();
     uploader.begin(file(number + 1, (number + 1) * kSegment), {});
