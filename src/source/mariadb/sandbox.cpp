@@ -21,6 +21,7 @@
 #include "os/identity.h"
 #include "os/scratch.h"
 #include "source/mariadb/mysqld.h"
+#include "source/mariadb/server.h"
 #include "source/mariadb/system_zone.h"
 
 namespace holdfast {
@@ -118,16 +119,6 @@ void give_to_server(const MariadbSettings& settings, const std::string& path) {
 }
 
 namespace {
-
-// What definitions and statements take from their server, and its log does not say.
-constexpr std::array<const char*, 8> kUnloggedDefaults = {"default_storage_engine",
-                                                          "old_mode",
-                                                          "innodb_default_row_format",
-                                                          "innodb_strict_mode",
-                                                          "explicit_defaults_for_timestamp",
-                                                          "div_precision_increment",
-                                                          "group_concat_max_len",
-                                                          "default_week_format"};
 
 // A server does not start with an engine that it does not have, nor with a word that it is too old
 // for.

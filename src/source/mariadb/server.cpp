@@ -16,11 +16,13 @@ std::uint64_t number(const std::optional<std::string>& text) {
   return std::stoull(text.value_or("0"));
 }
 
-// What definitions and statements take from their server, and its log does not say.
-constexpr const char* kAskForDefaults =
-    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('default_storage_engine', 'old_mode', "
-    "'innodb_default_row_format', 'innodb_strict_mode', 'explicit_defaults_for_timestamp', "
-    "'div_precision_increment', 'group_concat_max_len', 'default_week_format')";
+std::string question_for_defaults() {
+  std::string names;
+  for (const char* name : kUnloggedDefaults) {
+    names += (names.empty() ? "'" : ", '") + std::string(name) + "'";
+  }
+  return "SHOW GLOBAL VARIABLES WHERE Variable_name IN (" + names + ")";
+}
 
 // The server breaks a set of many servers into lines.
 std::string without_breaks(std::string text) {
@@ -54,7 +56,7 @@ void read_common(MariadbConnection& connection, const std::string& gtid, Mariadb
   server.settings = {{"lower_case_table_names", row[5].value_or("0")},
                      {"sql_mode", row[6].value_or("")},
                      {"time_zone", row[7].value_or("")}};
-  for (const MariadbRow& variable : connection.query(kAskForDefaults)) {
+  for (const MariadbRow& variable : connection.query(question_for_defaults())) {
     server.settings[variable.at(0).value_or("")] = variable.at(1).value_or("");
   }
 }

@@ -1,6 +1,7 @@
 // What a MariaDB or MySQL server says of itself.
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <vector>
@@ -8,6 +9,17 @@
 #include "source/mariadb/connection.h"
 
 namespace holdfast {
+
+// What definitions and statements take from their server, and its log does not say: among its
+// settings as far as it has them.
+inline constexpr std::array<const char*, 8> kUnloggedDefaults = {"default_storage_engine",
+                                                                 "old_mode",
+                                                                 "innodb_default_row_format",
+                                                                 "innodb_strict_mode",
+                                                                 "explicit_defaults_for_timestamp",
+                                                                 "div_precision_increment",
+                                                                 "group_concat_max_len",
+                                                                 "default_week_format"};
 
 // A place in the binary log. All empty when the server writes none.
 struct MariadbPosition {

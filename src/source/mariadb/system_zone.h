@@ -27,8 +27,8 @@ using SystemZone = std::vector<ZoneChange>;
 inline constexpr const char* kSystemZone = "system_time_zone_changes";
 
 // Asks the server for all times that a TIMESTAMP of most versions has, 1970 to 2038, since not only
-// the present is converted; of several changes within a week only the first is found. The session
-// is in UTC afterwards. Throws as query() does, kInvalid when the server gives no answer.
+// the present is converted; a change that is taken back within a week is not found. The session is
+// in UTC afterwards. Throws as query() does, kInvalid when the server gives no answer.
 SystemZone read_system_zone(MariadbConnection& connection);
 
 // "1764288000:-18000 1772953200:-14400", and back. Throws kCorrupt for what is no such text.
