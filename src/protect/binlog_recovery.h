@@ -13,8 +13,9 @@
 
 namespace holdfast {
 
-// What a recovery shall bring back: everything that was committed up to a time, whose second
-// belongs to it whole, or up to a GTID position. Not inclusive: everything before.
+// What a recovery shall bring back: everything up to a time, whose second belongs to it whole, that
+// is everything before the first transaction of a later one, or up to a GTID position. Not
+// inclusive: everything before.
 struct BinlogTarget {
   std::variant<Timestamp, GtidPosition> at;
   bool inclusive = true;
@@ -55,6 +56,9 @@ struct BinlogEnd {
   std::uint64_t offset = 0;
   GtidPosition position;                  // of the server then
   std::optional<BinlogTransaction> last;  // the last one that is replayed; none: the backup itself
+  // Of a time as the target: the first one behind the end, when others behind it are not later than
+  // the target. Some client gave it a time of the future (SET timestamp), or the clock was set back.
+  std::optional<BinlogTransaction> too_late;
 };
 
 // The end for `target`, without one that of the log. Reads the chunks that decide. Throws

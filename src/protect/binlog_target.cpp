@@ -65,11 +65,17 @@ class EndFinder {
     const auto is_later = [&](std::uint32_t when) {
       return inclusive ? when > second : when >= second;
     };
+    std::optional<BinlogTransaction> first;
+    const auto is_it = [&](const BinlogTransaction& transaction, const GtidPosition&) {
+      if (!is_later(transaction.time)) return false;
+      first = transaction;
+      return true;
+    };
+    const auto look_behind = [&](const BinlogTransaction& transaction) {
+      if (!is_later(transaction.time)) end_.too_late = first;
+    };
     const bool found = search([&](const BinlogChunkFacts& facts) { return is_later(facts.latest); },
-                              [&](const BinlogTransaction& transaction, const GtidPosition&) {
-                                return is_later(transaction.time);
-                              },
-                              false);
+                              is_it, false, look_behind);
     if (!found) refuse_end(format_rfc3339(time));
     return end_;
   }
@@ -89,7 +95,7 @@ class EndFinder {
                  }
                  return true;
                },
-               inclusive);
+               inclusive, [](const BinlogTransaction&) {});
     if (!found) refuse_end(wanted.text());
     return end_;
   }
@@ -138,17 +144,24 @@ class EndFinder {
   }
 
   // Goes through the transactions behind the backup, as far as `may_be` says of chunks, to the
-  // first one of which `is_it` is true. The end is behind it, or before it.
-  template <typename MayBe, typename IsIt>
-  bool search(const MayBe& may_be, const IsIt& is_it, bool behind) {
+  // first one of which `is_it` is true. The end is behind it, or before it. `look_behind` gets those
+  // behind it in its chunk, and the first and last ones of later chunks, for which nothing has to be
+  // read.
+  template <typename MayBe, typename IsIt, typename LookBehind>
+  bool search(const MayBe& may_be, const IsIt& is_it, bool behind, const LookBehind& look_behind) {
+    bool found = false;
     for (const BinlogStep& step : plan_.chunks) {
-      if (!may_be(step.facts)) {
+      if (found) {
+        for (const auto& one : {step.facts.first, step.facts.last}) {
+          if (one) look_behind(*one);
+        }
+      } else if (may_be(step.facts)) {
+        found = search_chunk(step, is_it, behind, look_behind);
+      } else {
         pass(step.facts);
-        continue;
       }
-      if (search_chunk(step, is_it, behind)) return true;
     }
-    return false;
+    return found;
   }
 
   void pass(const BinlogChunkFacts& facts) {
@@ -157,12 +170,14 @@ class EndFinder {
     end_.last = facts.last;
   }
 
-  template <typename IsIt>
-  bool search_chunk(const BinlogStep& step, const IsIt& is_it, bool behind) {
+  template <typename IsIt, typename LookBehind>
+  bool search_chunk(const BinlogStep& step, const IsIt& is_it, bool behind,
+                    const LookBehind& look_behind) {
     BinlogFollower follower(step.facts.from);
     bool found = false;
     const BinlogFollower::Handler handler = [&](const BinlogEvent&, const auto& completed) {
-      if (!completed || found || is_before_backup(step.facts, *completed)) return;
+      if (!completed || is_before_backup(step.facts, *completed)) return;
+      if (found) return look_behind(*completed);
       GtidPosition after = end_.position;
       after.advance(completed->gtid);
       found = is_it(*completed, after);

@@ -18,6 +18,7 @@
 #include "source/mariadb/mysql_accounts.h"
 #include "source/mariadb/mysql_gtid.h"
 #include "source/mariadb/mysql_tools.h"
+#include "source/mariadb/named_zones.h"
 #include "source/mariadb/physical.h"
 #include "source/mariadb/system_zone.h"
 
@@ -186,6 +187,31 @@ ContentReader mended(const ContentReader& reader) {
   });
 }
 
+// With a connection of its own, when its turn comes.
+StreamedFile text_stream(const char* path, const MariadbSettings& settings,
+                         const std::function<std::string(MariadbConnection&)>& dump,
+                         const std::stop_token& stop) {
+  return {path, 0600, [=] {
+            return text_reader([=] {
+              MariadbConnection own(settings, stop);
+              return dump(own);
+            });
+          }};
+}
+
+void add_zones(const MariadbSettings& settings, MariadbConnection& connection, BackupJob& job,
+               Warnings& warnings, const std::stop_token& stop) {
+  try {
+    if (!has_named_zones(connection)) return;
+    job.streams.push_back(text_stream(kZonesDump, settings, named_zones_dump, stop));
+  } catch (const Error& error) {
+    if (error.code() != Code::kDenied) throw;
+    warnings.add("the time zones that the server knows by name are not in this backup, as the "
+                 "account may not read them: GRANT SELECT ON mysql.* (" +
+                 error.message() + ")");
+  }
+}
+
 void warn_of_tables(const std::vector<std::string>& tables, const MariadbServer& server,
                     Warnings& warnings) {
   if (tables.empty()) return;
@@ -211,6 +237,7 @@ void add_logical(const Vault& vault, const MariadbSettings& settings, MariadbSer
                              return plan.stored_path == kUsersDump ? mended(dump) : dump;
                            }});
   }
+  add_zones(settings, connection, job, warnings, stop);
   job.end = [found, server] { return ending_of(server, "logical", *found); };
 }
 
@@ -242,12 +269,10 @@ void add_mysql(const Vault& vault, const MariadbSettings& settings, const Mariad
                              return open_dump(plan, found, vault.clock(), stop);
                            }});
   }
-  job.streams.push_back({kUsersDump, 0600, [settings, databases, stop] {
-                           return text_reader([settings, databases, stop] {
-                             MariadbConnection own(settings, stop);
-                             return mysql_accounts_dump(own, databases);
-                           });
-                         }});
+  job.streams.push_back(text_stream(
+      kUsersDump, settings,
+      [databases](MariadbConnection& own) { return mysql_accounts_dump(own, databases); }, stop));
+  add_zones(settings, connection, job, warnings, stop);
   const MariadbPosition before = server.log_bin ? mariadb_log_end(connection) : MariadbPosition{};
   job.end = [found, server, settings, before, databases, stop] {
     found->position.gtid = mysql_gtid_at(settings, before, found->position, stop);

@@ -1,5 +1,6 @@
 #include "protect/mariadb_restore.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -147,6 +148,8 @@ class Restoring {
     directory_.put_aside(kMariadbSystemSpace);
     directory_.put_back(kMariadbAccounts);
     const std::string place = directory_.at(kMariadbAside);
+    // What a replay wrote that did not come to its end would count as a part of this one.
+    for (const char* left : {"/log", "/server"}) fs::remove_all(place + left);
     make_directories(place + "/log", 0700);
     make_directories(place + "/server", 0700);
     BinlogReplay replay;
@@ -247,9 +250,23 @@ void check_mariadb_restore(const Vault& vault, const MariadbRestore& job, const 
   require_room(vault, scope, without_mixture(job.files), stop);
 }
 
+namespace {
+
+void warn_of_time(const BinlogTransaction& too_late, Warnings& warnings) {
+  const std::string gtid = to_text(too_late.gtid);
+  warnings.add(fmt::format(
+      "ends before transaction {}, which says that it is of {}; some behind it say that they are of "
+      "the time asked for or before, and are left out, too. To go on past it: --to-gtid with one "
+      "behind it ('{}' is that transaction itself)",
+      gtid, format_rfc3339(Timestamp(std::chrono::seconds{too_late.time})), gtid));
+}
+
+}  // namespace
+
 MariadbRestored run_mariadb_restore(const Vault& vault, const MariadbRestore& job,
                                     const MariadbScope& scope, RestoreProgress& progress,
                                     Warnings& warnings, std::stop_token stop) {
+  if (scope.end.too_late) warn_of_time(*scope.end.too_late, warnings);
   if (scope.log && !scope.log->gap.empty() && !job.target) {
     warnings.add("recovers what there is: " + span_text(*scope.log, scope.consistent));
   }

@@ -437,8 +437,8 @@ RestoreResult Restore::run() {
     // One more than processors: some wait for the lock of a directory.
     const unsigned openers = std::min(threads, processors() + 1);
     context_.reset(new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_,
-                                      threads, remote, FrameBuffers(threads),
-                                      FrameBuffers(openers)});
+                                      threads, remote, remote || job_.keeps_mark,
+                                      FrameBuffers(threads), FrameBuffers(openers)});
     window_ = std::make_unique<RestoreWindow>(*context_, window_size_);
   }
   try {

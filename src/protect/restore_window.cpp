@@ -18,9 +18,6 @@ constexpr int kMaxOpenFiles = 200;
 constexpr std::uint32_t kUnknownSegment = 0xffffffff;
 // Large files get their room at once, since their parts come in any order.
 constexpr std::uint64_t kLargeFile = std::uint64_t{1} << 20;
-// And from a remote store, which is slower than the disk, their bytes go to the disk at once, while
-// it has little to do. Left to the kernel they come in one flood later, behind which every read
-// waits. A store in a directory is faster than the disk: there it would be waited for.
 constexpr std::uint64_t kWriteBackAtOnce = std::uint64_t{256} << 10;
 
 // What concerns one file only; everything else ends the restore.
@@ -344,7 +341,7 @@ void RestoreWindow::write_group(std::span<const ByteView> contents, std::size_t 
       context_.progress.bytes += ref.length;
       --file.left;
     }
-    if (context_.remote && written.length >= kWriteBackAtOnce) {
+    if (context_.writes_back && written.length >= kWriteBackAtOnce) {
       begin_writeback(file.fd.get(), written.offset, written.length);
     }
     if (file.left == 0) {

@@ -1,13 +1,16 @@
-// A restore of MariaDB that is killed: no server starts on what it left, and the same command
+// A restore of MariaDB that is killed or fails: no server starts on what it left, and the same command
 // finishes it.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "mariadb/shop.h"
 #include "os/file.h"
+#include "support/failing_call.h"
 #include "support/syscall_kill.h"
 
 namespace holdfast {
@@ -83,6 +86,15 @@ TEST_F(KilledMariadbRestore, BeforeTheReplayToo) {
   }
   EXPECT_EQ(kills, 3);
   kill_once_there_is(".holdfast-unfinished/global_priv.frm", words());
+  EXPECT_THROW(TestMariadb::on(target_), Error);
+  shop_.expect(0, words());
+  EXPECT_EQ(TestMariadb::on(target_).contents(), wanted_);
+}
+
+TEST_F(KilledMariadbRestore, WhatMayNotBeOnTheDiskIsNoServer) {
+  EXPECT_EQ(
+      run_with_failing_call(shop_.command(words()), SYS_syncfs, EIO, shop_ / "restore.log"), 8);
+  EXPECT_FALSE(path_exists(target_ + "/ibdata1"));
   EXPECT_THROW(TestMariadb::on(target_), Error);
   shop_.expect(0, words());
   EXPECT_EQ(TestMariadb::on(target_).contents(), wanted_);

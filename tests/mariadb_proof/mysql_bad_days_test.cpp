@@ -3,14 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 
 #include "base/error.h"
 #include "mariadb_proof/mysql_log.h"
 #include "os/file.h"
+#include "support/failing_call.h"
 #include "support/small_disk.h"
 
 namespace holdfast {
@@ -94,6 +97,20 @@ TEST_P(MysqlBadDays, OneKilledInTheReplayToo) {
   const std::string wanted = contents(*server_);
   kill_at(target() + "/.holdfast-unfinished/data/shop/replayed.ibd");
   expect_no_server();
+  expect_finished(wanted);
+}
+
+TEST_P(MysqlBadDays, WhatMayNotBeOnTheDiskIsNoServer) {
+  {
+    Background stream = this->stream();
+    shop_->back_up();
+    commit(1);
+    wait_until_durable(stream);
+  }
+  const std::string wanted = contents(*server_);
+  EXPECT_EQ(
+      run_with_failing_call(shop_->command(words()), SYS_syncfs, EIO, *shop_ / "restore.log"), 8);
+  EXPECT_FALSE(fs::exists(target() + "/ibdata1"));
   expect_finished(wanted);
 }
 

@@ -123,6 +123,107 @@ TEST_P(MysqlLog, OfChosenDatabasesTheLogIsAppliedToThoseAlone) {
   EXPECT_EQ(GtidPosition(restored_gtid_), GtidPosition(executed()));
 }
 
+TEST_P(MysqlLog, WhatReachesFromChosenDatabasesIntoOthersIsAppliedOrRefused) {
+  server_->run({"SET GLOBAL log_bin_trust_function_creators = ON",
+                "CREATE PROCEDURE shop.old() SELECT 1",
+                "CREATE FUNCTION shop.five() RETURNS INT DETERMINISTIC RETURN 5",
+                "CREATE EVENT shop.daily ON SCHEDULE EVERY 1 DAY DO SELECT 1",
+                "CREATE USER gone@localhost",
+                "CREATE TABLE o_ther.moved (id INT PRIMARY KEY) ENGINE=InnoDB"});
+  configure(server_->settings(), ", databases: [o_ther]");
+  Background stream = this->stream();
+  shop_->back_up();
+  server_->run({"DROP PROCEDURE shop.old", "ALTER EVENT shop.daily DISABLE",
+                "DROP EVENT shop.daily", "CREATE PROCEDURE shop.young() SELECT 1",
+                "USE shop", "DROP PROCEDURE young", "USE o_ther",
+                "CREATE PROCEDURE kept() SELECT 1", "RENAME TABLE o_ther.moved TO shop.moved",
+                "GRANT SELECT (id) ON shop.orders TO gone@localhost", "DROP USER gone@localhost",
+                "CREATE USER late@localhost IDENTIFIED BY 'pw'",
+                "GRANT SELECT ON o_ther.* TO late@localhost", "INSERT INTO o_ther.t VALUES (9)"});
+  wait_until_durable(stream);
+  {
+    const auto restored = TestMysql::on(GetParam(), restore("chosen", {"--to-latest"}));
+    EXPECT_EQ(restored->rows("SELECT * FROM o_ther.t"), "9|\n");
+    EXPECT_EQ(restored->rows("SELECT table_name FROM information_schema.tables WHERE table_schema "
+                             "= 'o_ther'"),
+              "t|\n");
+    EXPECT_EQ(restored->sql("SELECT COUNT(*) FROM information_schema.schemata WHERE schema_name = "
+                            "'shop'"),
+              "0");
+    EXPECT_EQ(restored->rows("SELECT routine_name FROM information_schema.routines WHERE "
+                             "routine_schema IN ('o_ther', 'shop')"),
+              "kept|\n");
+    EXPECT_EQ(restored->sql("SELECT COUNT(*) FROM mysql.user WHERE user = 'gone'"), "0");
+    EXPECT_EQ(
+        MariadbConnection(restored->settings("late", "pw"), {}).value("SELECT id FROM o_ther.t"),
+        "9");
+    EXPECT_EQ(GtidPosition(restored_gtid_), GtidPosition(executed()));
+  }
+  const auto expect_refused = [&](const std::string& why) {
+    wait_until_durable(stream);
+    const Outcome refused =
+        shop_->expect(10, {"restore", "latest:shop", "--target", *shop_ / why, "--to-latest"});
+    EXPECT_THAT(refused.err, HasSubstr("the binary log cannot be applied"));
+    EXPECT_THAT(refused.err, HasSubstr(why));
+    EXPECT_FALSE(fs::exists(*shop_ / why + "/ibdata1"));
+  };
+  // What happened to it there, nobody knows.
+  server_->run({"INSERT INTO shop.moved VALUES (1)", "RENAME TABLE shop.moved TO o_ther.moved"});
+  expect_refused("shop.moved");
+  shop_->back_up();
+  server_->run({"SET SESSION binlog_format = STATEMENT", "USE o_ther",
+                "INSERT INTO o_ther.t VALUES (shop.five())"});
+  expect_refused("shop.five");
+}
+
+TEST_P(MysqlLog, ATransactionOfTheFutureEndsARestoreToATimeAndIsNamed) {
+  Background stream = this->stream();
+  shop_->back_up();
+  const auto now = std::chrono::floor<std::chrono::seconds>(system_clock().now());
+  const int begin = static_cast<int>(now.time_since_epoch().count());
+  commit(1, begin + 10);
+  const std::string before = executed();
+  commit(2, begin + 5000);
+  commit(3, begin + 20);
+  const std::string all = executed();
+  wait_until_durable(stream);
+  const auto time = [&](int second) {
+    return format_rfc3339(Timestamp(std::chrono::seconds{begin + second}));
+  };
+  const Outcome ended =
+      shop_->expect(3, {"restore", "latest:shop", "--target", *shop_ / "early", "--to-time",
+                        time(20)});
+  EXPECT_THAT(ended.err, HasSubstr("which says that it is of " + time(5000)));
+  const auto early = TestMysql::on(GetParam(), *shop_ / "early");
+  EXPECT_EQ(early->rows("SELECT id FROM shop.orders ORDER BY id"), "1|\n");
+  // Behind the one of before there is none.
+  EXPECT_EQ(shop_->expect(0, {"restore", "latest:shop", "--target", *shop_ / "right", "--to-time",
+                              time(15)})
+                .err.find("which says"),
+            std::string::npos);
+  const auto late = TestMysql::on(GetParam(), restore("late", {"--to-gtid", all}));
+  EXPECT_EQ(late->rows("SELECT id FROM shop.orders ORDER BY id"), "1|\n2|\n3|\n");
+}
+
+TEST_P(MysqlLog, TimeZonesThatTheServerKnowsByNameComeBack) {
+  server_->run({"CREATE TABLE shop.t (id INT PRIMARY KEY, there DATETIME)",
+                "INSERT INTO mysql.time_zone (Time_zone_id, Use_leap_seconds) VALUES (7, 'N')",
+                "INSERT INTO mysql.time_zone_name VALUES ('Test/Zone', 7)",
+                "INSERT INTO mysql.time_zone_transition VALUES (7, 1000000000, 1)",
+                "INSERT INTO mysql.time_zone_transition_type VALUES (7, 0, -3600, 0, 'OLD'), "
+                "(7, 1, 19800, 0, 'NEW')"});
+  Background stream = this->stream();
+  shop_->back_up();
+  server_->run({"SET SESSION binlog_format = STATEMENT", "SET SESSION time_zone = 'Test/Zone'",
+                "SET SESSION timestamp = 1700000000", "INSERT INTO shop.t VALUES (1, now())",
+                "SET SESSION timestamp = 900000000", "INSERT INTO shop.t VALUES (2, now())"});
+  wait_until_durable(stream);
+  const auto restored = TestMysql::on(GetParam(), restore("zones", {"--to-latest"}));
+  EXPECT_EQ(restored->rows("SELECT * FROM shop.t"), server_->rows("SELECT * FROM shop.t"));
+  EXPECT_EQ(restored->sql("SELECT CONVERT_TZ('2025-01-01 12:00:00', '+00:00', 'Test/Zone')"),
+            "2025-01-01 17:30:00");
+}
+
 TEST_P(MysqlLog, ARestoreTestGoesToTheEndOfTheLog) {
   configure(server_->settings(), "",
             "    assertions:\n      - {query: 'select count(*) from shop.orders', expect: '2'}\n");

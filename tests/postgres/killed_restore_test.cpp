@@ -1,11 +1,16 @@
-// A restore that is killed, wherever: no server starts on what it left, and the same command
+// A restore that is killed or fails, wherever: no server starts on what it left, and the same command
 // finishes it.
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "os/file.h"
 #include "postgres/shop.h"
+#include "support/failing_call.h"
 #include "support/syscall_kill.h"
 
 namespace holdfast {
@@ -98,6 +103,38 @@ TEST_F(KilledRestore, OverAnOldClusterLeavesNoMixture) {
   start_restored(server_);
   EXPECT_EQ(rows(server_), wanted);
   EXPECT_EQ(server_.query("SELECT to_regclass('later') IS NULL"), "t");
+}
+
+class FailedRestore : public KilledRestore {
+ protected:
+  // The call fails with `error` all the time; then the restore with `code`, and what it said.
+  std::string restore_failing(const PostgresServer& to, long call, int error, int code) const {
+    const std::string said = *shop_ / "failed.log";
+    EXPECT_EQ(run_with_failing_call(
+                  shop_->command({"restore", "latest:shop", "--target", to.data()}), call, error,
+                  said),
+              code);
+    return std::string(as_text(read_file(said)));
+  }
+};
+
+TEST_F(FailedRestore, WhatMayNotBeOnTheDiskIsNoServer) {
+  PostgresServer restored("restored");
+  EXPECT_THAT(restore_failing(restored, SYS_syncfs, EIO, 8), ::testing::HasSubstr("to its disk"));
+  expect_no_server_starts(restored);
+  shop_->restore(restored, {});
+  start_restored(restored);
+  EXPECT_EQ(rows(restored), rows(server_));
+}
+
+TEST_F(FailedRestore, FilesThatCannotBeMadeLeaveNoServer) {
+  PostgresServer restored("restored");
+  EXPECT_THAT(restore_failing(restored, SYS_pwrite64, EINVAL, 6),
+              ::testing::HasSubstr("could not be made"));
+  expect_no_server_starts(restored);
+  shop_->restore(restored, {});
+  start_restored(restored);
+  EXPECT_EQ(rows(restored), rows(server_));
 }
 
 }  // namespace

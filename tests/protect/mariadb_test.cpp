@@ -181,7 +181,11 @@ TEST_F(MariadbBackup, ADumpUnderLoadIsOneSnapshotOfAllDatabases) {
   server.run({"CREATE DATABASE `odd-name`", "CREATE TABLE `odd-name`.t (i INT PRIMARY KEY, b BLOB)",
               "INSERT INTO `odd-name`.t VALUES (1, X'00FF0A5C27')",
               "CREATE USER clerk@'%' IDENTIFIED BY 'secret'", "GRANT SELECT ON shop.* TO clerk@'%'",
-              "CREATE PROCEDURE `odd-name`.p() BEGIN SELECT 1; END"});
+              "CREATE PROCEDURE `odd-name`.p() BEGIN SELECT 1; END",
+              "INSERT INTO mysql.time_zone VALUES (7, 'N')",
+              "INSERT INTO mysql.time_zone_name VALUES ('Test/Zone', 7)",
+              "INSERT INTO mysql.time_zone_transition VALUES (7, 1000000000, 0)",
+              "INSERT INTO mysql.time_zone_transition_type VALUES (7, 0, 19800, 0, 'TZT')"});
   Writer writer(server);
   const int before = writer.acknowledged();
   const BackupResult backup =
@@ -197,7 +201,7 @@ TEST_F(MariadbBackup, ADumpUnderLoadIsOneSnapshotOfAllDatabases) {
 
   const std::string target = restored(backup);
   const TestMariadb copy;
-  for (const char* name : {"/all.sql", "/users.sql"}) {
+  for (const char* name : {"/all.sql", "/users.sql", "/zones.sql", "/zones.sql"}) {
     MariadbImport import(copy.settings(), {});
     import.write(read_file(target + name));
     import.finish();
@@ -205,6 +209,8 @@ TEST_F(MariadbBackup, ADumpUnderLoadIsOneSnapshotOfAllDatabases) {
   EXPECT_EQ(all_of(copy), state_of(server, rows));
   EXPECT_EQ(copy.sql("SELECT HEX(b) FROM `odd-name`.t"), "00FF0A5C27");
   EXPECT_EQ(copy.sql("SELECT COUNT(*) FROM mysql.proc WHERE db = 'odd-name'"), "1");
+  EXPECT_EQ(copy.sql("SELECT CONVERT_TZ('2025-01-01 12:00:00', '+00:00', 'Test/Zone')"),
+            "2025-01-01 17:30:00");
   MariadbConnection clerk(copy.settings("clerk", "secret"), {});
   EXPECT_EQ(clerk.value("SELECT COUNT(*) FROM shop.orders"), std::to_string(rows));
 }
@@ -218,6 +224,7 @@ TEST_F(MariadbBackup, ChosenDatabasesAndTablesWithoutTransactions) {
   const std::string text = read_text(target + "/all.sql");
   EXPECT_THAT(text, HasSubstr("Current Database: `a`"));
   EXPECT_EQ(text.find("Current Database: `b`"), std::string::npos);
+  EXPECT_FALSE(path_exists(target + "/zones.sql"));
   ASSERT_EQ(warnings_.count(), 1U);
   EXPECT_THAT(warnings_.first().at(0), HasSubstr("a.t"));
 }

@@ -10,9 +10,11 @@
 
 namespace holdfast {
 
-// What a logical backup holds: all databases, and accounts.
+// What a logical backup holds: all databases, accounts, and time zones, to be loaded in this order,
+// which is that of the names.
 inline constexpr const char* kDatabasesDump = "all.sql";
 inline constexpr const char* kUsersDump = "users.sql";
+inline constexpr const char* kZonesDump = "zones.sql";
 
 // One dump.
 struct MariadbDumpPlan {

@@ -4,15 +4,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 
 #include "base/error.h"
 #include "base/human.h"
-#include "os/clock.h"
 #include "os/file.h"
-#include "os/host_trouble.h"
 #include "source/mariadb/binlog_event.h"
+#include "source/mariadb/relay_applier.h"
 
 namespace holdfast {
 namespace {
@@ -20,90 +18,13 @@ namespace {
 constexpr const char* kReceivedLog = "/relay";
 // No source has it: a server passes over what it finds to be its own.
 constexpr std::uint32_t kServerId = 0xfffffffe;
-constexpr unsigned kFirstWithReplicas = 80022;      // START REPLICA, and SHOW REPLICA STATUS
 constexpr unsigned kFirstWithSources = 80023;       // CHANGE REPLICATION SOURCE
 constexpr unsigned kFirstWithoutMaster = 80200;     // RESET BINARY LOGS AND GTIDS
-constexpr unsigned kFirstWithWorkerStatus = 50700;  // in performance_schema
 constexpr std::size_t kTypeAt = 4;                  // in the header of an event
-constexpr auto kPoll = std::chrono::milliseconds{50};
-constexpr int kIdleForGood = 100;  // questions
-constexpr unsigned kBetweenLooks = 100;
-// Routines and events of a database that is not there, which no filter knows.
-constexpr const char* kSkippedErrors = "1049,1305,1539";
-constexpr const char* kNotComplete =
-    "the directory is not complete, and no server starts on it: run the restore again, to a moment "
-    "before this transaction, or with --to-immediate";
-
 std::string relay_name(std::size_t number) { return fmt::format("{}.{:06}", kReceivedLog, number); }
-
-// Columns of SHOW REPLICA STATUS, which only ever grew at the end, and of SHOW PROCESSLIST.
-enum StatusColumn : std::size_t { kRunning = 11, kLastError = 19 };
-enum ProcessColumn : std::size_t { kUser = 1, kState = 6 };
-
-struct ApplierStatus {
-  bool running = false;
-  std::string error;
-};
-
-std::string worker_error(MariadbConnection& connection) {
-  if (connection.version() < kFirstWithWorkerStatus) return {};
-  return connection.value(
-      "SELECT last_error_message FROM performance_schema.replication_applier_status_by_worker "
-      "WHERE last_error_number <> 0 LIMIT 1");
-}
-
-ApplierStatus status_of(MariadbConnection& connection) {
-  const bool replicas = connection.version() >= kFirstWithReplicas;
-  const auto rows = connection.query(replicas ? "SHOW REPLICA STATUS" : "SHOW SLAVE STATUS");
-  ApplierStatus status;
-  if (rows.empty()) return status;
-  status.running = rows[0].at(kRunning) == "Yes";
-  status.error = rows[0].at(kLastError).value_or("");
-  if (status.running || status.error.empty()) return status;
-  const std::string worker = worker_error(connection);
-  if (!worker.empty()) status.error = worker;
-  return status;
-}
-
-bool has_all(MariadbConnection& connection, const GtidPosition& position) {
-  return connection.value("SELECT GTID_SUBSET(" + connection.quoted(position.text()) +
-                          ", @@GLOBAL.gtid_executed)") == "1";
-}
 
 GtidPosition executed_by(MariadbConnection& connection) {
   return GtidPosition(connection.value("SELECT @@GLOBAL.gtid_executed"));
-}
-
-// All of the threads that apply wait for more; in older and newer words.
-bool is_idle(MariadbConnection& connection) {
-  const auto threads = connection.query("SHOW PROCESSLIST");
-  return std::none_of(threads.begin(), threads.end(), [](const MariadbRow& thread) {
-    const std::string state = thread.at(kState).value_or("");
-    return thread.at(kUser) == "system user" &&
-           state.find("has read all relay log") == std::string::npos &&
-           state.find("aiting for an event from") == std::string::npos;
-  });
-}
-
-void await(const MariadbSandbox& server, MariadbConnection& connection, const GtidPosition& after,
-           const std::stop_token& stop) {
-  int idle = 0;
-  for (unsigned asked = 1; !has_all(connection, after); ++asked) {
-    // Without room for its log the server waits, and says so in another one only.
-    if (asked % kBetweenLooks == 0) server.require_alive(false);
-    const ApplierStatus status = status_of(connection);
-    if (!status.running) {
-      // Its log may not have it yet.
-      if (names_host_trouble(status.error)) throw host_too_small(": " + printable(status.error));
-      throw Error(Code::kInvalid,
-                  "the binary log cannot be applied: the server said " + printable(status.error),
-                  kNotComplete);
-    }
-    // Between two questions it may have begun, or ended, with the last ones.
-    idle = is_idle(connection) ? idle + 1 : 0;
-    if (idle == kIdleForGood) return;
-    if (!system_clock().sleep_for(kPoll, stop)) throw Error(Code::kCancelled, "interrupted");
-  }
 }
 
 // Where the events end that a file begins with: the format, which everything behind is read by, and
@@ -166,13 +87,15 @@ std::vector<std::string> relay_options(const std::string& own, const std::string
                                  "relay-log = " + quoted(received + kReceivedLog),
                                  "relay-log-index = " + quoted(received + kReceivedLog + ".index"),
                                  "relay-log-purge = OFF"};
+  if (databases.empty()) return lines;
   for (const std::string& database : databases) {
     lines.push_back("replicate-wild-do-table = " + quoted(pattern_of(database) + ".%"));
   }
-  if (databases.empty()) return lines;
-  for (const char* name : {"loose-slave-skip-errors", "loose-replica-skip-errors"}) {
-    lines.push_back(std::string(name) + " = " + kSkippedErrors);
-  }
+  // What is said about accounts and rights goes by this one.
+  lines.push_back("replicate-wild-do-table = " + quoted(pattern_of("mysql") + ".user"));
+  // So that it stops behind everything before the transaction that it stops at.
+  lines.insert(lines.end(),
+               {"loose-slave-parallel-workers = 0", "loose-replica-parallel-workers = 1"});
   return lines;
 }
 
@@ -209,19 +132,17 @@ void replay_as_replica(const MariadbSandbox& server, const RelayReplay& replay,
   connection.query(connection.version() >= kFirstWithSources
                        ? "CHANGE REPLICATION SOURCE TO SOURCE_HOST = 'nobody', " + place
                        : "CHANGE MASTER TO MASTER_HOST = 'nobody', " + place);
-  const std::string who = connection.version() >= kFirstWithReplicas ? "REPLICA" : "SLAVE";
-  connection.query("START " + who + " SQL_THREAD");
-  await(server, connection, replay.after, stop);
+  run_applier(server, connection, replay, stop);
   const GtidPosition executed = executed_by(connection);
-  const bool lacks_some = replay.filtered && replay.after.contains(executed);
+  const bool lacks_some = !replay.databases.empty() && replay.after.contains(executed);
   if (executed != replay.after && !lacks_some) {
     throw Error(Code::kCorrupt,
                 fmt::format("after the replay the server is at GTID {}, and should be at {}",
                             executed.text(), replay.after.text()),
-                kNotComplete);
+                kReplayNotComplete);
   }
-  connection.query("STOP " + who + " SQL_THREAD");
-  connection.query("RESET " + who + " ALL");
+  connection.query(connection.version() >= kFirstWithReplicas ? "RESET REPLICA ALL"
+                                                              : "RESET SLAVE ALL");
   // 5.6 does not count what it passes over.
   if (executed != replay.after) set_mysql_gtid(connection, replay.after);
 }

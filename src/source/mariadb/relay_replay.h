@@ -29,13 +29,16 @@ void set_mysql_gtid(MariadbConnection& connection, const GtidPosition& before);
 struct RelayReplay {
   std::uint64_t start = 0;  // where place_relay_log() says
   GtidPosition after;       // of the server, once everything is applied
-  bool filtered = false;    // it passes over a part of the log, and takes that for applied
+  std::string received;     // where the log was placed
+  // As relay_options() had them. What is of others is passed over, and taken for applied.
+  std::vector<std::string> databases;
 };
 
-// Runs the log that was placed and waits until the server has come to `after`. Leaves it a server
-// that replicates from nobody. Throws kInvalid with what the server said of the transaction that
-// failed, kCorrupt when it has come elsewhere, kExhausted when this host has no room for it,
-// kCancelled.
+// Runs the log that was placed and waits until the server has come to `after`. What is of a routine,
+// an event or rights in a database that was not chosen is left out; a table that moves there is
+// gone. Leaves it a server that replicates from nobody. Throws kInvalid with what the server said of
+// the transaction that failed, kCorrupt when it has come elsewhere, kExhausted when this host has no
+// room for it, kCancelled.
 void replay_as_replica(const MariadbSandbox& server, const RelayReplay& replay,
                        const std::stop_token& stop);
 

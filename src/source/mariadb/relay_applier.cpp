@@ -1,0 +1,208 @@
+#include "source/mariadb/relay_applier.h"
+
+#include <fcntl.h>
+#include <strings.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/human.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/host_trouble.h"
+#include "source/mariadb/failed_statement.h"
+#include "source/mariadb/mysql_event.h"
+#include "source/mariadb/proof.h"
+
+namespace holdfast {
+namespace {
+
+constexpr unsigned kFirstWithWorkerStatus = 50700;  // in performance_schema
+constexpr std::size_t kTypeAt = 4;                  // in the header of an event
+constexpr auto kPoll = std::chrono::milliseconds{50};
+constexpr int kIdleForGood = 100;  // questions
+constexpr unsigned kBetweenLooks = 100;
+
+// Columns of SHOW REPLICA STATUS, which only ever grew at the end, and of SHOW PROCESSLIST.
+enum StatusColumn : std::size_t { kFile = 7, kOffset = 8, kRunning = 11, kLastError = 19 };
+enum ProcessColumn : std::size_t { kUser = 1, kState = 6 };
+
+struct ApplierStatus {
+  bool running = false;
+  std::string error;
+  std::string file;  // of the received log, and where in it the next transaction begins
+  std::uint64_t offset = 0;
+};
+
+std::string worker_error(MariadbConnection& connection) {
+  if (connection.version() < kFirstWithWorkerStatus) return {};
+  return connection.value(
+      "SELECT last_error_message FROM performance_schema.replication_applier_status_by_worker "
+      "WHERE last_error_number <> 0 LIMIT 1");
+}
+
+ApplierStatus status_of(MariadbConnection& connection) {
+  const bool replicas = connection.version() >= kFirstWithReplicas;
+  const auto rows = connection.query(replicas ? "SHOW REPLICA STATUS" : "SHOW SLAVE STATUS");
+  ApplierStatus status;
+  if (rows.empty()) return status;
+  status.running = rows[0].at(kRunning) == "Yes";
+  status.error = rows[0].at(kLastError).value_or("");
+  status.file = rows[0].at(kFile).value_or("");
+  status.offset = std::stoull(rows[0].at(kOffset).value_or("0"));
+  if (status.running || status.error.empty()) return status;
+  const std::string worker = worker_error(connection);
+  if (!worker.empty()) status.error = worker;
+  return status;
+}
+
+bool has_all(MariadbConnection& connection, const GtidPosition& position) {
+  return connection.value("SELECT GTID_SUBSET(" + connection.quoted(position.text()) +
+                          ", @@GLOBAL.gtid_executed)") == "1";
+}
+
+// All of the threads that apply wait for more; in older and newer words.
+bool is_idle(MariadbConnection& connection) {
+  const auto threads = connection.query("SHOW PROCESSLIST");
+  return std::none_of(threads.begin(), threads.end(), [](const MariadbRow& thread) {
+    const std::string state = thread.at(kState).value_or("");
+    return thread.at(kUser) == "system user" &&
+           state.find("has read all relay log") == std::string::npos &&
+           state.find("aiting for an event from") == std::string::npos;
+  });
+}
+
+std::string applier_of(const MariadbConnection& connection) {
+  return connection.version() >= kFirstWithReplicas ? "REPLICA" : "SLAVE";
+}
+
+void start_applier(MariadbConnection& connection, const std::string& until = "") {
+  connection.query("START " + applier_of(connection) + " SQL_THREAD" + until);
+}
+
+void stop_applier(MariadbConnection& connection) {
+  connection.query("STOP " + applier_of(connection) + " SQL_THREAD");
+}
+
+// Of the event that lies there; nothing when it is none that begins a transaction.
+std::string gtid_at(const std::string& path, std::uint64_t offset) {
+  const Fd file = open_file(path, O_RDONLY);
+  Bytes event(kBinlogHeader);
+  if (pread_full(file.get(), event, offset, path) != event.size()) return {};
+  const auto type = static_cast<BinlogType>(event[kTypeAt]);
+  if (type != BinlogType::kMysqlGtid && type != BinlogType::kMysqlTaggedGtid) return {};
+  event.resize(binlog_event_size(event));
+  if (pread_full(file.get(), event, offset, path) != event.size()) return {};
+  // Its checksum lies behind what is read of it, and was verified when the log was fetched.
+  return to_text(read_mysql_gtid(parse_binlog_event(event, false)));
+}
+
+class Applier {
+ public:
+  Applier(const MariadbSandbox& server, MariadbConnection& connection, const RelayReplay& replay)
+      : server_(server), connection_(connection), replay_(replay) {}
+
+  void await(const std::stop_token& stop) {
+    int idle = 0;
+    for (unsigned asked = 1; !has_all(connection_, replay_.after); ++asked) {
+      // Without room for its log the server waits, and says so in another one only.
+      if (asked % kBetweenLooks == 0) server_.require_alive(false);
+      const ApplierStatus status = status_of(connection_);
+      if (!status.running) {
+        go_around(status, stop);
+        start_applier(connection_);
+      }
+      // Between two questions it may have begun, or ended, with the last ones.
+      idle = is_idle(connection_) ? idle + 1 : 0;
+      if (idle == kIdleForGood) break;
+      sleep(stop);
+    }
+  }
+
+ private:
+  static void sleep(const std::stop_token& stop) {
+    if (!system_clock().sleep_for(kPoll, stop)) throw Error(Code::kCancelled, "interrupted");
+  }
+
+  // What is only about a routine, an event or rights in a database that was not chosen is left out.
+  // Another statement that needs such a database, as it moves a table there, finds an empty one.
+  void go_around(const ApplierStatus& status, const std::stop_token& stop) {
+    const auto failed = parse_failed_statement(status.error);
+    if (replay_.databases.empty() || !failed) refuse(status.error);
+    const std::string gtid = failed->transaction.empty()
+                                 ? gtid_at(replay_.received + "/" + status.file, status.offset)
+                                 : failed->transaction;
+    const std::string database = database_of_object(*failed);
+    const std::string unknown = unknown_database(*failed);
+    if (gtid.empty() || !seen_.insert(gtid).second) refuse(status.error);
+    if (is_left_out(database)) {
+      pass_over(gtid);
+    } else if (is_left_out(unknown)) {
+      apply_with(unknown, gtid, stop);
+    } else {
+      refuse(status.error);
+    }
+  }
+
+  [[noreturn]] static void refuse(const std::string& error) {
+    // The log of the server may not have it yet.
+    if (names_host_trouble(error)) throw host_too_small(": " + printable(error));
+    throw Error(Code::kInvalid,
+                "the binary log cannot be applied: the server said " + printable(error),
+                kReplayNotComplete);
+  }
+
+  // However names are compared there: what may be chosen is not left out.
+  bool is_left_out(const std::string& database) const {
+    return !database.empty() &&
+           std::none_of(replay_.databases.begin(), replay_.databases.end(),
+                        [&](const std::string& one) {
+                          return ::strcasecmp(one.c_str(), database.c_str()) == 0;
+                        });
+  }
+
+  void pass_over(const std::string& gtid) {
+    connection_.query("SET SESSION gtid_next = " + connection_.quoted(gtid));
+    connection_.query("BEGIN");
+    connection_.query("COMMIT");
+    connection_.query("SET SESSION gtid_next = 'AUTOMATIC'");
+  }
+
+  // For that transaction alone: a table that has gone there would become stale, and must not come
+  // back.
+  void apply_with(const std::string& database, const std::string& gtid,
+                  const std::stop_token& stop) {
+    const std::string name = mariadb_identifier(database);
+    connection_.query("SET SESSION sql_log_bin = 0");
+    connection_.query("SET SESSION foreign_key_checks = 0");
+    connection_.query("CREATE DATABASE " + name);
+    start_applier(connection_, " UNTIL SQL_AFTER_GTIDS = " + connection_.quoted(gtid));
+    ApplierStatus status = status_of(connection_);
+    while (status.running && !has_all(connection_, GtidPosition(gtid))) {
+      sleep(stop);
+      status = status_of(connection_);
+    }
+    if (!status.running && !has_all(connection_, GtidPosition(gtid))) refuse(status.error);
+    stop_applier(connection_);
+    connection_.query("DROP DATABASE " + name);
+    connection_.query("SET SESSION foreign_key_checks = 1");
+    connection_.query("SET SESSION sql_log_bin = 1");
+  }
+
+  const MariadbSandbox& server_;
+  MariadbConnection& connection_;
+  const RelayReplay& replay_;
+  std::set<std::string> seen_;  // transactions that it stopped at
+};
+
+}  // namespace
+
+void run_applier(const MariadbSandbox& server, MariadbConnection& connection,
+                 const RelayReplay& replay, const std::stop_token& stop) {
+  start_applier(connection);
+  Applier(server, connection, replay).await(stop);
+  stop_applier(connection);
+}
+
+}  // namespace holdfast

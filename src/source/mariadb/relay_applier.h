@@ -1,0 +1,20 @@
+// The part of a MySQL server that applies what it received as a replica.
+#pragma once
+
+#include <stop_token>
+
+#include "source/mariadb/relay_replay.h"
+
+namespace holdfast {
+
+inline constexpr unsigned kFirstWithReplicas = 80022;  // START REPLICA, and SHOW REPLICA STATUS
+inline constexpr const char* kReplayNotComplete =
+    "the directory is not complete, and no server starts on it: run the restore again, to a moment "
+    "before this transaction, or with --to-immediate";
+
+// Has it run until it has come to the end of `replay`, or has nothing left to do. Throws
+// as replay_as_replica(), but does not compare where it has come to.
+void run_applier(const MariadbSandbox& server, MariadbConnection& connection,
+                 const RelayReplay& replay, const std::stop_token& stop);
+
+}  // namespace holdfast
