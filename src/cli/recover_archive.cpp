@@ -113,19 +113,8 @@ class Bringing {
     TarRestore restore = options_.rights;
     restore.archive = recovery_.archive;
     restore.target = recovery_.target;
-    // tar leaves what it was writing when it was stopped, and would take that for somebody's own.
-    if (interrupted_ && !restore.overwrite) {
-      if (in_place()) {
-        throw Error(Code::kConflict,
-                    recovery_.archive.name.file() +
-                        " was interrupted while it was unpacked, and a "
-                        "file may be cut off",
-                    "run it again with --overwrite always, or remove " + record_->file() +
-                        " to let what exists stay");
-      }
-      restore.overwrite = true;
-    }
     const TarRestored done = unpack_archive(context_, store_, restore);
+    recovery_.kept = done.kept.size();
     recovery_.bytes = done.bytes;
     recovery_.duration = done.duration;
   }
@@ -150,7 +139,7 @@ class Bringing {
 
 int ArchiveRecovery::code() const {
   if (error) return exit_code(error->code());
-  return left_out || stayed || !passed_over.empty() ? kExitWarnings : kExitSuccess;
+  return left_out || stayed || kept > 0 || !passed_over.empty() ? kExitWarnings : kExitSuccess;
 }
 
 std::string ArchiveRecovery::result() const {
@@ -198,6 +187,7 @@ Json archive_recovery_json(const ArchiveRecovery& recovery, Timestamp now) {
   json["bytes"] = recovery.bytes;
   json["duration_seconds"] = seconds_of(recovery.duration);
   json["dry_run"] = recovery.dry_run;
+  json["skipped"] = recovery.kept;
   json["not_whole"] = recovery.passed_over;
   if (recovery.error) json["error"] = error_json(*recovery.error);
   return json;

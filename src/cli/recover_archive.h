@@ -28,6 +28,7 @@ struct ArchiveRecovery {
   bool done_before = false;
   bool left_out = false;                 // a dump, which has no original path
   bool stayed = false;                   // a file of that name was there
+  std::uint64_t kept = 0;                // files that existed, differ, and stayed
   std::vector<std::string> passed_over;  // newer ones that are not whole, and why
   std::uint64_t bytes = 0;               // of its content
   Duration duration{};

@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <nlohmann/json.hpp>
 
@@ -13,16 +14,37 @@
 #include "cli/archive_access.h"
 #include "cli/progress.h"
 #include "cli/run_log.h"
+#include "cli/tar_preflight.h"
 #include "os/file.h"
 #include "os/process_stream.h"
+#include "os/scratch.h"
+#include "protect/restore_mark.h"
 
 namespace holdfast {
 namespace {
 
-std::vector<std::string> tar_command(const TarRestore& restore) {
+constexpr std::size_t kNamed = 5;  // of those that stayed
+
+// What is taken of the archive, and its names.
+std::vector<std::string> selection_of(const TarRestore& restore) {
+  std::vector<std::string> words;
+  if (restore.strip_components > 0) {
+    words.push_back("--strip-components=" + std::to_string(restore.strip_components));
+  }
+  words.insert(words.end(), {"--wildcards", "--wildcards-match-slash"});
+  for (const std::string& pattern : restore.excludes) {
+    words.push_back("--exclude=" + stored_path("/" + pattern));
+  }
+  if (!restore.includes.empty()) words.emplace_back("--");
+  for (const std::string& path : restore.includes) words.push_back(stored_path("/" + path));
+  return words;
+}
+
+std::vector<std::string> tar_command(const TarRestore& restore, bool overwrite) {
   std::vector<std::string> command = {"tar",         "--extract",    "--file=-",
                                       "--directory", restore.target, "--same-permissions"};
-  command.emplace_back(restore.overwrite ? "--overwrite" : "--skip-old-files");
+  // Otherwise it makes files anew: one with another name elsewhere must not change there.
+  if (!overwrite) command.emplace_back("--skip-old-files");
   if (!restore.no_xattrs) {
     command.emplace_back("--xattrs");
     // The others are not for everybody to set.
@@ -30,15 +52,8 @@ std::vector<std::string> tar_command(const TarRestore& restore) {
   }
   if (restore.numeric_ids) command.emplace_back("--numeric-owner");
   command.emplace_back(restore.no_owner || ::geteuid() != 0 ? "--no-same-owner" : "--same-owner");
-  if (restore.strip_components > 0) {
-    command.push_back("--strip-components=" + std::to_string(restore.strip_components));
-  }
-  command.insert(command.end(), {"--wildcards", "--wildcards-match-slash"});
-  for (const std::string& pattern : restore.excludes) {
-    command.push_back("--exclude=" + stored_path("/" + pattern));
-  }
-  if (!restore.includes.empty()) command.emplace_back("--");
-  for (const std::string& path : restore.includes) command.push_back(stored_path("/" + path));
+  const std::vector<std::string> selection = selection_of(restore);
+  command.insert(command.end(), selection.begin(), selection.end());
   return command;
 }
 
@@ -55,7 +70,40 @@ void check_space(const TarRestore& restore, std::uint64_t needed) {
       "free some, choose another --target, or try all the same with --ignore-free-space");
 }
 
-void unpack(Context& context, ObjectStore& store, const TarRestore& restore,
+std::string mark_of(const TarRestore& restore) {
+  return (restore.target == "/" ? "" : restore.target) + "/" + kRestoreMark;
+}
+
+// Marks the target until all is unpacked: tar leaves what it was writing when it was stopped, and
+// the next one would take that for somebody's own. Returns whether to replace what is there.
+bool begin_unpacking(const TarRestore& restore) {
+  const std::string archive = restore.archive.name.file();
+  const auto mark = marked_restore(restore.target);
+  if (!mark) {
+    mark_restore(restore.target, {archive, !is_taken(restore.target), false, ""});
+    return restore.overwrite;
+  }
+  if (mark->backup != archive) {
+    throw Error(Code::kConflict,
+                printable(restore.target) + " holds an unfinished restore of " +
+                    printable(mark->backup),
+                "finish it with the same command; or choose an empty target; or give it up: "
+                "remove " +
+                    printable(mark_of(restore)));
+  }
+  if (restore.overwrite || mark->target_was_empty) return true;
+  throw Error(Code::kConflict,
+              archive + " was interrupted while it was unpacked, and a file may be cut off",
+              "run it again with --overwrite always, or remove " + printable(mark_of(restore)) +
+                  " to let what exists stay");
+}
+
+bool names_full_disk(const std::string& said) {
+  return said.find("No space left") != std::string::npos ||
+         said.find("Wrote only") != std::string::npos;
+}
+
+void unpack(Context& context, ObjectStore& store, const TarRestore& restore, bool overwrite,
             const std::vector<Key>& identities, std::uint64_t total) {
   std::atomic<std::uint64_t> bytes{0};
   const ProgressDisplay display(context, "restore", "archive", [&] {
@@ -66,7 +114,7 @@ void unpack(Context& context, ObjectStore& store, const TarRestore& restore,
     return sample;
   });
   ProcessOptions options;
-  options.argv = tar_command(restore);
+  options.argv = tar_command(restore, overwrite);
   options.environment = {{"LC_ALL", "C"}};
   ProcessStream tar(options, ProcessStream::Direction::kInput, context.stop);
   bool reading = true;
@@ -81,23 +129,37 @@ void unpack(Context& context, ObjectStore& store, const TarRestore& restore,
   const ProcessResult result = tar.finish();
   if (result.stopped) throw Error(Code::kCancelled, "interrupted");
   if (result.exit_code == 0) return;
-  throw Error(result.error_output.find("No space left") != std::string::npos ? Code::kExhausted
-                                                                             : Code::kInvalid,
+  throw Error(names_full_disk(result.error_output) ? Code::kExhausted : Code::kInvalid,
               "tar could not unpack all of it: " + complaint(result),
               "what was unpacked stays; mend the cause and run it again");
 }
 
+// Reads it to its end, and has tar list in `listing` what is to be unpacked.
 std::uint64_t validated(Context& context, ObjectStore& store, const TarRestore& restore,
-                        const std::vector<Key>& identities) {
+                        const std::vector<Key>& identities, const std::string& listing) {
   std::atomic<std::uint64_t> bytes{0};
+  TarListing tar(listing, selection_of(restore), context.stop);
   const ProgressDisplay display(context, "validate", "archive", [&bytes] {
     ProgressSample sample;
     sample.bytes = bytes;
     return sample;
   });
-  return check_archive(store, restore.archive.name, identities, context.stop,
-                       [&bytes](ByteView plain) { bytes += plain.size(); })
-      .content.bytes;
+  const std::uint64_t all =
+      check_archive(store, restore.archive.name, identities, context.stop, [&](ByteView plain) {
+        bytes += plain.size();
+        tar.write(plain);
+      }).content.bytes;
+  tar.finish();
+  return all;
+}
+
+void warn_of_kept(Context& context, const std::vector<std::string>& kept) {
+  for (std::size_t i = 0; i < std::min(kept.size(), kNamed); ++i) {
+    context.output.warning(printable(kept[i]) + ": exists and was kept (see --overwrite)");
+  }
+  if (kept.size() > kNamed) {
+    context.output.warning(fmt::format("{} more exist and were kept", kept.size() - kNamed));
+  }
 }
 
 }  // namespace
@@ -113,36 +175,47 @@ TarRestored unpack_archive(Context& context, ObjectStore& store, const TarRestor
       identities_for(context, restore.archive.name, restore.identity);
   const Duration begin = context.clock.monotonic();
   if (!bring_archive(context, store, restore.archive, restore.thaw, restore.dry_run)) return {};
-  const std::uint64_t bytes = validated(context, store, restore, identities);
+  TarRestored restored;
+  const ScratchDirectory scratch(own_scratch());
+  const std::string listing = scratch.path() + "/members";
+  restored.bytes = validated(context, store, restore, identities, listing);
+  restored.kept = differing_members(listing, restore.target);
   if (!restore.dry_run) {
     make_directories(restore.target);
-    check_space(restore, bytes);
+    check_space(restore, restored.bytes);
+    const bool overwrite = begin_unpacking(restore);
+    if (overwrite) restored.kept.clear();
     RunLog log(context, "restore", "restore-" + restore.archive.name.archive_class);
     log.info("restore of " + file + " to " + printable(restore.target));
     try {
-      unpack(context, store, restore, identities, bytes);
+      unpack(context, store, restore, overwrite, identities, restored.bytes);
+      unmark_restore(restore.target);
     } catch (const Error& error) {
       log.failure("restore of " + file, error.message());
       throw;
     }
     log.duration(context.clock.monotonic() - begin);
   }
-  return {bytes, context.clock.monotonic() - begin};
+  if (restore.overwrite) restored.kept.clear();
+  warn_of_kept(context, restored.kept);
+  restored.duration = context.clock.monotonic() - begin;
+  return restored;
 }
 
 int restore_tar(Context& context, ObjectStore& store, const TarRestore& restore) {
   const std::string file = restore.archive.name.file();
-  const auto [bytes, took] = unpack_archive(context, store, restore);
+  const TarRestored restored = unpack_archive(context, store, restore);
   context.output.note(fmt::format(
       "{} {} to {}\n  {} of tar, in {}\n", restore.dry_run ? "would restore" : "restored", file,
-      printable(restore.target), format_size(bytes), format_duration(took)));
+      printable(restore.target), format_size(restored.bytes), format_duration(restored.duration)));
   Json document{{"backup", file}};
   set_path(document, "target", restore.target);
-  document["bytes"] = bytes;
+  document["bytes"] = restored.bytes;
+  document["skipped"] = restored.kept.size();
   document["dry_run"] = restore.dry_run;
-  document["duration_seconds"] = std::chrono::duration<double>(took).count();
+  document["duration_seconds"] = std::chrono::duration<double>(restored.duration).count();
   context.output.document(document);
-  return kExitSuccess;
+  return restored.kept.empty() ? kExitSuccess : kExitWarnings;
 }
 
 }  // namespace holdfast

@@ -29,12 +29,16 @@ struct TarRestore {
 
 struct TarRestored {
   std::uint64_t bytes = 0;  // of tar
+  // Where something else was, which stayed, as restore.overwrite is not set; they were warned of.
+  std::vector<std::string> kept;
   Duration duration{};
 };
 
 // Reads the archive once to its end, compares the space that its content needs with what is free,
-// and then unpacks it as a stream. Writes nothing before it was read to its end; throws kCorrupt
-// then.
+// looks at what is in its way, and then unpacks it as a stream. Interrupted, it can be run again.
+// Writes nothing before it was read to its end; until then throws kCorrupt; kInvalid when it does
+// not have what was asked for; kConflict for symlinks that lead out of the target, and for one that
+// holds an unfinished restore of another.
 TarRestored unpack_archive(Context& context, ObjectStore& store, const TarRestore& restore);
 
 // The same as a command: returns the exit code; prints what it did and the document.

@@ -17,7 +17,9 @@
 #include "protect/restore_space.h"
 #include "protect/server_directory.h"
 #include "protect/server_restore.h"
+#include "source/postgres/cluster.h"
 #include "source/postgres/data_files.h"
+#include "source/postgres/wal_file.h"
 
 namespace holdfast {
 namespace {
@@ -113,19 +115,25 @@ std::map<std::string, std::string> tablespace_places(const Vault& vault,
   return places;
 }
 
-// `version` of the server of the backup, "15.18". A server of another version may have its own part
-// of the same place.
+// The directory that the cluster of the backup has in the place of each tablespace.
+std::string own_part(const Vault& vault, const BackupName& backup) {
+  Bytes control;
+  read_backup_file(vault, backup, std::string(kPgExtras) + "/pg_control", [&](ByteView content) {
+    append(control, content);
+    return true;
+  });
+  const std::string version = database_of(vault, backup).value().version;
+  return tablespace_part(std::stoi(version), catalog_version_of(control));
+}
+
+// Nothing else in the place is ours: parts of other clusters, a tablespace or a data directory that
+// lies there, too, somebody's files.
 RestoreJob tablespace_job(const RestoreJob& files, const std::string& oid, const std::string& place,
-                          const std::string& version) {
+                          const std::string& part) {
   RestoreJob job = files;
-  job.keeps_mark = false;
   job.target = place;
   job.includes = {"/pg_tblspc/" + oid};
-  job.excludes.clear();
-  const std::string own = "PG_" + version.substr(0, version.find('.')) + "_";
-  for (const std::string& part : cluster_parts(place)) {
-    if (!part.starts_with(own)) job.excludes.push_back("/pg_tblspc/" + oid + "/" + part);
-  }
+  job.excludes = {"/pg_tblspc/" + oid + "/*", "!/pg_tblspc/" + oid + "/" + part};
   job.strip_components = 2;
   return job;
 }
@@ -201,9 +209,9 @@ Parts parts_of(const Vault& vault, const DatabaseRestore& job) {
   Parts parts;
   parts.main = without_mixture(job.files);
   parts.places = tablespace_places(vault, job);
-  const std::string version = database_of(vault, job.files.backup).value().version;
+  const std::string part = parts.places.empty() ? "" : own_part(vault, job.files.backup);
   for (const auto& [oid, place] : parts.places) {
-    parts.tablespaces.push_back(tablespace_job(parts.main, oid, place, version));
+    parts.tablespaces.push_back(tablespace_job(parts.main, oid, place, part));
   }
   for (const auto& [oid, place] : parts.places) {
     parts.main.excludes.push_back("/pg_tblspc/" + oid);

@@ -169,7 +169,7 @@ void PostgresProof::check(const std::vector<Assertion>& assertions, Timestamp no
                 [&] { return check_assertion(assertions[i], now); });
   }
   server_step("amcheck", [&] { return without_findings(pg_amcheck_findings(*sandbox_, stop_)); });
-  if (facts_.method != "physical") return;
+  if (facts_.method != "physical" || !sandbox_->has_page_checksums()) return;
   steps_.step("checksums", [&] {
     sandbox_->shut_down();
     return without_findings(pg_checksum_findings(*sandbox_, data_, stop_));

@@ -88,11 +88,60 @@ TEST_F(FileArchive, APartAndWhatIsThereAlready) {
   EXPECT_TRUE(fs::exists(restored("part") + "/a"));
   EXPECT_FALSE(fs::exists(restored("part") + "/sub"));
   shop_.write("part" + (shop_ / "data") + "/a", "mine\n");
-  shop_.expect(0, {"restore", "latest:web", "--target", shop_ / "part"});
+  const json kept = shop_.expect_json(3, {"restore", "latest:web", "--target", shop_ / "part"});
+  EXPECT_EQ(kept.at("skipped"), 1);
   EXPECT_EQ(shell("cat " + restored("part") + "/a"), "mine\n");
   shop_.expect(0, {"restore", "latest:web", "--target", shop_ / "part", "--overwrite", "always"});
   expect_same("part");
   shop_.expect(10, {"restore", "latest:web", "--into", "source"});
+}
+
+TEST_F(FileArchive, NothingIsWrittenThroughLinks) {
+  configure("    format: archive\n");
+  shop_.expect(0, {"backup", "files"});
+  fs::create_directories(restored("part"));
+  fs::create_directory(shop_ / "outside");
+  fs::create_directory_symlink(shop_ / "outside", restored("part") + "/sub");
+  for (const char* how : {"never", "always"}) {
+    const Outcome refused = shop_.expect(
+        6, {"restore", "latest:web", "--target", shop_ / "part", "--overwrite", how});
+    EXPECT_NE(refused.err.find("could lead out of"), std::string::npos) << refused.err;
+    EXPECT_TRUE(fs::is_empty(shop_ / "outside"));
+    EXPECT_FALSE(fs::exists(restored("part") + "/a"));
+  }
+  fs::remove(restored("part") + "/sub");
+  // Nor into a file that has another name elsewhere.
+  shop_.write("outside/mine", "mine\n");
+  fs::create_hard_link(shop_ / "outside/mine", restored("part") + "/a");
+  shop_.expect(0, {"restore", "latest:web", "--target", shop_ / "part", "--overwrite", "always"});
+  expect_same("part");
+  EXPECT_EQ(shop_.read("outside/mine"), "mine\n");
+}
+
+TEST_F(FileArchive, WhatAnInterruptedRunLeftIsFinished) {
+  configure("    format: archive\n");
+  shop_.expect(0, {"backup", "files"});
+  const std::vector<std::string> words = {"restore", "latest:web",  "--target",  shop_ / "part",
+                                          "--vault", shop_ / "vault", "--key-file", shop_ / "key"};
+  // Ends in the middle of a file.
+  const auto interrupt = [&] {
+    shop_.write("bin/tar", "#!/bin/sh\n/usr/bin/tar \"$@\" || exit 2\ncase \"$*\" in *--extract*) "
+                           "truncate -s 5 " + restored("part") + "/sub/c; exit 2 ;; esac\n");
+    fs::permissions(shop_ / "bin/tar", fs::perms(0755));
+    EXPECT_EQ(shop_.run(words, {{"PATH", (shop_ / "bin") + ":/usr/bin:/bin"}}).code, 10);
+    EXPECT_EQ(fs::file_size(restored("part") + "/sub/c"), 5u);
+  };
+  interrupt();
+  shop_.expect(0, {"restore", "latest:web", "--target", shop_ / "part"});
+  expect_same("part");
+  EXPECT_FALSE(fs::exists(shop_ / "part/.holdfast-restore.json"));
+  // Where something was before, nobody knows whose it is.
+  interrupt();
+  const Outcome refused =
+      shop_.expect(6, {"restore", "latest:web", "--target", shop_ / "part"});
+  EXPECT_NE(refused.err.find("--overwrite always"), std::string::npos) << refused.err;
+  shop_.expect(0, {"restore", "latest:web", "--target", shop_ / "part", "--overwrite", "always"});
+  expect_same("part");
 }
 
 TEST_F(FileArchive, AnUnreadableFileIsAWarningAndTheRestIsThere) {

@@ -123,12 +123,60 @@ TEST(PhysicalBackup, TablespacesComeBackAndWhatAServerMakesAnewStaysOut) {
   expect_sound(restored);
   std::vector<std::string> over = elsewhere;
   over.insert(over.end(), {"--overwrite", "if-changed", "--delete"});
-  const std::string other = restored.path() + "/spaces/" + oid + "/PG_14_202107181";
-  fs::create_directory(other);
+  // Of its places it has its own part alone.
+  const std::string own_place = restored.path() + "/spaces/" + oid + "/";
+  std::string own_part;
+  for (const auto& entry : fs::directory_iterator(own_place)) own_part = entry.path();
+  const std::vector<std::string> others = {"PG_14_202107181/f", "PG_15_1/f", "photos/f", "f"};
+  const auto put_others = [&] {
+    for (const std::string& other : others) {
+      make_directories(fs::path(own_place + other).parent_path());
+      write_file_atomic(own_place + other, {});
+    }
+    write_file_atomic(own_part + "/stale", {});
+  };
+  const auto expect_others = [&] {
+    for (const std::string& other : others) EXPECT_TRUE(path_exists(own_place + other)) << other;
+    EXPECT_FALSE(path_exists(own_part + "/stale"));
+  };
+  put_others();
   shop.restore(restored, over);
-  EXPECT_TRUE(path_exists(other));
+  expect_others();
+  // One that goes on removes by itself what could be of another server.
+  put_others();
+  fs::create_directory(restored.data() + "/~holdfast");
+  fs::remove(restored.data() + "/global/pg_control");
+  shop.restore(restored, elsewhere);
+  expect_others();
   start_restored(restored);
   EXPECT_EQ(restored.query("SELECT count(*) FROM kept"), "999");
+}
+
+TEST(PhysicalBackup, TablespacesMayLieInOneAnotherBesideFilesOfOthers) {
+  const TempDir places;
+  fs::create_directories(places / "outer/inner");
+  write_file_atomic(places / "outer/PG_15_old.tar", {});
+  give_to_postgres(places.path());
+  PostgresServer server(busy());
+  server.start();
+  for (const char* space : {"inner", "outer"}) {
+    const std::string name = space;
+    const std::string place = name == "inner" ? "outer/inner" : "outer";
+    server.query("CREATE TABLESPACE space_" + name + " LOCATION '" + (places / place) + "'");
+    server.query("CREATE TABLE of_" + name + " TABLESPACE space_" + name + " AS SELECT 1 AS id");
+  }
+  const Shop shop(server);
+  const std::string id = shop.back_up().at("id");
+  for (const std::string& file : shop.files(id)) {
+    EXPECT_EQ(file.find("PG_15_old"), std::string::npos) << file;
+  }
+  server.query("INSERT INTO of_inner VALUES (2); INSERT INTO of_outer VALUES (2)");
+  server.stop();
+  shop.restore(server, {"--overwrite", "if-changed", "--delete", "--no-safety-backup"});
+  EXPECT_TRUE(path_exists(places / "outer/PG_15_old.tar"));
+  start_restored(server);
+  EXPECT_EQ(server.query("SELECT sum(a.id) || '|' || sum(b.id) FROM of_inner a, of_outer b"),
+            "1|1");
 }
 
 TEST(PhysicalBackup, ASecondOneStoresWhatChanged) {

@@ -108,6 +108,18 @@ TEST(ProofOf, AClusterWithLargeSegments) {
   shop.expect(0, {"validate", "restore", "latest:shop", "--scratch", shop / "scratch"});
 }
 
+TEST(ProofOf, AClusterWithoutChecksumsHasNoneCompared) {
+  PostgresServer server(PostgresOptions{{"--wal-segsize=1"}, {}});
+  server.start();
+  server.query("CREATE TABLE t AS SELECT 1 AS id");
+  const Shop shop(server);
+  shop.back_up();
+  const std::string said =
+      shop.expect(0, {"validate", "restore", "latest:shop", "--scratch", shop / "scratch"}).out;
+  EXPECT_NE(said.find("amcheck"), std::string::npos) << said;
+  EXPECT_EQ(said.find("checksums"), std::string::npos) << said;
+}
+
 TEST_F(Proof, AGoodBackupPassesAndIsVerifiedFromThenOn) {
   ask();
   shop_->back_up();

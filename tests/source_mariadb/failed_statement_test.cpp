@@ -16,7 +16,7 @@ TEST(FailedStatement, IsReadAsServersSayIt) {
   EXPECT_EQ(alone->statement,
             "CREATE DEFINER=`root`@`localhost` PROCEDURE `p`()\nSELECT 'a''b'");
   EXPECT_EQ(alone->transaction, "");
-  EXPECT_EQ(unknown_database(*alone), "archive");
+  EXPECT_EQ(needed_databases(*alone), std::vector<std::string>{"archive"});
   const auto worker = parse_failed_statement(
       "Worker 1 failed executing transaction '3e11fa47-71ca-11e1-9e33-c80aa9429562:blue:7' at "
       "source log , end_log_pos 512; Error 'PROCEDURE archive.p does not exist' on query. Default "
@@ -24,7 +24,7 @@ TEST(FailedStatement, IsReadAsServersSayIt) {
   ASSERT_TRUE(worker);
   EXPECT_EQ(worker->transaction, "3e11fa47-71ca-11e1-9e33-c80aa9429562:blue:7");
   EXPECT_EQ(worker->statement, "drop procedure archive.p");
-  EXPECT_EQ(unknown_database(*worker), "");
+  EXPECT_TRUE(needed_databases(*worker).empty());
   for (const char* other :
        {"", "Could not execute Write_rows event on table shop.t; Duplicate entry '1' for key",
         "Relay log read failure: Could not parse relay log event entry."}) {
@@ -50,6 +50,18 @@ TEST(FailedStatement, RoutinesEventsAndRightsBelongToADatabase) {
   EXPECT_EQ(object_of("GRANT SELECT, UPDATE (a, `on`) ON archive.t TO 'u'@'%'"), "archive");
   EXPECT_EQ(object_of("revoke execute on procedure `archive`.`p` from u"), "archive");
   EXPECT_EQ(object_of("GRANT SELECT ON t TO u"), "session");
+}
+
+TEST(FailedStatement, ATableIsMovedIntoADatabase) {
+  const auto needed = [](const std::string& statement) {
+    return needed_databases({"Error on rename of './a/t' to './b/t'", "session", statement, ""});
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(needed("RENAME TABLE a.t TO `b c`.t, a.u to d . u, a.v TO v"), (Names{"b c", "d"}));
+  EXPECT_EQ(needed("ALTER TABLE a.t RENAME TO b.t"), Names{"b"});
+  EXPECT_EQ(needed("alter table a.t rename b.t"), Names{"b"});
+  EXPECT_EQ(needed("ALTER TABLE a.t RENAME AS t"), Names{});
+  EXPECT_EQ(needed("INSERT INTO a.t SELECT b.x AS c FROM b.t"), Names{});
 }
 
 // What does more than that must not be left out.

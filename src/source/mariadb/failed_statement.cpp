@@ -173,10 +173,21 @@ std::optional<FailedStatement> parse_failed_statement(const std::string& error) 
   return failed;
 }
 
-std::string unknown_database(const FailedStatement& failed) {
+std::vector<std::string> needed_databases(const FailedStatement& failed) {
+  std::vector<std::string> databases;
   const std::string& message = failed.message;
-  if (!message.starts_with(kUnknown) || !message.ends_with('\'')) return {};
-  return message.substr(kUnknown.size(), message.size() - kUnknown.size() - 1);
+  if (message.starts_with(kUnknown) && message.ends_with('\'')) {
+    databases.push_back(message.substr(kUnknown.size(), message.size() - kUnknown.size() - 1));
+  }
+  // RENAME TABLE t TO archive.t, ALTER TABLE t RENAME archive.t
+  const std::vector<Word> words = Words::of(failed.statement);
+  if (!is_any(words, 0, {"RENAME", "ALTER"})) return databases;
+  for (std::size_t at = 1; at < words.size(); ++at) {
+    if (is_any(words, at, {"TO", "AS", "RENAME"}) && is_point(words, at + 2)) {
+      databases.push_back(words[at + 1].text);
+    }
+  }
+  return databases;
 }
 
 std::string database_of_object(const FailedStatement& failed) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace holdfast {
 
@@ -16,8 +17,9 @@ struct FailedStatement {
 // Of Last_SQL_Error, or the same of one of the workers; nothing when it is no statement that failed.
 std::optional<FailedStatement> parse_failed_statement(const std::string& error);
 
-// The database that the server did not find; "" when it was something else.
-std::string unknown_database(const FailedStatement& failed);
+// The databases that it may have lacked: the one that the server did not find, and where the
+// statement moves tables, of which old servers do not say what was wrong.
+std::vector<std::string> needed_databases(const FailedStatement& failed);
 
 // Of a statement that does nothing but make, change or drop a routine or an event, or give or take
 // rights to one object: the database of that. "" for all others. Such a statement can be left out

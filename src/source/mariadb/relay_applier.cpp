@@ -133,16 +133,28 @@ class Applier {
     const std::string gtid = failed->transaction.empty()
                                  ? gtid_at(replay_.received + "/" + status.file, status.offset)
                                  : failed->transaction;
-    const std::string database = database_of_object(*failed);
-    const std::string unknown = unknown_database(*failed);
     if (gtid.empty() || !seen_.insert(gtid).second) refuse(status.error);
-    if (is_left_out(database)) {
+    if (is_left_out(database_of_object(*failed))) {
       pass_over(gtid);
-    } else if (is_left_out(unknown)) {
-      apply_with(unknown, gtid, stop);
+    } else if (const auto lacking = lacking_databases(*failed); !lacking.empty()) {
+      apply_with(lacking, gtid, stop);
     } else {
       refuse(status.error);
     }
+  }
+
+  std::set<std::string> lacking_databases(const FailedStatement& failed) {
+    std::set<std::string> lacking;
+    for (const std::string& database : needed_databases(failed)) {
+      if (!is_left_out(database)) continue;
+      const bool there =
+          !connection_
+               .query("SELECT 1 FROM information_schema.schemata WHERE schema_name = " +
+                      connection_.quoted(database))
+               .empty();
+      if (!there) lacking.insert(database);
+    }
+    return lacking;
   }
 
   [[noreturn]] static void refuse(const std::string& error) {
@@ -171,12 +183,13 @@ class Applier {
 
   // For that transaction alone: a table that has gone there would become stale, and must not come
   // back.
-  void apply_with(const std::string& database, const std::string& gtid,
+  void apply_with(const std::set<std::string>& databases, const std::string& gtid,
                   const std::stop_token& stop) {
-    const std::string name = mariadb_identifier(database);
     connection_.query("SET SESSION sql_log_bin = 0");
     connection_.query("SET SESSION foreign_key_checks = 0");
-    connection_.query("CREATE DATABASE " + name);
+    for (const std::string& database : databases) {
+      connection_.query("CREATE DATABASE " + mariadb_identifier(database));
+    }
     start_applier(connection_, " UNTIL SQL_AFTER_GTIDS = " + connection_.quoted(gtid));
     ApplierStatus status = status_of(connection_);
     while (status.running && !has_all(connection_, GtidPosition(gtid))) {
@@ -185,7 +198,9 @@ class Applier {
     }
     if (!status.running && !has_all(connection_, GtidPosition(gtid))) refuse(status.error);
     stop_applier(connection_);
-    connection_.query("DROP DATABASE " + name);
+    for (const std::string& database : databases) {
+      connection_.query("DROP DATABASE " + mariadb_identifier(database));
+    }
     connection_.query("SET SESSION foreign_key_checks = 1");
     connection_.query("SET SESSION sql_log_bin = 1");
   }

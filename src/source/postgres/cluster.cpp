@@ -22,13 +22,18 @@ select current_setting('server_version'),
        (select timeline_id from pg_control_checkpoint()),
        current_setting('data_checksums'),
        pg_is_in_recovery(),
-       current_setting('wal_level'))";
+       current_setting('wal_level'),
+       (select catalog_version_no from pg_control_system()))";
 
 constexpr const char* kTablespaces = R"(
 select oid::text, pg_tablespace_location(oid) from pg_tablespace
 where spcname not in ('pg_default', 'pg_global') order by oid)";
 
 }  // namespace
+
+std::string tablespace_part(int major, std::uint32_t catalog_version) {
+  return "PG_" + std::to_string(major) + "_" + std::to_string(catalog_version);
+}
 
 PgCluster read_cluster(PgConnection& connection) {
   PgCluster cluster;
@@ -48,6 +53,8 @@ PgCluster read_cluster(PgConnection& connection) {
   cluster.checksums = row[6] == "on";
   cluster.in_recovery = row[7] == "t";
   cluster.wal_level = row[8].value_or("");
+  cluster.tablespace_part =
+      tablespace_part(cluster.version_number / 10000, static_cast<std::uint32_t>(number(row[9])));
   for (const PgRow& found : connection.query(kTablespaces)) {
     cluster.tablespaces.push_back({found[0].value_or(""), found[1].value_or("")});
   }

@@ -167,13 +167,10 @@ class Collector {
                                  ? space.location
                                  : cluster_.data_directory + "/" + space.location;
     add(path, stored, false);
-    const std::string of_version = "PG_" + std::to_string(cluster_.version_number / 10000) + "_";
-    for (const std::string& name : names_in(path)) {
-      // Another version's server may have its own directory beside ours.
-      if (!name.starts_with(of_version)) continue;
-      add(path + "/" + name, stored + "/" + name, false);
-      directory(path + "/" + name, stored + "/" + name);
-    }
+    const std::string& name = cluster_.tablespace_part;
+    if (!contains(names_in(path), name)) return;
+    add(path + "/" + name, stored + "/" + name, false);
+    directory(path + "/" + name, stored + "/" + name);
   }
 
   const PgCluster& cluster_;

@@ -153,7 +153,7 @@ PgSandbox::~PgSandbox() {
   std::filesystem::remove_all(socket_directory_, ignored);
 }
 
-void PgSandbox::write_configuration() const {
+void PgSandbox::write_configuration() {
   // fsync: nothing of this survives anyway.
   std::string text = fmt::format(
       "listen_addresses = ''\nunix_socket_directories = '{}'\nport = 5432\nhba_file = '{}/hba'\n"
@@ -170,6 +170,7 @@ void PgSandbox::write_configuration() const {
     throw Error(Code::kCorrupt, "the control file of the restored cluster cannot be read: " +
                                     one_line(facts.error_output));
   }
+  has_page_checksums_ = control_number(facts.output, "Data page checksum version").value_or(0) > 0;
   for (const auto& [printed, setting] : kLeast) {
     const auto least = control_number(facts.output, printed);
     if (least) text += fmt::format("{} = {}\n", setting, *least);

@@ -29,6 +29,7 @@ class PgSandbox {
   const PostgresSettings& settings() const { return sandboxed_; }
   // "15"
   int major_version() const { return major_; }
+  bool has_page_checksums() const { return has_page_checksums_; }
   // To be called when something did not work: throws kCorrupt when the server crashed, so that
   // its data are to blame, and kExhausted when its log says that this host could not bear it.
   // With `wait`, a crash that is not in the log yet is waited for some seconds, else for a moment.
@@ -37,7 +38,7 @@ class PgSandbox {
   void shut_down();
 
  private:
-  void write_configuration() const;
+  void write_configuration();
   void start();
   void await_recovery();
   std::string log() const;
@@ -51,6 +52,7 @@ class PgSandbox {
   Clock& clock_;
   std::stop_token stop_;
   int major_ = 0;
+  bool has_page_checksums_ = false;
   bool running_ = false;
 };
 

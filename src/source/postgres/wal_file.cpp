@@ -151,4 +151,11 @@ std::uint64_t read_system_identifier(const std::string& data_directory) {
   return identifier;
 }
 
+// u64 system identifier | u32 version of the format | u32 of the catalogs (pg_control.h)
+std::uint32_t catalog_version_of(ByteView control) {
+  WireReader in(control);
+  in.raw(12);
+  return in.fixed<std::uint32_t>();
+}
+
 }  // namespace holdfast

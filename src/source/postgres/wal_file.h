@@ -77,4 +77,8 @@ WalHeader read_wal_header(const std::string& path);
 // kCorrupt when it is cut off.
 std::uint64_t read_system_identifier(const std::string& data_directory);
 
+// Of the content of such a file: the version of the catalogs, as in the names of the parts that
+// clusters have in places of tablespaces. Throws Error(kCorrupt) when it is cut off.
+std::uint32_t catalog_version_of(ByteView control);
+
 }  // namespace holdfast
