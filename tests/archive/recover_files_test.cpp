@@ -103,7 +103,8 @@ TEST_F(RecoverArchives, AreAllThereIsAndNeedNoKey) {
   EXPECT_EQ(shop_.listing("vault"), before);
   // What exists stays unless told otherwise.
   shop_.write(back("files/web", "data/a"), "mine\n");
-  recover_json(0, {"--target", shop_ / "back"});
+  const json kept = recover_json(3, {"--target", shop_ / "back"});
+  EXPECT_EQ(kept.at("recovered")[1].at("skipped"), 1);
   EXPECT_EQ(shop_.read(back("files/web", "data/a")), "mine\n");
   recover_json(0, {"--target", shop_ / "back", "--overwrite", "if-changed"});
   EXPECT_EQ(shop_.read(back("files/web", "data/a")), "second\n");
