@@ -84,12 +84,12 @@ bool begin_unpacking(const TarRestore& restore) {
     return restore.overwrite;
   }
   if (mark->backup != archive) {
-    throw Error(Code::kConflict,
-                printable(restore.target) + " holds an unfinished restore of " +
-                    printable(mark->backup),
-                "finish it with the same command; or choose an empty target; or give it up: "
-                "remove " +
-                    printable(mark_of(restore)));
+    throw Error(
+        Code::kConflict,
+        printable(restore.target) + " holds an unfinished restore of " + printable(mark->backup),
+        "finish it with the same command; or choose an empty target; or give it up: "
+        "remove " +
+            printable(mark_of(restore)));
   }
   if (restore.overwrite || mark->target_was_empty) return true;
   throw Error(Code::kConflict,

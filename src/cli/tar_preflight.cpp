@@ -32,7 +32,8 @@ std::int64_t seconds_of(std::string_view date, std::string_view time) {
   const std::size_t month = date.rfind('-', day - 1);
   if (day == std::string_view::npos || month == std::string_view::npos || time.size() < 8) return 0;
   const sys_days days{year{number_in<int>(date.substr(0, month))} /
-                      number_in<int>(date.substr(month + 1)) / number_in<int>(date.substr(day + 1))};
+                      number_in<int>(date.substr(month + 1)) /
+                      number_in<int>(date.substr(day + 1))};
   return days.time_since_epoch() / seconds{1} + number_in<int>(time.substr(0, 2)) * 3600 +
          number_in<int>(time.substr(3, 2)) * 60 + number_in<int>(time.substr(6, 2));
 }
@@ -89,7 +90,7 @@ class Meeting {
   explicit Meeting(const std::string& target) : target_(target) {}
 
   // Whether something else is where the member goes.
-  bool differs(const TarMember& member) {
+  bool differs(const ListedMember& member) {
     if (!is_directory(std::string(parent_path(member.path)))) return false;
     struct stat status {};
     if (::lstat(at(member.path).c_str(), &status) != 0) return false;
@@ -136,7 +137,7 @@ class Meeting {
 
 }  // namespace
 
-std::optional<TarMember> parse_tar_member(std::string_view line) {
+std::optional<ListedMember> parse_listed_member(std::string_view line) {
   std::string_view fields[kFieldsBeforeName];
   for (std::string_view& field : fields) {
     line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
@@ -145,7 +146,7 @@ std::optional<TarMember> parse_tar_member(std::string_view line) {
   }
   line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
   if (!line.starts_with('"')) return std::nullopt;
-  TarMember member;
+  ListedMember member;
   member.type = fields[0].front();
   member.size = number_in<std::uint64_t>(fields[2]);
   member.time = seconds_of(fields[3], fields[4]);
@@ -176,7 +177,7 @@ std::vector<std::string> differing_members(const std::string& file, const std::s
   std::vector<std::string> found;
   std::ifstream listing(file, std::ios::binary);
   for (std::string line; std::getline(listing, line);) {
-    const auto member = parse_tar_member(line);
+    const auto member = parse_listed_member(line);
     if (member && !member->path.empty() && meeting.differs(*member)) found.push_back(member->path);
   }
   return found;

@@ -13,7 +13,7 @@
 
 namespace holdfast {
 
-struct TarMember {
+struct ListedMember {
   char type = '-';         // as `ls -l` has it; 'h': a hard link
   std::uint64_t size = 0;  // bytes, of files
   std::int64_t time = 0;   // seconds since 1970, of the last change
@@ -22,7 +22,7 @@ struct TarMember {
 
 // Of a line of `tar --list --verbose --full-time --quoting-style=c` in UTC; nothing for one that is
 // no member's.
-std::optional<TarMember> parse_tar_member(std::string_view line);
+std::optional<ListedMember> parse_listed_member(std::string_view line);
 
 // The members of an archive that is fed to it, in a file.
 class TarListing {

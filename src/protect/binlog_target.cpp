@@ -144,9 +144,9 @@ class EndFinder {
   }
 
   // Goes through the transactions behind the backup, as far as `may_be` says of chunks, to the
-  // first one of which `is_it` is true. The end is behind it, or before it. `look_behind` gets those
-  // behind it in its chunk, and the first and last ones of later chunks, for which nothing has to be
-  // read.
+  // first one of which `is_it` is true. The end is behind it, or before it. `look_behind` gets
+  // those behind it in its chunk, and the first and last ones of later chunks, for which nothing
+  // has to be read.
   template <typename MayBe, typename IsIt, typename LookBehind>
   bool search(const MayBe& may_be, const IsIt& is_it, bool behind, const LookBehind& look_behind) {
     bool found = false;

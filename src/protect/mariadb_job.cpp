@@ -206,9 +206,10 @@ void add_zones(const MariadbSettings& settings, MariadbConnection& connection, B
     job.streams.push_back(text_stream(kZonesDump, settings, named_zones_dump, stop));
   } catch (const Error& error) {
     if (error.code() != Code::kDenied) throw;
-    warnings.add("the time zones that the server knows by name are not in this backup, as the "
-                 "account may not read them: GRANT SELECT ON mysql.* (" +
-                 error.message() + ")");
+    warnings.add(
+        "the time zones that the server knows by name are not in this backup, as the "
+        "account may not read them: GRANT SELECT ON mysql.* (" +
+        error.message() + ")");
   }
 }
 

@@ -66,10 +66,11 @@ struct RestoreContext {
   Warnings& warnings;
   std::stop_token stop;
   unsigned threads;
-  bool remote;          // the store: better few large requests than many
-  // Large writes go to the disk at once. From a remote store, which is slower than the disk: left to
-  // the kernel they come in one flood later, behind which every read waits. And when somebody waits
-  // for the disk at the end. Else a store in a directory is faster than the disk, and waits for it.
+  bool remote;  // the store: better few large requests than many
+  // Large writes go to the disk at once. From a remote store, which is slower than the disk: left
+  // to the kernel they come in one flood later, behind which every read waits. And when somebody
+  // waits for the disk at the end. Else a store in a directory is faster than the disk, and waits
+  // for it.
   bool writes_back;
   FrameBuffers sealed;  // on their way
   FrameBuffers opened;  // few, as processors are

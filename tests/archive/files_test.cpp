@@ -103,8 +103,8 @@ TEST_F(FileArchive, NothingIsWrittenThroughLinks) {
   fs::create_directory(shop_ / "outside");
   fs::create_directory_symlink(shop_ / "outside", restored("part") + "/sub");
   for (const char* how : {"never", "always"}) {
-    const Outcome refused = shop_.expect(
-        6, {"restore", "latest:web", "--target", shop_ / "part", "--overwrite", how});
+    const Outcome refused =
+        shop_.expect(6, {"restore", "latest:web", "--target", shop_ / "part", "--overwrite", how});
     EXPECT_NE(refused.err.find("could lead out of"), std::string::npos) << refused.err;
     EXPECT_TRUE(fs::is_empty(shop_ / "outside"));
     EXPECT_FALSE(fs::exists(restored("part") + "/a"));
@@ -121,12 +121,14 @@ TEST_F(FileArchive, NothingIsWrittenThroughLinks) {
 TEST_F(FileArchive, WhatAnInterruptedRunLeftIsFinished) {
   configure("    format: archive\n");
   shop_.expect(0, {"backup", "files"});
-  const std::vector<std::string> words = {"restore", "latest:web",  "--target",  shop_ / "part",
+  const std::vector<std::string> words = {"restore", "latest:web",    "--target",   shop_ / "part",
                                           "--vault", shop_ / "vault", "--key-file", shop_ / "key"};
   // Ends in the middle of a file.
   const auto interrupt = [&] {
-    shop_.write("bin/tar", "#!/bin/sh\n/usr/bin/tar \"$@\" || exit 2\ncase \"$*\" in *--extract*) "
-                           "truncate -s 5 " + restored("part") + "/sub/c; exit 2 ;; esac\n");
+    shop_.write("bin/tar",
+                "#!/bin/sh\n/usr/bin/tar \"$@\" || exit 2\ncase \"$*\" in *--extract*) "
+                "truncate -s 5 " +
+                    restored("part") + "/sub/c; exit 2 ;; esac\n");
     fs::permissions(shop_ / "bin/tar", fs::perms(0755));
     EXPECT_EQ(shop_.run(words, {{"PATH", (shop_ / "bin") + ":/usr/bin:/bin"}}).code, 10);
     EXPECT_EQ(fs::file_size(restored("part") + "/sub/c"), 5u);
@@ -137,8 +139,7 @@ TEST_F(FileArchive, WhatAnInterruptedRunLeftIsFinished) {
   EXPECT_FALSE(fs::exists(shop_ / "part/.holdfast-restore.json"));
   // Where something was before, nobody knows whose it is.
   interrupt();
-  const Outcome refused =
-      shop_.expect(6, {"restore", "latest:web", "--target", shop_ / "part"});
+  const Outcome refused = shop_.expect(6, {"restore", "latest:web", "--target", shop_ / "part"});
   EXPECT_NE(refused.err.find("--overwrite always"), std::string::npos) << refused.err;
   shop_.expect(0, {"restore", "latest:web", "--target", shop_ / "part", "--overwrite", "always"});
   expect_same("part");

@@ -1,30 +1,30 @@
 // What tar lists of an archive, read back.
-#include "cli/tar_preflight.h"
-
 #include <gtest/gtest.h>
+
+#include "cli/tar_preflight.h"
 
 namespace holdfast {
 namespace {
 
-TEST(TarMember, IsReadAsTarListsIt) {
+TEST(ListedMember, IsReadAsTarListsIt) {
   const auto file =
-      parse_tar_member("-rw-r--r-- 0/0              12 2025-11-10 12:00:01.123456789 \"a b\"");
+      parse_listed_member("-rw-r--r-- 0/0              12 2025-11-10 12:00:01.123456789 \"a b\"");
   ASSERT_TRUE(file);
   EXPECT_EQ(file->type, '-');
   EXPECT_EQ(file->size, 12u);
   EXPECT_EQ(file->time, 1762776001);
   EXPECT_EQ(file->path, "a b");
   const auto path_of = [](const std::string& rest) {
-    const auto member = parse_tar_member("drwxr-xr-x 0/0 0 1969-12-31 23:59:59 " + rest);
+    const auto member = parse_listed_member("drwxr-xr-x 0/0 0 1969-12-31 23:59:59 " + rest);
     return member ? member->path : "none";
   };
   EXPECT_EQ(path_of("\"./srv/www/\""), "srv/www");
   EXPECT_EQ(path_of("\"x\\\"y\\n\\303\\251\\\\\" -> \"/etc\""), "x\"y\n\303\251\\");
   EXPECT_EQ(path_of("\"a\" link to \"b\""), "a");
-  EXPECT_EQ(parse_tar_member("drwxr-xr-x 0/0 0 1969-12-31 23:59:59 \"a\"")->time, -1);
-  EXPECT_EQ(parse_tar_member("crw-rw-rw- 0/0 1,3 2025-11-10 12:00:00 \"null\"")->type, 'c');
+  EXPECT_EQ(parse_listed_member("drwxr-xr-x 0/0 0 1969-12-31 23:59:59 \"a\"")->time, -1);
+  EXPECT_EQ(parse_listed_member("crw-rw-rw- 0/0 1,3 2025-11-10 12:00:00 \"null\"")->type, 'c');
   for (const char* other : {"", "tar: Removing leading", "block 3: ** Block of NULs **", "\"a\""}) {
-    EXPECT_FALSE(parse_tar_member(other)) << other;
+    EXPECT_FALSE(parse_listed_member(other)) << other;
   }
 }
 

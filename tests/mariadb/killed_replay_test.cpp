@@ -1,5 +1,5 @@
-// A restore of MariaDB that is killed or fails: no server starts on what it left, and the same command
-// finishes it.
+// A restore of MariaDB that is killed or fails: no server starts on what it left, and the same
+// command finishes it.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
@@ -92,8 +92,8 @@ TEST_F(KilledMariadbRestore, BeforeTheReplayToo) {
 }
 
 TEST_F(KilledMariadbRestore, WhatMayNotBeOnTheDiskIsNoServer) {
-  EXPECT_EQ(
-      run_with_failing_call(shop_.command(words()), SYS_syncfs, EIO, shop_ / "restore.log"), 8);
+  EXPECT_EQ(run_with_failing_call(shop_.command(words()), SYS_syncfs, EIO, shop_ / "restore.log"),
+            8);
   EXPECT_FALSE(path_exists(target_ + "/ibdata1"));
   EXPECT_THROW(TestMariadb::on(target_), Error);
   shop_.expect(0, words());

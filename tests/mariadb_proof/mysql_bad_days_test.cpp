@@ -108,8 +108,8 @@ TEST_P(MysqlBadDays, WhatMayNotBeOnTheDiskIsNoServer) {
     wait_until_durable(stream);
   }
   const std::string wanted = contents(*server_);
-  EXPECT_EQ(
-      run_with_failing_call(shop_->command(words()), SYS_syncfs, EIO, *shop_ / "restore.log"), 8);
+  EXPECT_EQ(run_with_failing_call(shop_->command(words()), SYS_syncfs, EIO, *shop_ / "restore.log"),
+            8);
   EXPECT_FALSE(fs::exists(target() + "/ibdata1"));
   expect_finished(wanted);
 }

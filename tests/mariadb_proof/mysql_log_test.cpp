@@ -124,19 +124,18 @@ TEST_P(MysqlLog, OfChosenDatabasesTheLogIsAppliedToThoseAlone) {
 }
 
 TEST_P(MysqlLog, WhatReachesFromChosenDatabasesIntoOthersIsAppliedOrRefused) {
-  server_->run({"SET GLOBAL log_bin_trust_function_creators = ON",
-                "CREATE PROCEDURE shop.old() SELECT 1",
-                "CREATE FUNCTION shop.five() RETURNS INT DETERMINISTIC RETURN 5",
-                "CREATE EVENT shop.daily ON SCHEDULE EVERY 1 DAY DO SELECT 1",
-                "CREATE USER gone@localhost",
-                "CREATE TABLE o_ther.moved (id INT PRIMARY KEY) ENGINE=InnoDB"});
+  server_->run(
+      {"SET GLOBAL log_bin_trust_function_creators = ON", "CREATE PROCEDURE shop.old() SELECT 1",
+       "CREATE FUNCTION shop.five() RETURNS INT DETERMINISTIC RETURN 5",
+       "CREATE EVENT shop.daily ON SCHEDULE EVERY 1 DAY DO SELECT 1", "CREATE USER gone@localhost",
+       "CREATE TABLE o_ther.moved (id INT PRIMARY KEY) ENGINE=InnoDB"});
   configure(server_->settings(), ", databases: [o_ther]");
   Background stream = this->stream();
   shop_->back_up();
   server_->run({"DROP PROCEDURE shop.old", "ALTER EVENT shop.daily DISABLE",
-                "DROP EVENT shop.daily", "CREATE PROCEDURE shop.young() SELECT 1",
-                "USE shop", "DROP PROCEDURE young", "USE o_ther",
-                "CREATE PROCEDURE kept() SELECT 1", "RENAME TABLE o_ther.moved TO shop.moved",
+                "DROP EVENT shop.daily", "CREATE PROCEDURE shop.young() SELECT 1", "USE shop",
+                "DROP PROCEDURE young", "USE o_ther", "CREATE PROCEDURE kept() SELECT 1",
+                "RENAME TABLE o_ther.moved TO shop.moved",
                 "GRANT SELECT (id) ON shop.orders TO gone@localhost", "DROP USER gone@localhost",
                 "CREATE USER late@localhost IDENTIFIED BY 'pw'",
                 "GRANT SELECT ON o_ther.* TO late@localhost", "INSERT INTO o_ther.t VALUES (9)"});
@@ -190,15 +189,15 @@ TEST_P(MysqlLog, ATransactionOfTheFutureEndsARestoreToATimeAndIsNamed) {
   const auto time = [&](int second) {
     return format_rfc3339(Timestamp(std::chrono::seconds{begin + second}));
   };
-  const Outcome ended =
-      shop_->expect(3, {"restore", "latest:shop", "--target", *shop_ / "early", "--to-time",
-                        time(20)});
+  const Outcome ended = shop_->expect(
+      3, {"restore", "latest:shop", "--target", *shop_ / "early", "--to-time", time(20)});
   EXPECT_THAT(ended.err, HasSubstr("which says that it is of " + time(5000)));
   const auto early = TestMysql::on(GetParam(), *shop_ / "early");
   EXPECT_EQ(early->rows("SELECT id FROM shop.orders ORDER BY id"), "1|\n");
   // Behind the one of before there is none.
-  EXPECT_EQ(shop_->expect(0, {"restore", "latest:shop", "--target", *shop_ / "right", "--to-time",
-                              time(15)})
+  EXPECT_EQ(shop_
+                ->expect(0, {"restore", "latest:shop", "--target", *shop_ / "right", "--to-time",
+                             time(15)})
                 .err.find("which says"),
             std::string::npos);
   const auto late = TestMysql::on(GetParam(), restore("late", {"--to-gtid", all}));

@@ -1,5 +1,5 @@
-// A restore that is killed or fails, wherever: no server starts on what it left, and the same command
-// finishes it.
+// A restore that is killed or fails, wherever: no server starts on what it left, and the same
+// command finishes it.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -110,10 +110,10 @@ class FailedRestore : public KilledRestore {
   // The call fails with `error` all the time; then the restore with `code`, and what it said.
   std::string restore_failing(const PostgresServer& to, long call, int error, int code) const {
     const std::string said = *shop_ / "failed.log";
-    EXPECT_EQ(run_with_failing_call(
-                  shop_->command({"restore", "latest:shop", "--target", to.data()}), call, error,
-                  said),
-              code);
+    EXPECT_EQ(
+        run_with_failing_call(shop_->command({"restore", "latest:shop", "--target", to.data()}),
+                              call, error, said),
+        code);
     return std::string(as_text(read_file(said)));
   }
 };

@@ -13,8 +13,7 @@ TEST(FailedStatement, IsReadAsServersSayIt) {
   ASSERT_TRUE(alone);
   EXPECT_EQ(alone->message, "Unknown database 'archive'");
   EXPECT_EQ(alone->database, "archive");
-  EXPECT_EQ(alone->statement,
-            "CREATE DEFINER=`root`@`localhost` PROCEDURE `p`()\nSELECT 'a''b'");
+  EXPECT_EQ(alone->statement, "CREATE DEFINER=`root`@`localhost` PROCEDURE `p`()\nSELECT 'a''b'");
   EXPECT_EQ(alone->transaction, "");
   EXPECT_EQ(needed_databases(*alone), std::vector<std::string>{"archive"});
   const auto worker = parse_failed_statement(
@@ -67,14 +66,29 @@ TEST(FailedStatement, ATableIsMovedIntoADatabase) {
 // What does more than that must not be left out.
 TEST(FailedStatement, OthersDoNot) {
   for (const char* statement :
-       {"INSERT INTO shop.t SELECT archive.f(1)", "RENAME TABLE shop.t TO archive.t",
-        "DROP TABLE shop.t, archive.t", "CREATE TABLE shop.t (event INT)",
-        "CREATE TABLE t (a INT COMMENT 'EVENT x')", "ALTER EVENT archive.e RENAME TO shop.e",
-        "DROP USER archive", "CREATE AGGREGATE FUNCTION f RETURNS INT SONAME 'f.so'",
+       {"INSERT INTO shop.t SELECT archive.f(1)",
+        "RENAME TABLE shop.t TO archive.t",
+        "DROP TABLE shop.t, archive.t",
+        "CREATE TABLE shop.t (event INT)",
+        "CREATE TABLE t (a INT COMMENT 'EVENT x')",
+        "ALTER EVENT archive.e RENAME TO shop.e",
+        "DROP USER archive",
+        "CREATE AGGREGATE FUNCTION f RETURNS INT SONAME 'f.so'",
         "CREATE DEFINER=`a`@`b` TRIGGER archive.t BEFORE INSERT ON archive.x FOR EACH ROW SET @a=1",
-        "GRANT ALL ON archive.* TO u", "GRANT ALL ON *.* TO u", "GRANT archive TO u",
-        "GRANT PROXY ON a TO b", "GRANT PROXY ON 'a'@'b' TO 'c'@'d'", "CALL archive.p()", "DROP",
-        "GRANT", "CREATE PROCEDURE", "GRANT SELECT ON", "", "`", "/*", "UPDATE shop.t SET a = 1"}) {
+        "GRANT ALL ON archive.* TO u",
+        "GRANT ALL ON *.* TO u",
+        "GRANT archive TO u",
+        "GRANT PROXY ON a TO b",
+        "GRANT PROXY ON 'a'@'b' TO 'c'@'d'",
+        "CALL archive.p()",
+        "DROP",
+        "GRANT",
+        "CREATE PROCEDURE",
+        "GRANT SELECT ON",
+        "",
+        "`",
+        "/*",
+        "UPDATE shop.t SET a = 1"}) {
     EXPECT_EQ(object_of(statement), "") << statement;
   }
 }

@@ -14,7 +14,8 @@ struct FailedStatement {
   std::string transaction;  // its GTID, when an applier with workers said it; else ""
 };
 
-// Of Last_SQL_Error, or the same of one of the workers; nothing when it is no statement that failed.
+// Of Last_SQL_Error, or the same of one of the workers; nothing when it is no statement that
+// failed.
 std::optional<FailedStatement> parse_failed_statement(const std::string& error);
 
 // The databases that it may have lacked: the one that the server did not find, and where the

@@ -18,8 +18,8 @@ constexpr std::array<ZoneTable, 5> kZoneTables = {
     {{"time_zone", "Time_zone_id, Use_leap_seconds", "1"},
      {"time_zone_name", "Name, Time_zone_id", "1"},
      {"time_zone_transition", "Time_zone_id, Transition_time, Transition_type_id", "1, 2"},
-     {"time_zone_transition_type", "Time_zone_id, Transition_type_id, `Offset`, Is_DST, Abbreviation",
-      "1, 2"},
+     {"time_zone_transition_type",
+      "Time_zone_id, Transition_type_id, `Offset`, Is_DST, Abbreviation", "1, 2"},
      {"time_zone_leap_second", "Transition_time, Correction", "1"}}};
 
 std::string row_text(const MariadbConnection& connection, const MariadbRow& row) {

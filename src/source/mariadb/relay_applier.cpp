@@ -116,12 +116,12 @@ class Applier {
       // Between two questions it may have begun, or ended, with the last ones.
       idle = is_idle(connection_) ? idle + 1 : 0;
       if (idle == kIdleForGood) break;
-      sleep(stop);
+      pause(stop);
     }
   }
 
  private:
-  static void sleep(const std::stop_token& stop) {
+  static void pause(const std::stop_token& stop) {
     if (!system_clock().sleep_for(kPoll, stop)) throw Error(Code::kCancelled, "interrupted");
   }
 
@@ -193,7 +193,7 @@ class Applier {
     start_applier(connection_, " UNTIL SQL_AFTER_GTIDS = " + connection_.quoted(gtid));
     ApplierStatus status = status_of(connection_);
     while (status.running && !has_all(connection_, GtidPosition(gtid))) {
-      sleep(stop);
+      pause(stop);
       status = status_of(connection_);
     }
     if (!status.running && !has_all(connection_, GtidPosition(gtid))) refuse(status.error);

@@ -18,9 +18,9 @@ namespace {
 constexpr const char* kReceivedLog = "/relay";
 // No source has it: a server passes over what it finds to be its own.
 constexpr std::uint32_t kServerId = 0xfffffffe;
-constexpr unsigned kFirstWithSources = 80023;       // CHANGE REPLICATION SOURCE
-constexpr unsigned kFirstWithoutMaster = 80200;     // RESET BINARY LOGS AND GTIDS
-constexpr std::size_t kTypeAt = 4;                  // in the header of an event
+constexpr unsigned kFirstWithSources = 80023;    // CHANGE REPLICATION SOURCE
+constexpr unsigned kFirstWithoutMaster = 80200;  // RESET BINARY LOGS AND GTIDS
+constexpr std::size_t kTypeAt = 4;               // in the header of an event
 std::string relay_name(std::size_t number) { return fmt::format("{}.{:06}", kReceivedLog, number); }
 
 GtidPosition executed_by(MariadbConnection& connection) {

@@ -34,11 +34,11 @@ struct RelayReplay {
   std::vector<std::string> databases;
 };
 
-// Runs the log that was placed and waits until the server has come to `after`. What is of a routine,
-// an event or rights in a database that was not chosen is left out; a table that moves there is
-// gone. Leaves it a server that replicates from nobody. Throws kInvalid with what the server said of
-// the transaction that failed, kCorrupt when it has come elsewhere, kExhausted when this host has no
-// room for it, kCancelled.
+// Runs the log that was placed and waits until the server has come to `after`. What is of a
+// routine, an event or rights in a database that was not chosen is left out; a table that moves
+// there is gone. Leaves it a server that replicates from nobody. Throws kInvalid with what the
+// server said of the transaction that failed, kCorrupt when it has come elsewhere, kExhausted when
+// this host has no room for it, kCancelled.
 void replay_as_replica(const MariadbSandbox& server, const RelayReplay& replay,
                        const std::stop_token& stop);
 

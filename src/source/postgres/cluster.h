@@ -14,8 +14,8 @@ struct PgTablespace {
   std::string location;  // where the link in pg_tblspc leads; relative: inside the data directory
 };
 
-// "PG_15_202209061": the directory of a cluster in the place of a tablespace, beside which others may
-// have theirs.
+// "PG_15_202209061": the directory of a cluster in the place of a tablespace, beside which others
+// may have theirs.
 std::string tablespace_part(int major, std::uint32_t catalog_version);
 
 struct PgCluster {
@@ -30,7 +30,7 @@ struct PgCluster {
   bool in_recovery = false;    // a standby
   std::string wal_level;
   std::vector<PgTablespace> tablespaces;
-  std::string tablespace_part;  // its own directory in the place of each of them
+  std::string tablespace_part;             // its own directory in the place of each of them
   std::vector<std::string> outside_files;  // configuration that is not in the data directory
 };
 

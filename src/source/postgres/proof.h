@@ -14,8 +14,8 @@ namespace holdfast {
 // is well. The extension is installed into the sandbox. Throws kUnsupported when there is none.
 std::string pg_amcheck_findings(const PgSandbox& sandbox, std::stop_token stop);
 
-// Checks every page of a cluster that has checksums and is shut down. Returns what was found; empty:
-// all is well.
+// Checks every page of a cluster that has checksums and is shut down. Returns what was found;
+// empty: all is well.
 std::string pg_checksum_findings(const PgSandbox& sandbox, const std::string& data_directory,
                                  std::stop_token stop);
 
