@@ -17,7 +17,6 @@
 #include "cli/tar_preflight.h"
 #include "os/file.h"
 #include "os/process_stream.h"
-#include "os/scratch.h"
 #include "protect/restore_mark.h"
 
 namespace holdfast {
@@ -70,31 +69,36 @@ void check_space(const TarRestore& restore, std::uint64_t needed) {
       "free some, choose another --target, or try all the same with --ignore-free-space");
 }
 
+constexpr std::string_view kNewTarget = "new\n";
+
+// In "/" many archives may be at work.
 std::string mark_of(const TarRestore& restore) {
-  return (restore.target == "/" ? "" : restore.target) + "/" + kRestoreMark;
+  return (restore.target == "/" ? "" : restore.target) + "/.holdfast-unpacking-" +
+         restore.archive.name.file();
+}
+
+// Not everybody who brings his own files back may write there.
+void set_mark(const std::string& mark, std::string_view text) {
+  try {
+    write_file_atomic(mark, as_bytes(text));
+  } catch (const Error& error) {
+    if (error.code() != Code::kDenied) throw;
+  }
 }
 
 // Marks the target until all is unpacked: tar leaves what it was writing when it was stopped, and
 // the next one would take that for somebody's own. Returns whether to replace what is there.
 bool begin_unpacking(const TarRestore& restore) {
-  const std::string archive = restore.archive.name.file();
-  const auto mark = marked_restore(restore.target);
-  if (!mark) {
-    mark_restore(restore.target, {archive, !is_taken(restore.target), false, ""});
+  const std::string mark = mark_of(restore);
+  if (!path_exists(mark)) {
+    set_mark(mark, is_taken(restore.target) ? "" : kNewTarget);
     return restore.overwrite;
   }
-  if (mark->backup != archive) {
-    throw Error(
-        Code::kConflict,
-        printable(restore.target) + " holds an unfinished restore of " + printable(mark->backup),
-        "finish it with the same command; or choose an empty target; or give it up: "
-        "remove " +
-            printable(mark_of(restore)));
-  }
-  if (restore.overwrite || mark->target_was_empty) return true;
+  if (restore.overwrite || as_text(read_file(mark)) == kNewTarget) return true;
   throw Error(Code::kConflict,
-              archive + " was interrupted while it was unpacked, and a file may be cut off",
-              "run it again with --overwrite always, or remove " + printable(mark_of(restore)) +
+              restore.archive.name.file() +
+                  " was interrupted while it was unpacked, and a file may be cut off",
+              "run it again with --overwrite always, or remove " + printable(mark) +
                   " to let what exists stay");
 }
 
@@ -134,23 +138,25 @@ void unpack(Context& context, ObjectStore& store, const TarRestore& restore, boo
               "what was unpacked stays; mend the cause and run it again");
 }
 
-// Reads it to its end, and has tar list in `listing` what is to be unpacked.
-std::uint64_t validated(Context& context, ObjectStore& store, const TarRestore& restore,
-                        const std::vector<Key>& identities, const std::string& listing) {
+// Reads it to its end, and looks at what is in the way of its members.
+TarRestored validated(Context& context, ObjectStore& store, const TarRestore& restore,
+                      const std::vector<Key>& identities) {
   std::atomic<std::uint64_t> bytes{0};
-  TarListing tar(listing, selection_of(restore), context.stop);
+  TarPreflight tar(restore.target, selection_of(restore), context.stop);
   const ProgressDisplay display(context, "validate", "archive", [&bytes] {
     ProgressSample sample;
     sample.bytes = bytes;
     return sample;
   });
-  const std::uint64_t all =
-      check_archive(store, restore.archive.name, identities, context.stop, [&](ByteView plain) {
-        bytes += plain.size();
-        tar.write(plain);
-      }).content.bytes;
-  tar.finish();
-  return all;
+  TarRestored found;
+  const auto feed = [&](ByteView plain) {
+    bytes += plain.size();
+    tar.write(plain);
+  };
+  found.bytes =
+      check_archive(store, restore.archive.name, identities, context.stop, feed).content.bytes;
+  found.kept = tar.finish();
+  return found;
 }
 
 void warn_of_kept(Context& context, const std::vector<std::string>& kept) {
@@ -175,11 +181,7 @@ TarRestored unpack_archive(Context& context, ObjectStore& store, const TarRestor
       identities_for(context, restore.archive.name, restore.identity);
   const Duration begin = context.clock.monotonic();
   if (!bring_archive(context, store, restore.archive, restore.thaw, restore.dry_run)) return {};
-  TarRestored restored;
-  const ScratchDirectory scratch(own_scratch());
-  const std::string listing = scratch.path() + "/members";
-  restored.bytes = validated(context, store, restore, identities, listing);
-  restored.kept = differing_members(listing, restore.target);
+  TarRestored restored = validated(context, store, restore, identities);
   if (!restore.dry_run) {
     make_directories(restore.target);
     check_space(restore, restored.bytes);
@@ -189,7 +191,7 @@ TarRestored unpack_archive(Context& context, ObjectStore& store, const TarRestor
     log.info("restore of " + file + " to " + printable(restore.target));
     try {
       unpack(context, store, restore, overwrite, identities, restored.bytes);
-      unmark_restore(restore.target);
+      ::unlink(mark_of(restore).c_str());
     } catch (const Error& error) {
       log.failure("restore of " + file, error.message());
       throw;

@@ -37,8 +37,8 @@ struct TarRestored {
 // Reads the archive once to its end, compares the space that its content needs with what is free,
 // looks at what is in its way, and then unpacks it as a stream. Interrupted, it can be run again.
 // Writes nothing before it was read to its end; until then throws kCorrupt; kInvalid when it does
-// not have what was asked for; kConflict for symlinks that lead out of the target, and for one that
-// holds an unfinished restore of another.
+// not have what was asked for; kConflict for symlinks that lead out of the target, and when an
+// earlier run was interrupted and may have cut off a file of a target that had some.
 TarRestored unpack_archive(Context& context, ObjectStore& store, const TarRestore& restore);
 
 // The same as a command: returns the exit code; prints what it did and the document.

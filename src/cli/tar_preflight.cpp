@@ -1,12 +1,14 @@
 #include "cli/tar_preflight.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <cstdio>
-#include <fstream>
+#include <filesystem>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -46,11 +48,12 @@ char unescaped(char c) {
   return found == std::string_view::npos ? c : kMeant[found];
 }
 
-// What stands between the quotes that `text` begins with.
-std::string unquoted(std::string_view text) {
+// Takes what stands between quotes from the beginning of `text`.
+std::string take_quoted(std::string_view& text) {
   constexpr std::size_t kOctal = 3;
   std::string name;
-  for (std::size_t i = 1; i < text.size() && text[i] != '"'; ++i) {
+  std::size_t i = 1;
+  for (; i < text.size() && text[i] != '"'; ++i) {
     if (text[i] != '\\' || i + 1 == text.size()) {
       name += text[i];
     } else if (text[i + 1] >= '0' && text[i + 1] <= '7') {
@@ -60,7 +63,16 @@ std::string unquoted(std::string_view text) {
       name += unescaped(text[++i]);
     }
   }
+  text.remove_prefix(std::min(i + 1, text.size()));
   return name;
+}
+
+// As it is called below the target.
+std::string below(std::string path) {
+  while (path.ends_with('/')) path.pop_back();
+  while (path.starts_with('/')) path.erase(0, 1);
+  while (path.starts_with("./")) path.erase(0, 2);
+  return path;
 }
 
 std::vector<std::string> list_command(const std::string& file,
@@ -98,18 +110,31 @@ class Meeting {
       case 'd':
         return !S_ISDIR(status.st_mode);
       case 'l':
-        return !S_ISLNK(status.st_mode);
+        return !S_ISLNK(status.st_mode) || link_at(member.path) != member.link;
+      case 'h':
+        return !is_same(status, below(member.link));
       case '-':
         return !S_ISREG(status.st_mode) || status.st_mtim.tv_sec != member.time ||
                static_cast<std::uint64_t>(status.st_size) != member.size;
-      default:
-        return S_ISDIR(status.st_mode);
+      default:  // fifos and devices
+        return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode);
     }
   }
 
  private:
   std::string at(const std::string& path) const {
     return (target_ == "/" ? "" : target_) + "/" + path;
+  }
+
+  std::string link_at(const std::string& path) const {
+    std::error_code failed;
+    return std::filesystem::read_symlink(at(path), failed).string();
+  }
+
+  bool is_same(const struct stat& status, const std::string& path) const {
+    struct stat other {};
+    return ::lstat(at(path).c_str(), &other) == 0 && other.st_ino == status.st_ino &&
+           other.st_dev == status.st_dev;
   }
 
   bool is_directory(const std::string& path) {
@@ -150,37 +175,72 @@ std::optional<ListedMember> parse_listed_member(std::string_view line) {
   member.type = fields[0].front();
   member.size = number_in<std::uint64_t>(fields[2]);
   member.time = seconds_of(fields[3], fields[4]);
-  member.path = unquoted(line);
-  while (member.path.ends_with('/')) member.path.pop_back();
-  while (member.path.starts_with('/')) member.path.erase(0, 1);
-  while (member.path.starts_with("./")) member.path.erase(0, 2);
+  member.path = below(take_quoted(line));
+  line.remove_prefix(std::min(line.find('"'), line.size()));
+  member.link = take_quoted(line);
   return member;
 }
 
-TarListing::TarListing(const std::string& file, const std::vector<std::string>& selection,
-                       std::stop_token stop)
-    : tar_(in_utc(list_command(file, selection)), ProcessStream::Direction::kInput,
-           std::move(stop)) {}
-
-void TarListing::write(ByteView plain) { reading_ = reading_ && tar_.write(plain); }
-
-void TarListing::finish() {
-  const ProcessResult result = tar_.finish();
-  if (result.stopped) throw Error(Code::kCancelled, "interrupted");
-  if (result.exit_code == 0) return;
-  throw Error(Code::kInvalid, "tar cannot read all that was asked for: " + complaint(result),
-              "nothing was written; holdfast cat ARCHIVE | tar -tz shows what it has");
+TarPreflight::TarPreflight(const std::string& target, const std::vector<std::string>& selection,
+                           std::stop_token stop)
+    : target_(target) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw system_error(errno, "cannot make a pipe");
+  lines_ = Fd(ends[0]);
+  listing_ = Fd(ends[1]);
+  const std::string file = fmt::format("/proc/{}/fd/{}", ::getpid(), listing_.get());
+  tar_.emplace(in_utc(list_command(file, selection)), ProcessStream::Direction::kInput,
+               std::move(stop));
+  looking_ = std::thread([this] { look(); });
 }
 
-std::vector<std::string> differing_members(const std::string& file, const std::string& target) {
-  Meeting meeting(target);
-  std::vector<std::string> found;
-  std::ifstream listing(file, std::ios::binary);
-  for (std::string line; std::getline(listing, line);) {
-    const auto member = parse_listed_member(line);
-    if (member && !member->path.empty() && meeting.differs(*member)) found.push_back(member->path);
+TarPreflight::~TarPreflight() { end(); }
+
+// All lines, also behind a failure: tar waits for them to be read.
+void TarPreflight::look() {
+  Meeting meeting(target_);
+  const auto see = [&](std::string_view line) {
+    try {
+      const auto member = parse_listed_member(line);
+      if (failure_ || !member || member->path.empty()) return;
+      if (meeting.differs(*member)) differing_.push_back(member->path);
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+  };
+  std::string kept;
+  Bytes buffer(std::size_t{64} << 10);
+  for (;;) {
+    const ssize_t n = ::read(lines_.get(), buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    kept += as_text(ByteView(buffer).first(static_cast<std::size_t>(n)));
+    std::size_t begin = 0;
+    for (std::size_t end; (end = kept.find('\n', begin)) != std::string::npos; begin = end + 1) {
+      see(std::string_view(kept).substr(begin, end - begin));
+    }
+    kept.erase(0, begin);
   }
-  return found;
+}
+
+void TarPreflight::end() {
+  tar_.reset();
+  listing_ = Fd();
+  if (looking_.joinable()) looking_.join();
+}
+
+void TarPreflight::write(ByteView plain) { reading_ = reading_ && tar_->write(plain); }
+
+std::vector<std::string> TarPreflight::finish() {
+  const ProcessResult result = tar_->finish();
+  end();
+  if (result.stopped) throw Error(Code::kCancelled, "interrupted");
+  if (result.exit_code != 0) {
+    throw Error(Code::kInvalid, "tar cannot read all that was asked for: " + complaint(result),
+                "nothing was written; holdfast cat ARCHIVE | tar -tz shows what it has");
+  }
+  if (failure_) std::rethrow_exception(failure_);
+  return std::move(differing_);
 }
 
 }  // namespace holdfast

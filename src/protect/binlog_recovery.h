@@ -57,8 +57,8 @@ struct BinlogEnd {
   GtidPosition position;                  // of the server then
   std::optional<BinlogTransaction> last;  // the last one that is replayed; none: the backup itself
   // Of a time as the target: the first one behind the end, when others behind it are not later than
-  // the target. Some client gave it a time of the future (SET timestamp), or the clock was set
-  // back.
+  // the target, and minutes before it. Some client gave it a time of the future (SET timestamp), or
+  // the clock was set back.
   std::optional<BinlogTransaction> too_late;
 };
 

@@ -10,6 +10,10 @@
 namespace holdfast {
 namespace {
 
+// Seconds. A transaction has the time at which its last statement began: a long one comes behind
+// later ones, and that is no sign of a wrong time.
+constexpr std::uint32_t kLongStatement = 120;
+
 Timestamp time_of(const BinlogTransaction& transaction) {
   return Timestamp(std::chrono::seconds{transaction.time});
 }
@@ -72,7 +76,8 @@ class EndFinder {
       return true;
     };
     const auto look_behind = [&](const BinlogTransaction& transaction) {
-      if (!is_later(transaction.time)) end_.too_late = first;
+      if (is_later(transaction.time)) return;
+      if (first->time > transaction.time + kLongStatement) end_.too_late = first;
     };
     const bool found = search([&](const BinlogChunkFacts& facts) { return is_later(facts.latest); },
                               is_it, false, look_behind);

@@ -205,11 +205,12 @@ void add_zones(const MariadbSettings& settings, MariadbConnection& connection, B
     if (!has_named_zones(connection)) return;
     job.streams.push_back(text_stream(kZonesDump, settings, named_zones_dump, stop));
   } catch (const Error& error) {
-    if (error.code() != Code::kDenied) throw;
+    const Code code = error.code();
+    if (code != Code::kDenied && code != Code::kNotFound && code != Code::kInvalid) throw;
     warnings.add(
-        "the time zones that the server knows by name are not in this backup, as the "
-        "account may not read them: GRANT SELECT ON mysql.* (" +
-        error.message() + ")");
+        "the time zones that the server knows by name are not in this backup, as they cannot be "
+        "read: " +
+        error.message());
   }
 }
 

@@ -6,7 +6,6 @@
 
 #include "cli/support.h"
 #include "os/file.h"
-#include "protect/restore_mark.h"
 
 namespace holdfast {
 namespace {
@@ -178,12 +177,12 @@ TEST_F(RecoverArchives, GoOnWithWhatAnEarlierRunBegan) {
   // What tar was writing when it was stopped is not taken for somebody's own.
   record(false);
   shop_.write(back("files/web", "data/a"), "fi");
-  mark_restore(shop_ / "back/files/web", {first, true, false, ""});
+  shop_.write("back/files/web/.holdfast-unpacking-" + first, "new\n");
   const json on = recover_json(0, {"--target", shop_ / "back"});
   EXPECT_EQ(on.at("recovered")[0].at("backup"), first);
   EXPECT_EQ(shop_.read(back("files/web", "data/a")), "first\n");
   EXPECT_FALSE(path_exists(shop_ / "back/.holdfast-recover.json"));
-  EXPECT_FALSE(path_exists(shop_ / "back/files/web/.holdfast-restore.json"));
+  EXPECT_FALSE(path_exists(shop_ / ("back/files/web/.holdfast-unpacking-" + first)));
 }
 
 }  // namespace

@@ -21,6 +21,9 @@ TEST(ListedMember, IsReadAsTarListsIt) {
   EXPECT_EQ(path_of("\"./srv/www/\""), "srv/www");
   EXPECT_EQ(path_of("\"x\\\"y\\n\\303\\251\\\\\" -> \"/etc\""), "x\"y\n\303\251\\");
   EXPECT_EQ(path_of("\"a\" link to \"b\""), "a");
+  EXPECT_EQ(
+      parse_listed_member("lrwxrwxrwx 0/0 0 1969-12-31 23:59:59 \"a\" -> \"../x \\\"y\"")->link,
+      "../x \"y");
   EXPECT_EQ(parse_listed_member("drwxr-xr-x 0/0 0 1969-12-31 23:59:59 \"a\"")->time, -1);
   EXPECT_EQ(parse_listed_member("crw-rw-rw- 0/0 1,3 2025-11-10 12:00:00 \"null\"")->type, 'c');
   for (const char* other : {"", "tar: Removing leading", "block 3: ** Block of NULs **", "\"a\""}) {

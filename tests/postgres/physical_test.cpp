@@ -1,5 +1,6 @@
 // Physical backups of a server at work: what was acknowledged comes back, what a server makes anew
 // stays out, and a second backup stores what changed.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -166,6 +167,16 @@ TEST(PhysicalBackup, TablespacesMayLieInOneAnotherBesideFilesOfOthers) {
     server.query("CREATE TABLE of_" + name + " TABLESPACE space_" + name + " AS SELECT 1 AS id");
   }
   const Shop shop(server);
+  // What cannot be seen here would look as if it had been dropped.
+  server.query("CHECKPOINT");
+  shop.configure(Shop::connection(server) + "      read: direct\n");
+  fs::rename(places / "outer", places / "away");
+  fs::create_directory(places / "outer");
+  EXPECT_THAT(shop.expect(4, {"backup", "database", "shop"}).err,
+              ::testing::HasSubstr("the place of one of its tablespaces"));
+  EXPECT_TRUE(shop.backups().empty());
+  fs::remove(places / "outer");
+  fs::rename(places / "away", places / "outer");
   const std::string id = shop.back_up().at("id");
   for (const std::string& file : shop.files(id)) {
     EXPECT_EQ(file.find("PG_15_old"), std::string::npos) << file;

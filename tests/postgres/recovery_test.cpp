@@ -1,5 +1,6 @@
 // Recovery to a moment: exactly what was committed until then; and what cannot be reached is said
 // before anything is written.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,6 +14,8 @@ namespace holdfast {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 // A backup, and behind it a log with the rows 1 2 3 4, each a transaction.
 class Recovery : public ::testing::Test {
@@ -202,6 +205,31 @@ TEST_F(Recovery, AMissingSegmentIsNamed) {
   const PostgresServer restored("restored");
   const Outcome part = shop_->restore(restored, {"--dry-run"}, 3);
   EXPECT_NE(part.err.find(name + " is missing"), std::string::npos) << part.err;
+}
+
+TEST_F(Recovery, WithoutTheLogRightBehindItTheBackupComesBackAlone) {
+  const std::vector<std::string> all = shop_->log_segments();
+  const std::string behind = server_.query("SELECT pg_walfile_name('" + after_2_ + "')");
+  const auto found = std::find(all.begin(), all.end(), behind);
+  ASSERT_TRUE(found != all.begin() && found != all.end()) << behind;
+  const auto remove = [&](const std::string& segment) {
+    for (const std::string& object : shop_->log_objects(segment)) ASSERT_TRUE(fs::remove(object));
+  };
+  const auto said = [&] {
+    PostgresServer restored("restored");
+    const std::string warned = shop_->restore(restored, {}, 3).err;
+    start_restored(restored);
+    EXPECT_EQ(restored.query("SELECT count(*) FROM t"), "0");
+    return warned;
+  };
+  remove(behind);
+  EXPECT_THAT(said(),
+              AllOf(HasSubstr("recovers what there is"), HasSubstr(behind + " is missing")));
+  // That which the backup ends in: it has that itself.
+  const std::string own = *(found - 1);
+  remove(own);
+  EXPECT_THAT(said(), AllOf(HasSubstr("recovers the backup alone"), HasSubstr(" is missing")));
+  EXPECT_THAT(refusal(4, {"--to-time", end_}), HasSubstr(" is missing"));
 }
 
 TEST_F(Recovery, AnotherClusterUnderTheSameNameIsNoBackupOfIt) {

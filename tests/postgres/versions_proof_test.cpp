@@ -50,7 +50,8 @@ class VersionProof : public Version {
                            "echo 'max_wal_senders setting: 10'\n"
                            "echo 'max_prepared_xacts setting: 0'\n"
                            "echo 'max_locks_per_xact setting: 64'\n"
-                           "echo 'Bytes per WAL segment: 1048576'\n";
+                           "echo 'Bytes per WAL segment: 1048576'\n"
+                           "echo 'Data page checksum version: 1'\n";
     fs::permissions(path, fs::perms{0755});
   }
   static std::vector<std::string> validate(const Shop& shop) {

@@ -46,6 +46,10 @@ TEST(FailedStatement, RoutinesEventsAndRightsBelongToADatabase) {
   EXPECT_EQ(object_of("CREATE EVENT IF NOT EXISTS e ON SCHEDULE EVERY 1 DAY DO DELETE FROM shop.t"),
             "session");
   EXPECT_EQ(object_of("ALTER EVENT archive.e DISABLE"), "archive");
+  EXPECT_EQ(object_of("ALTER EVENT archive.e RENAME TO archive.f"), "archive");
+  EXPECT_EQ(object_of("ALTER EVENT archive.e ON COMPLETION PRESERVE DO ALTER TABLE t RENAME u"),
+            "archive");
+  EXPECT_EQ(object_of("GRANT SELECT ON archive.t TO u WITH GRANT OPTION"), "archive");
   EXPECT_EQ(object_of("GRANT SELECT, UPDATE (a, `on`) ON archive.t TO 'u'@'%'"), "archive");
   EXPECT_EQ(object_of("revoke execute on procedure `archive`.`p` from u"), "archive");
   EXPECT_EQ(object_of("GRANT SELECT ON t TO u"), "session");
@@ -78,6 +82,9 @@ TEST(FailedStatement, OthersDoNot) {
         "GRANT ALL ON archive.* TO u",
         "GRANT ALL ON *.* TO u",
         "GRANT archive TO u",
+        "ALTER EVENT archive.e RENAME TO e",
+        "GRANT SELECT ON archive.t TO u IDENTIFIED BY 'x'",
+        "GRANT SELECT ON archive.t TO u REQUIRE SSL",
         "GRANT PROXY ON a TO b",
         "GRANT PROXY ON 'a'@'b' TO 'c'@'d'",
         "CALL archive.p()",

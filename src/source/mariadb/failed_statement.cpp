@@ -125,16 +125,30 @@ std::string database_of_definition(const std::vector<Word>& words, const std::st
   if (is_any(words, at, {"IF"})) {
     while (is_any(words, at, {"IF", "NOT", "EXISTS"})) ++at;
   }
+  const std::string database = database_at(words, at, session);
   // An event may be moved into another database.
   for (std::size_t i = at; is_any(words, 0, {"ALTER"}) && i < words.size(); ++i) {
-    if (is_any(words, i, {"RENAME"})) return {};
+    const bool moves = is_any(words, i, {"RENAME"}) && is_any(words, i + 1, {"TO"});
+    if (moves && database_at(words, i + 2, session) != database) return {};
   }
-  return database_at(words, at, session);
+  return database;
+}
+
+// Old servers make accounts and set passwords and limits with GRANT.
+bool says_more_of_accounts(const std::vector<Word>& words) {
+  for (std::size_t at = 0; at < words.size(); ++at) {
+    if (is_any(words, at,
+               {"IDENTIFIED", "REQUIRE", "MAX_QUERIES_PER_HOUR", "MAX_UPDATES_PER_HOUR",
+                "MAX_CONNECTIONS_PER_HOUR", "MAX_USER_CONNECTIONS"})) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // Roles, and rights to all of a database or of a server, are no objects that could be missing.
 std::string database_of_grant(const std::vector<Word>& words, const std::string& session) {
-  if (is_any(words, 1, {"PROXY"})) return {};  // on an account
+  if (is_any(words, 1, {"PROXY"}) || says_more_of_accounts(words)) return {};
   for (std::size_t at = 1; at < words.size(); ++at) {
     if (!is_any(words, at, {"ON"})) continue;
     ++at;

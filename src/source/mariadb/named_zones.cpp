@@ -1,6 +1,7 @@
 #include "source/mariadb/named_zones.h"
 
 #include <array>
+#include <string_view>
 
 namespace holdfast {
 namespace {
@@ -49,7 +50,13 @@ std::string table_text(MariadbConnection& connection, const ZoneTable& table) {
 }  // namespace
 
 bool has_named_zones(MariadbConnection& connection) {
-  return !connection.query("SELECT 1 FROM mysql.time_zone_name LIMIT 1").empty();
+  bool found = false;
+  for (const ZoneTable& table : kZoneTables) {
+    const bool filled =
+        !connection.query(std::string("SELECT 1 FROM mysql.") + table.name + " LIMIT 1").empty();
+    found = found || (filled && table.name == std::string_view("time_zone_name"));
+  }
+  return found;
 }
 
 std::string named_zones_dump(MariadbConnection& connection) {

@@ -9,7 +9,8 @@
 
 namespace holdfast {
 
-// False for a server that was never given any. Throws kDenied when the account may not look.
+// False for a server that was never given any. Throws what the server says of the first of the
+// tables that cannot be read.
 bool has_named_zones(MariadbConnection& connection);
 
 // SQL that puts them in place of those that a server has; the same zones are the same text.

@@ -85,17 +85,35 @@ void stop_applier(MariadbConnection& connection) {
   connection.query("STOP " + applier_of(connection) + " SQL_THREAD");
 }
 
-// Of the event that lies there; nothing when it is none that begins a transaction.
-std::string gtid_at(const std::string& path, std::uint64_t offset) {
-  const Fd file = open_file(path, O_RDONLY);
-  Bytes event(kBinlogHeader);
-  if (pread_full(file.get(), event, offset, path) != event.size()) return {};
-  const auto type = static_cast<BinlogType>(event[kTypeAt]);
-  if (type != BinlogType::kMysqlGtid && type != BinlogType::kMysqlTaggedGtid) return {};
-  event.resize(binlog_event_size(event));
-  if (pread_full(file.get(), event, offset, path) != event.size()) return {};
-  // Its checksum lies behind what is read of it, and was verified when the log was fetched.
-  return to_text(read_mysql_gtid(parse_binlog_event(event, false)));
+// Between two transactions.
+bool is_of_no_transaction(BinlogType type) {
+  return type == BinlogType::kFormat || type == BinlogType::kMysqlPreviousGtids ||
+         type == BinlogType::kRotate || type == BinlogType::kStop;
+}
+
+// Of the first transaction there or, at the end of the file, in the next one; "" when another event
+// comes before.
+std::string next_gtid(const std::string& directory, std::string name, std::uint64_t offset) {
+  for (;;) {
+    const std::string path = directory + "/" + name;
+    if (!path_exists(path)) return {};
+    const Fd file = open_file(path, O_RDONLY);
+    Bytes event(kBinlogHeader);
+    while (pread_full(file.get(), event, offset, path) == event.size()) {
+      const auto type = static_cast<BinlogType>(event[kTypeAt]);
+      event.resize(binlog_event_size(event));
+      if (type == BinlogType::kMysqlGtid || type == BinlogType::kMysqlTaggedGtid) {
+        if (pread_full(file.get(), event, offset, path) != event.size()) return {};
+        // Its checksum lies behind what is read, and was verified when the log was fetched.
+        return to_text(read_mysql_gtid(parse_binlog_event(event, false)));
+      }
+      if (!is_of_no_transaction(type)) return {};
+      offset += event.size();
+      event.resize(kBinlogHeader);
+    }
+    name = next_relay_name(name);
+    offset = kBinlogMagic.size();
+  }
 }
 
 class Applier {
@@ -131,7 +149,7 @@ class Applier {
     const auto failed = parse_failed_statement(status.error);
     if (replay_.databases.empty() || !failed) refuse(status.error);
     const std::string gtid = failed->transaction.empty()
-                                 ? gtid_at(replay_.received + "/" + status.file, status.offset)
+                                 ? next_gtid(replay_.received, status.file, status.offset)
                                  : failed->transaction;
     if (gtid.empty() || !seen_.insert(gtid).second) refuse(status.error);
     if (is_left_out(database_of_object(*failed))) {
@@ -192,7 +210,8 @@ class Applier {
     }
     start_applier(connection_, " UNTIL SQL_AFTER_GTIDS = " + connection_.quoted(gtid));
     ApplierStatus status = status_of(connection_);
-    while (status.running && !has_all(connection_, GtidPosition(gtid))) {
+    for (unsigned asked = 1; status.running && !has_all(connection_, GtidPosition(gtid)); ++asked) {
+      if (asked % kBetweenLooks == 0) server_.require_alive(false);
       pause(stop);
       status = status_of(connection_);
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stop_token>
+#include <string>
 
 #include "source/mariadb/relay_replay.h"
 
@@ -11,6 +12,9 @@ inline constexpr unsigned kFirstWithReplicas = 80022;  // START REPLICA, and SHO
 inline constexpr const char* kReplayNotComplete =
     "the directory is not complete, and no server starts on it: run the restore again, to a moment "
     "before this transaction, or with --to-immediate";
+
+// "relay.000002" behind "relay.000001".
+std::string next_relay_name(const std::string& name);
 
 // Has it run until it has come to the end of `replay`, or has nothing left to do. Throws
 // as replay_as_replica(), but does not compare where it has come to.

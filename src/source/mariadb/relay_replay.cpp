@@ -71,6 +71,10 @@ std::string pattern_of(const std::string& name) {
 
 }  // namespace
 
+std::string next_relay_name(const std::string& name) {
+  return relay_name(std::stoul(name.substr(name.rfind('.') + 1)) + 1).substr(1);
+}
+
 std::vector<std::string> relay_options(const std::string& own, const std::string& received,
                                        const std::vector<std::string>& databases) {
   const auto quoted = [](const std::string& text) { return '"' + text + '"'; };

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/error.h"
 #include "codec/kdf.h"
@@ -44,13 +43,9 @@ namespace {
 
 // A container, say, may see the data directory without the disk that the link leads to: its tables
 // would look as if they had been dropped. A server has a directory of its own in each.
-bool is_visible(const PgTablespace& space) {
+bool is_visible(const PgTablespace& space, const std::string& part) {
   if (!space.location.starts_with('/')) return true;  // in the data directory
-  std::error_code failed;
-  const std::filesystem::directory_iterator entries(space.location, failed);
-  return !failed && std::any_of(begin(entries), end(entries), [](const auto& entry) {
-    return entry.path().filename().string().starts_with("PG_");
-  });
+  return ::access((space.location + "/" + part).c_str(), R_OK | X_OK) == 0;
 }
 
 }  // namespace
@@ -61,7 +56,10 @@ bool PgWalHold::files_are_here() const {
     return ::access((cluster_.data_directory + "/" + name).c_str(), R_OK) == 0;
   };
   return readable("PG_VERSION") && readable("pg_replslot/" + slot_ + "/state") &&
-         std::all_of(cluster_.tablespaces.begin(), cluster_.tablespaces.end(), is_visible);
+         std::all_of(cluster_.tablespaces.begin(), cluster_.tablespaces.end(),
+                     [this](const PgTablespace& space) {
+                       return is_visible(space, cluster_.tablespace_part);
+                     });
 }
 
 }  // namespace holdfast
