@@ -131,6 +131,7 @@ std::string own_part(const Vault& vault, const BackupName& backup) {
 RestoreJob tablespace_job(const RestoreJob& files, const std::string& oid, const std::string& place,
                           const std::string& part) {
   RestoreJob job = files;
+  job.keeps_mark = false;
   job.target = place;
   job.includes = {"/pg_tblspc/" + oid};
   job.excludes = {"/pg_tblspc/" + oid + "/*", "!/pg_tblspc/" + oid + "/" + part};

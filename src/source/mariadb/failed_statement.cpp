@@ -1,7 +1,6 @@
 #include "source/mariadb/failed_statement.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <string_view>
 #include <vector>
