@@ -254,11 +254,12 @@ namespace {
 
 void warn_of_time(const BinlogTransaction& too_late, Warnings& warnings) {
   const std::string gtid = to_text(too_late.gtid);
-  warnings.add(fmt::format(
-      "ends before transaction {}, which says that it is of {}; some behind it are "
-      "of the time asked for or before, and are left out, too. To go on past it: --to-gtid with one "
-      "behind it ('{}' is that transaction itself)",
-      gtid, format_rfc3339(Timestamp(std::chrono::seconds{too_late.time})), gtid));
+  warnings.add(
+      fmt::format("ends before transaction {}, which says that it is of {}; some behind it are "
+                  "of the time asked for or before, and are left out, too. To go on past it: "
+                  "--to-gtid with one "
+                  "behind it ('{}' is that transaction itself)",
+                  gtid, format_rfc3339(Timestamp(std::chrono::seconds{too_late.time})), gtid));
 }
 
 }  // namespace
