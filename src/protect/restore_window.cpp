@@ -18,6 +18,7 @@ constexpr int kMaxOpenFiles = 200;
 constexpr std::uint32_t kUnknownSegment = 0xffffffff;
 // Large files get their room at once, since their parts come in any order.
 constexpr std::uint64_t kLargeFile = std::uint64_t{1} << 20;
+// What goes to the disk at once where the context says so.
 constexpr std::uint64_t kWriteBackAtOnce = std::uint64_t{256} << 10;
 
 // What concerns one file only; everything else ends the restore.

@@ -136,7 +136,7 @@ TEST_F(FileArchive, WhatAnInterruptedRunLeftIsFinished) {
   interrupt();
   shop_.expect(0, {"restore", "latest:web", "--target", shop_ / "part"});
   expect_same("part");
-  EXPECT_EQ(shell("ls -A part"), "tmp\n");  // no mark
+  EXPECT_EQ(shell("ls -A part | grep -c holdfast-unpacking || true"), "0\n");
   // Where something was before, nobody knows whose it is.
   interrupt();
   const Outcome refused = shop_.expect(6, {"restore", "latest:web", "--target", shop_ / "part"});
