@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "os/file.h"
+#include "store/at_once.h"
 #include "vault/require_vault.h"
 
 namespace holdfast {
@@ -20,6 +21,40 @@ bool fits_backup(const std::vector<BackupName>& backups, const std::string& want
   });
 }
 
+std::optional<StoredArchive> fitting_archive(ObjectStore& store,
+                                             const std::vector<BackupName>& backups,
+                                             const std::string& wanted) {
+  if (names_archive(wanted)) return find_archive(list_archives(store), wanted);
+  // A backup in the vault comes first: it has more to it.
+  if (fits_backup(backups, wanted)) return std::nullopt;
+  const std::vector<StoredArchive> archives = list_archives(store);
+  if (archives.empty()) return std::nullopt;
+  return find_archive(archives, wanted);
+}
+
+// Commands ask a far store for what they need at once: each answer takes a round trip.
+std::unique_ptr<ObjectStore> open_quickly(Context& context, Access access) {
+  return with_known_config(open_store_for(context, vault_url(context), access, false));
+}
+
+// Throws unless `store`, which holds no vault, holds archives.
+void require_archives(Context& context, Access access, ObjectStore& store) {
+  const std::string url = vault_url(context);
+  open_store_for(context, url, access);  // says when there is no such bucket
+  if (!list_archives(store).empty()) return;
+  require_vault(store,
+                "check the address, or make a vault there with: holdfast init --vault " + url);
+}
+
+std::vector<BackupName> backups_if_there(ObjectStore& store) {
+  try {
+    return list_backups(store);
+  } catch (const Error& error) {
+    if (error.code() != Code::kNotFound) throw;  // no bucket: require_archives() says it
+    return {};
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<ObjectStore> open_archive_store(Context& context, Access access) {
@@ -31,21 +66,35 @@ std::unique_ptr<ObjectStore> open_archive_store(Context& context, Access access)
 }
 
 std::unique_ptr<ObjectStore> open_any_store(Context& context, Access access) {
-  const std::string url = vault_url(context);
-  auto store = open_store_for(context, url, access);
-  if (vault_id_of(*store) || !list_archives(*store).empty()) return store;
-  require_vault(*store,
-                "check the address, or make a vault there with: holdfast init --vault " + url);
-  return store;  // made at this moment
+  auto store = open_quickly(context, access);
+  if (!vault_id_of(*store)) require_archives(context, access, *store);
+  return store;
+}
+
+OpenedPlace open_wanted(Context& context, Access access, const std::string& wanted) {
+  OpenedPlace place{open_quickly(context, access), {}};
+  bool has_vault = false;
+  std::vector<BackupName> backups;
+  const auto ask = [&](std::size_t i) {
+    if (i == 0) has_vault = vault_id_of(*place.store).has_value();
+    if (i == 1) backups = backups_if_there(*place.store);
+  };
+  at_once(*place.store, 2, ask, context.stop);
+  if (!has_vault) {
+    require_archives(context, access, *place.store);
+    backups.clear();
+  }
+  if (auto archive = fitting_archive(*place.store, backups, wanted)) {
+    place.wanted = std::move(*archive);
+  } else {
+    place.wanted = find_backup(backups, wanted);
+  }
+  return place;
 }
 
 std::optional<StoredArchive> wanted_archive(ObjectStore& store, const std::string& wanted) {
-  if (names_archive(wanted)) return find_archive(list_archives(store), wanted);
-  // A backup in the vault comes first: it has more to it.
-  if (vault_id_of(store) && fits_backup(list_backups(store), wanted)) return std::nullopt;
-  const std::vector<StoredArchive> archives = list_archives(store);
-  if (archives.empty()) return std::nullopt;
-  return find_archive(archives, wanted);
+  return fitting_archive(
+      store, vault_id_of(store) ? list_backups(store) : std::vector<BackupName>(), wanted);
 }
 
 bool bring_archive(Context& context, ObjectStore& store, const StoredArchive& archive,

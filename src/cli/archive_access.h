@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "cli/context.h"
@@ -20,6 +21,15 @@ std::unique_ptr<ObjectStore> open_archive_store(Context& context, Access access)
 
 // The same, where a vault or archives have to be. Needs no key. Throws kNotFound.
 std::unique_ptr<ObjectStore> open_any_store(Context& context, Access access);
+
+// A store, and what was asked for in it.
+struct OpenedPlace {
+  std::unique_ptr<ObjectStore> store;
+  std::variant<BackupName, StoredArchive> wanted;
+};
+// The same store with what `wanted` means there: a backup as find_backup knows it, else an archive.
+// Throws kNotFound.
+OpenedPlace open_wanted(Context& context, Access access, const std::string& wanted);
 
 // The archive that `wanted` means when it means one: by its file's name or key, or, where the store
 // has no vault or no backup of that name, in any way that find_archive knows.

@@ -324,13 +324,14 @@ Restored guarded(Context& context, RestoreGuard& guard, const RestoreJob& job,
 }
 
 int run(Context& context, const RestoreOptions& options) {
-  auto store =
-      open_any_store(context, options.dry_run ? Access::kDryRun : Access::kWriteIfPossible);
-  if (const auto archive = wanted_archive(*store, options.backup)) {
-    return restore_tar(context, *store, tar_restore(options, *archive));
+  OpenedPlace place =
+      open_wanted(context, options.dry_run ? Access::kDryRun : Access::kWriteIfPossible,
+                  options.backup);
+  if (const auto* archive = std::get_if<StoredArchive>(&place.wanted)) {
+    return restore_tar(context, *place.store, tar_restore(options, *archive));
   }
-  const OpenedVault opened = open_vault(context, std::move(store));
-  const BackupName name = find_backup(list_backups(*opened.store), options.backup);
+  const OpenedVault opened = open_vault(context, std::move(place.store));
+  const auto& name = std::get<BackupName>(place.wanted);
   check_database_options(options, *opened.vault, name);
   const RestoreJob job = make_job(options, name, context.settings());
   std::optional<ReplicaPlan> replica;

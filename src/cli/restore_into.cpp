@@ -82,8 +82,9 @@ ObjectStore& store_of(const OpenedVault& opened, const std::unique_ptr<ObjectSto
 void IntoRun::find_dump() {
   // A safety backup is written, if there is one to make.
   const Access access = options_.dry_run ? Access::kRead : Access::kWriteIfPossible;
-  store_ = open_any_store(context_, access);
-  if (const auto archive = wanted_archive(*store_, options_.backup)) {
+  OpenedPlace place = open_wanted(context_, access, options_.backup);
+  store_ = std::move(place.store);
+  if (const auto* archive = std::get_if<StoredArchive>(&place.wanted)) {
     source_ = source_of_archive(context_.settings(), archive->name);
     bring_archive(context_, *store_, *archive, options_.thaw, options_.dry_run);
     dump_ =
@@ -93,7 +94,7 @@ void IntoRun::find_dump() {
     return;
   }
   opened_ = open_vault(context_, std::move(store_));
-  const BackupName name = find_backup(list_backups(*opened_.store), options_.backup);
+  const auto& name = std::get<BackupName>(place.wanted);
   for (const SourceSettings& source : context_.settings().sources) {
     if (source.name == name.source && source.backup_class == name.backup_class) source_ = &source;
   }

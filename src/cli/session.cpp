@@ -10,8 +10,7 @@
 namespace holdfast {
 namespace {
 
-std::unique_ptr<ObjectStore> open_for_reading(Context& context, const std::string& url) {
-  OpenStoreOptions options = store_options(context, url);
+std::unique_ptr<ObjectStore> open_for_reading(const std::string& url, OpenStoreOptions options) {
   options.read_only = true;
   return open_store(url, options);
 }
@@ -52,20 +51,22 @@ OpenStoreOptions store_options(Context& context, const std::string& url) {
 }
 
 std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string& url,
-                                            Access access) {
+                                            Access access, bool looks) {
+  OpenStoreOptions options = store_options(context, url);
+  options.looks = looks;
   try {
     switch (access) {
       case Access::kRead:
-        return open_for_reading(context, url);
+        return open_for_reading(url, options);
       case Access::kDryRun:
-        return std::make_unique<DryRunStore>(open_for_reading(context, url), context.clock);
+        return std::make_unique<DryRunStore>(open_for_reading(url, options), context.clock);
       case Access::kWrite:
       case Access::kWriteIfPossible:
-        return open_store(url, store_options(context, url));
+        return open_store(url, options);
     }
   } catch (const Error& error) {
     if (error.code() == Code::kDenied && access == Access::kWriteIfPossible) {
-      return open_for_reading(context, url);
+      return open_for_reading(url, options);
     }
     throw;
   }

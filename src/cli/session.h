@@ -25,8 +25,9 @@ std::string vault_url(Context& context);
 OpenStoreOptions place_options(Context& context, const std::string& url);
 // The same of what is read: as it was at --as-of, if that is given.
 OpenStoreOptions store_options(Context& context, const std::string& url);
-std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string& url,
-                                            Access access);
+// Without `looks` a bucket that is not there is noticed by the first request only.
+std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string& url, Access access,
+                                            bool looks = true);
 
 struct OpenedVault {
   std::unique_ptr<ObjectStore> store;

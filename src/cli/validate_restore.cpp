@@ -94,23 +94,17 @@ std::string scratch_parent(Context& context, const RestoreTestOptions& options) 
   return parent;
 }
 
-// Nothing when it is no archive that is to be tested.
-std::optional<int> run_on_archive(Context& context, ObjectStore& store,
-                                  const RestoreTestOptions& options) {
-  const auto archive = wanted_archive(store, options.backup);
-  if (!archive) return std::nullopt;
-  const ScratchDirectory scratch(scratch_parent(context, options));
-  return test_archive(context, store, *archive, scratch.path(), options.identity,
-                      !options.no_record);
-}
-
 int run(Context& context, const RestoreTestOptions& options) {
-  auto store =
-      open_any_store(context, options.no_record ? Access::kRead : Access::kWriteIfPossible);
-  if (const auto code = run_on_archive(context, *store, options)) return *code;
-  const OpenedVault opened = open_vault(context, std::move(store));
+  const Access access = options.no_record ? Access::kRead : Access::kWriteIfPossible;
+  OpenedPlace place = open_wanted(context, access, options.backup);
+  if (const auto* archive = std::get_if<StoredArchive>(&place.wanted)) {
+    const ScratchDirectory scratch(scratch_parent(context, options));
+    return test_archive(context, *place.store, *archive, scratch.path(), options.identity,
+                        !options.no_record);
+  }
+  const OpenedVault opened = open_vault(context, std::move(place.store));
   RestoreTestJob job;
-  job.backup = find_backup(list_backups(*opened.store), options.backup);
+  job.backup = std::get<BackupName>(place.wanted);
   job.source = source_of(context.settings(), job.backup);
   job.threads = options.threads.value_or(context.settings().threads);
   job.record = !options.no_record;

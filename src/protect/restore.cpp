@@ -45,13 +45,12 @@ class Restore {
         progress_(progress),
         warnings_(warnings),
         stop_(std::move(stop)),
-        selection_(job.includes, job.excludes, job.strip_components),
-        reader_(vault),
-        backup_(read_backup(vault, job.backup)) {}
+        selection_(job.includes, job.excludes, job.strip_components) {}
 
   RestoreResult run();
 
  private:
+  void begin_reading();
   void preflight();
   void begin(bool was_empty);
 
@@ -84,7 +83,7 @@ class Restore {
   Warnings& warnings_;
   std::stop_token stop_;
   Selection selection_;
-  ChunkReader reader_;
+  std::unique_ptr<ChunkReader> reader_;
   StoredBackup backup_;
   Overwrite overwrite_ = Overwrite::kNever;
   std::unique_ptr<Lease> lease_;
@@ -109,9 +108,47 @@ class Restore {
   RestoreResult result_;
 };
 
+// Keeps a prune from removing packs under our hands; without the right to write we read again from
+// the new places.
+std::unique_ptr<Lease> lease_if_allowed(const Vault& vault) {
+  try {
+    vault.require_writable();
+    return std::make_unique<Lease>(vault.store(), vault.clock(), "restore");
+  } catch (const Error& error) {
+    if (error.code() != Code::kDenied && error.code() != Code::kExhausted &&
+        error.code() != Code::kUnsupported) {
+      throw;
+    }
+    return nullptr;
+  }
+}
+
+// What a restore needs before its first file, of a far store side by side: each part takes a few
+// round trips.
+void Restore::begin_reading() {
+  const auto read_index = [this] { reader_ = std::make_unique<ChunkReader>(vault_); };
+  if (!vault_.store().traits().remote) {
+    backup_ = read_backup(vault_, job_.backup);
+    require_readable(backup_);
+    if (!job_.dry_run) lease_ = lease_if_allowed(vault_);
+    return read_index();
+  }
+  auto index = std::async(std::launch::async, read_index);
+  auto lease = std::async(std::launch::async, [this] {
+    return job_.dry_run ? nullptr : lease_if_allowed(vault_);
+  });
+  backup_ = read_backup(vault_, job_.backup);
+  require_readable(backup_);
+  index.get();
+  // The first pages stay in the reader's memory.
+  for_each_entry(*reader_, backup_.root->tree,
+                 [](const Entry&, std::span<const Ref>) { return false; });
+  lease_ = lease.get();
+}
+
 // What is to come, for the progress and the check of free space.
 void Restore::preflight() {
-  const RestoreNeeds needs = preflight_restore(reader_, backup_, job_, stop_);
+  const RestoreNeeds needs = preflight_restore(*reader_, backup_, job_, stop_);
   progress_.total_files += needs.files;
   progress_.total_bytes += needs.bytes;
   require_room(job_, needs);
@@ -346,7 +383,7 @@ void Restore::remember(const Entry& directory, const std::string& path) {
 void Restore::finish_directories() {
   if (remembers_all_) return finish(directories_);
   std::vector<Entry> directories;
-  for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
+  for_each_entry(*reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
     if (entry.type != EntryType::kDirectory) return true;
     const auto path = selection_.target_path(entry.path);
     if (!path || path->empty()) return true;
@@ -387,7 +424,7 @@ void Restore::warn_of_owners() {
 // Only below what the backup was asked to protect: never beside it.
 void Restore::remove_others() {
   bool has_root = false;
-  for_each_entry(reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
+  for_each_entry(*reader_, backup_.root->tree, [&](const Entry& entry, std::span<const Ref>) {
     if (entry.type != EntryType::kDirectory || !selection_.wants(entry.path, true)) return true;
     const auto path = selection_.target_of_children(entry.path);
     has_root = has_root || entry.path.empty();
@@ -405,24 +442,11 @@ void Restore::remove_others() {
 }
 
 RestoreResult Restore::run() {
-  require_readable(backup_);
   const Duration begun = vault_.clock().monotonic();
+  begin_reading();
   overwrite_ = job_.overwrite;
   if (job_.remove_others) others_.emplace(selection_, backup_.root->paths);
   const bool was_empty = is_empty_target(job_.target);
-  if (!job_.dry_run) {
-    try {
-      // Keeps a prune from removing packs under our hands; without the right to write we read
-      // again from the new places.
-      vault_.require_writable();
-      lease_ = std::make_unique<Lease>(vault_.store(), vault_.clock(), "restore");
-    } catch (const Error& error) {
-      if (error.code() != Code::kDenied && error.code() != Code::kExhausted &&
-          error.code() != Code::kUnsupported) {
-        throw;
-      }
-    }
-  }
   preflight();
   if (!job_.dry_run || path_exists(job_.target)) {
     target_ = std::make_unique<Target>(job_.target, !job_.dry_run, job_.rights);
@@ -436,13 +460,13 @@ RestoreResult Restore::run() {
     }
     // One more than processors: some wait for the lock of a directory.
     const unsigned openers = std::min(threads, processors() + 1);
-    context_.reset(new RestoreContext{vault_, job_, *target_, reader_, progress_, warnings_, stop_,
+    context_.reset(new RestoreContext{vault_, job_, *target_, *reader_, progress_, warnings_, stop_,
                                       threads, remote, remote || job_.keeps_mark,
                                       FrameBuffers(threads), FrameBuffers(openers)});
     window_ = std::make_unique<RestoreWindow>(*context_, window_size_);
   }
   try {
-    for_each_entry(reader_, backup_.root->tree,
+    for_each_entry(*reader_, backup_.root->tree,
                    [&](const Entry& entry, std::span<const Ref> chunks) {
                      place(entry, chunks);
                      return true;
@@ -454,6 +478,9 @@ RestoreResult Restore::run() {
   }
   wait_for_windows();
   if (others_ && target_) remove_others();
+  // With all directories in memory nothing is read any more.
+  std::future<void> released;
+  if (remembers_all_) released = std::async(std::launch::async, [this] { lease_.reset(); });
   if (!job_.dry_run) {
     finish_directories();
     warn_of_owners();

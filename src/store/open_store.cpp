@@ -78,7 +78,7 @@ std::unique_ptr<ObjectStore> open_bucket(const std::string& url, const OpenStore
   auto store = std::make_unique<S3Store>(url, options.s3, *options.clock, options.stop);
   if (options.create && !options.read_only) {
     ensure_bucket(store->client());
-  } else {
+  } else if (options.looks) {
     require_bucket(store->client());
   }
   return store;

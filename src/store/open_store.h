@@ -14,6 +14,7 @@ namespace holdfast {
 struct OpenStoreOptions {
   bool create = false;     // make the directory or bucket when it does not exist (init, copy)
   bool read_only = false;  // every change is refused with kDenied (dry runs, restores)
+  bool looks = true;       // asks for a bucket at once; else the first request tells
   S3Options s3 = {};       // for s3:// alone
   Clock* clock = &system_clock();  // outlives the store
   std::stop_token stop = {};       // ends waiting for a far store

@@ -52,6 +52,13 @@ bool ReadOnlyStore::replace(std::string_view key, ByteView, std::string_view) {
   refuse(traits(), "replace " + std::string(key));
 }
 
+Bytes RememberingStore::get(std::string_view key) {
+  if (key != key_) return inner().get(key);
+  MutexLock lock(mutex_);
+  if (!content_) content_ = inner().get(key);
+  return *content_;
+}
+
 std::unique_ptr<StagedObject> ReadOnlyStore::stage() { refuse(traits(), "write an object"); }
 
 void ReadOnlyStore::remove(std::string_view key) { refuse(traits(), "remove " + std::string(key)); }

@@ -3,7 +3,10 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
+#include <string>
 
+#include "os/mutex.h"
 #include "store/object_store.h"
 
 namespace holdfast {
@@ -67,6 +70,25 @@ class ReadOnlyStore final : public ForwardingStore {
   void remove(std::string_view key) override;
   void lock_until(std::string_view key, Timestamp until) override;
   void clean_up() override {}
+};
+
+// Reads the object `key`, which nobody changes meanwhile, once at most, and owns the store that has
+// it.
+class RememberingStore final : public ForwardingStore {
+ public:
+  RememberingStore(std::unique_ptr<ObjectStore> inner, std::string key)
+      : ForwardingStore(*inner), owned_(std::move(inner)), key_(std::move(key)) {}
+  Bytes get(std::string_view key) override;
+  void read_through(std::string_view key, std::uint64_t size,
+                    const std::function<void(ByteView)>& visit) override {
+    inner().read_through(key, size, visit);
+  }
+
+ private:
+  const std::unique_ptr<ObjectStore> owned_;
+  const std::string key_;
+  Mutex mutex_;
+  std::optional<Bytes> content_ GUARDED_BY(mutex_);
 };
 
 // Counts requests and bytes; any thread may read the counters at any time.

@@ -11,6 +11,7 @@
 #include "base/human.h"
 #include "os/file.h"
 #include "store/at_once.h"
+#include "store/wrappers.h"
 #include "store/probe_area.h"
 #include "vault/require_vault.h"
 
@@ -346,6 +347,10 @@ VaultId require_vault(ObjectStore& store, const std::string& hint) {
     if (error.code() != Code::kNotFound) throw;
     throw Error(error.code(), error.message(), hint);
   }
+}
+
+std::unique_ptr<ObjectStore> with_known_config(std::unique_ptr<ObjectStore> store) {
+  return std::make_unique<RememberingStore>(std::move(store), kConfigKey);
 }
 
 std::vector<WrappedKey> list_keys(ObjectStore& store) {
