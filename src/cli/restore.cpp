@@ -324,9 +324,8 @@ Restored guarded(Context& context, RestoreGuard& guard, const RestoreJob& job,
 }
 
 int run(Context& context, const RestoreOptions& options) {
-  OpenedPlace place =
-      open_wanted(context, options.dry_run ? Access::kDryRun : Access::kWriteIfPossible,
-                  options.backup);
+  OpenedPlace place = open_wanted(
+      context, options.dry_run ? Access::kDryRun : Access::kWriteIfPossible, options.backup);
   if (const auto* archive = std::get_if<StoredArchive>(&place.wanted)) {
     return restore_tar(context, *place.store, tar_restore(options, *archive));
   }

@@ -50,8 +50,8 @@ OpenStoreOptions store_options(Context& context, const std::string& url) {
   return options;
 }
 
-std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string& url,
-                                            Access access, bool looks) {
+std::unique_ptr<ObjectStore> open_store_for(Context& context, const std::string& url, Access access,
+                                            bool looks) {
   OpenStoreOptions options = store_options(context, url);
   options.looks = looks;
   try {

@@ -134,9 +134,8 @@ void Restore::begin_reading() {
     return read_index();
   }
   auto index = std::async(std::launch::async, read_index);
-  auto lease = std::async(std::launch::async, [this] {
-    return job_.dry_run ? nullptr : lease_if_allowed(vault_);
-  });
+  auto lease = std::async(std::launch::async,
+                          [this] { return job_.dry_run ? nullptr : lease_if_allowed(vault_); });
   backup_ = read_backup(vault_, job_.backup);
   require_readable(backup_);
   index.get();

@@ -11,8 +11,8 @@
 #include "base/human.h"
 #include "os/file.h"
 #include "store/at_once.h"
-#include "store/wrappers.h"
 #include "store/probe_area.h"
+#include "store/wrappers.h"
 #include "vault/require_vault.h"
 
 namespace holdfast {
