@@ -46,15 +46,6 @@ void require_archives(Context& context, Access access, ObjectStore& store) {
                 "check the address, or make a vault there with: holdfast init --vault " + url);
 }
 
-std::vector<BackupName> backups_if_there(ObjectStore& store) {
-  try {
-    return list_backups(store);
-  } catch (const Error& error) {
-    if (error.code() != Code::kNotFound) throw;  // no bucket: require_archives() says it
-    return {};
-  }
-}
-
 }  // namespace
 
 std::unique_ptr<ObjectStore> open_archive_store(Context& context, Access access) {
@@ -75,14 +66,25 @@ OpenedPlace open_wanted(Context& context, Access access, const std::string& want
   OpenedPlace place{open_quickly(context, access), {}};
   bool has_vault = false;
   std::vector<BackupName> backups;
+  std::optional<Error> no_list;
+  const auto list = [&] {
+    try {
+      backups = list_backups(*place.store);
+    } catch (const Error& error) {
+      if (error.code() != Code::kNotFound) throw;
+      no_list = error;
+    }
+  };
   const auto ask = [&](std::size_t i) {
-    if (i == 0) has_vault = vault_id_of(*place.store).has_value();
-    if (i == 1) backups = backups_if_there(*place.store);
+    if (i == 0) list();
+    if (i == 1) has_vault = vault_id_of(*place.store).has_value();
   };
   at_once(*place.store, 2, ask, context.stop);
   if (!has_vault) {
-    require_archives(context, access, *place.store);
+    require_archives(context, access, *place.store);  // says, too, when there is no bucket
     backups.clear();
+  } else if (no_list) {
+    throw Error(*no_list);
   }
   if (auto archive = fitting_archive(*place.store, backups, wanted)) {
     place.wanted = std::move(*archive);

@@ -77,9 +77,14 @@ Lease::Lease(ObjectStore& store, Clock& clock, std::string_view kind, bool exclu
                {"started", format_rfc3339(clock.now())}}
               .dump();
   create();
-  const auto info = store_.stat(key_);
-  if (!info) throw lost_object();
-  started_ = info->modified;
+  try {
+    const auto info = store_.stat(key_);
+    if (!info) throw lost_object();
+    started_ = info->modified;
+  } catch (...) {
+    give_back();
+    throw;
+  }
   // The body says when the lease began by the store's clock; the refreshes keep saying so.
   Json json = Json::parse(body_);
   json["began"] = format_rfc3339(started_, true);
@@ -250,6 +255,10 @@ bool Lease::unbroken() const {
 Lease::~Lease() {
   refresher_.request_stop();
   if (refresher_.joinable()) refresher_.join();
+  give_back();
+}
+
+void Lease::give_back() noexcept {
   const Grace grace;
   try {
     if (is_ours()) store_.remove(key_);

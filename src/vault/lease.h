@@ -44,6 +44,7 @@ class Lease {
   std::optional<Error> find_rival(bool& goes_first);
   Error held_by(const std::string& holder, Timestamp last_seen, Duration silent) const;
   bool is_ours();
+  void give_back() noexcept;
   bool renew();
   void refresh();
 

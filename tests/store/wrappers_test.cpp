@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "store/expect_error.h"
 #include "store/manual_clock.h"
 #include "store/memory_store.h"
@@ -39,6 +41,24 @@ TEST_F(Wrappers, ReadOnlyLetsReadsThrough) {
   EXPECT_EQ(list_objects(store, "").size(), 1u);
   EXPECT_FALSE(store.traits().can_remove);
   EXPECT_EQ(store.traits().url, inner_.traits().url);
+}
+
+// Not what was not there.
+TEST_F(Wrappers, RemembersOneObject) {
+  StoreCounters counters;
+  auto counting = std::make_unique<CountingStore>(inner_, counters);
+  RememberingStore store(std::move(counting), "known");
+  expect_error(Code::kNotFound, [&] { store.get("known"); });
+  inner_.put("known", as_bytes("1"));
+  inner_.put("other", as_bytes("2"));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(as_text(store.get("known")), "1");
+    EXPECT_EQ(as_text(store.get("other")), "2");
+  }
+  EXPECT_EQ(counters.reads, 4u);
+  Bytes read;
+  store.read_through("known", 1, [&](ByteView piece) { append(read, piece); });
+  EXPECT_EQ(as_text(read), "1");
 }
 
 TEST_F(Wrappers, CountsRequestsAndBytes) {

@@ -114,6 +114,18 @@ TEST_F(LeaseTest, GarbageInALeaseCountsAsAliveAndOld) {
   EXPECT_EQ(live[0].created, Timestamp{}) << "as old as can be: a prune must wait for it";
 }
 
+// Else the next prune would wait for it.
+TEST_F(LeaseTest, WhatCannotBeLookedAtIsTakenBack) {
+  for (const bool exclusive : {false, true}) {
+    auto plan = std::make_shared<FaultPlan>();
+    FaultStore faulty(store, plan);
+    plan->arm(2, Fault::kErrorBefore);
+    expect_error(Code::kUnavailable, [&] { Lease lease(faulty, clock, "restore", exclusive); });
+    EXPECT_TRUE(plan->fired());
+    EXPECT_EQ(leases(), 0u);
+  }
+}
+
 TEST_F(LeaseTest, FailedRefreshesBreakItInTime) {
   auto plan = std::make_shared<FaultPlan>();
   FaultStore faulty(store, plan);

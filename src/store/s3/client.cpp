@@ -224,6 +224,11 @@ std::string S3Client::region() const {
   return region_;
 }
 
+std::pair<std::string, std::string> S3Client::address() const {
+  MutexLock lock(mutex_);
+  return {endpoint_, region_};
+}
+
 Timestamp S3Client::store_time() const { return clock_.now() + Duration{skew_ns_.load()}; }
 
 std::optional<Duration> S3Client::clock_difference() const {
@@ -269,7 +274,9 @@ void S3Client::set_checksums(const S3Request& request, Attempt& state) const {
 }
 
 HttpResponse S3Client::attempt(const S3Request& request, Attempt& state) {
-  const std::string base = state.endpoint.empty() ? endpoint() : state.endpoint;
+  // Both at once: another request may be learning where the bucket is.
+  const auto [known_endpoint, known_region] = address();
+  const std::string& base = state.endpoint.empty() ? known_endpoint : state.endpoint;
   std::string scheme = base.substr(0, base.find("://") + 3);
   std::string host = base.substr(scheme.size());
   // A temporary redirect names the host with the bucket in it.
@@ -285,7 +292,7 @@ HttpResponse S3Client::attempt(const S3Request& request, Attempt& state) {
   signable.headers.emplace_back("host", host);
   signable.payload_hash = state.payload_hash;
   state.credentials = credentials_.get();
-  state.region = region();
+  state.region = known_region;
   sign(signable, state.credentials, {state.region, "s3", false}, store_time());
 
   HttpRequest http;

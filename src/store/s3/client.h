@@ -7,6 +7,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/http.h"
@@ -87,6 +88,7 @@ class S3Client {
   bool in_grace() const { return stop_.stop_requested() && Grace::is_given(); }
   std::stop_token stop_now() const { return in_grace() ? std::stop_token{} : stop_; }
 
+  std::pair<std::string, std::string> address() const;  // endpoint and region
   void note_date(const HttpResponse& answer);
   HttpResponse attempt(const S3Request& request, Attempt& state);
   // What to do after a failure: returns when it is to be tried again, else throws.
