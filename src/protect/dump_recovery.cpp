@@ -214,8 +214,8 @@ std::string DumpRecovery::replay() const {
       set_mysql_gtid(connection, GtidPosition(scope_.gtid));
     }
     if (!has_log()) return GtidPosition(scope_.gtid).text();
-    const RelayReplay replay{log_begin_, scope_.end.position, place_ + "/log",
-                             chosen_of(scope_.settings)};
+    const RelayReplay replay{
+        log_begin_, {}, scope_.end.position, place_ + "/log", chosen_of(scope_.settings)};
     replay_as_replica(*server_, replay, stop_);
     return replay.after.text();
   });

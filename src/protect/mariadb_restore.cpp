@@ -80,9 +80,8 @@ void require_room(const Vault& vault, const MariadbScope& scope, const RestoreJo
 // What will be run once the old server's files are gone.
 void require_programs(const MariadbRestore& job, const MariadbScope& scope,
                       const std::stop_token& stop) {
-  const bool log = scope.log && scope.end.last;
-  require_restore_tools(job.server, scope.version, log, stop);
-  const bool server = log || job.starts_server;
+  require_restore_tools(job.server, scope.version, stop);
+  const bool server = (scope.log && scope.end.last) || job.starts_server;
   if (server && !scope.version.empty()) require_mariadb_for(scope.version, true, job.server);
 }
 
@@ -152,19 +151,22 @@ class Restoring {
     for (const char* left : {"/log", "/server"}) fs::remove_all(place + left);
     make_directories(place + "/log", 0700);
     make_directories(place + "/server", 0700);
-    BinlogReplay replay;
-    replay.files = fetch_binlogs(vault_, *scope_.log, scope_.end, place + "/log", stop_);
-    replay.start = scope_.log->begin.offset;
+    RelayReplay replay;
+    replay.received = place + "/log";
+    replay.start =
+        place_relay_log(job_.server, replay.received,
+                        fetch_binlogs(vault_, *scope_.log, scope_.end, replay.received, stop_),
+                        scope_.log->begin.offset);
     replay.before = GtidPosition(scope_.log->begin.gtid);
     replay.after = scope_.end.position;
     // Names in the log become names of files as they did there.
     SandboxOptions options = sandbox_options(scope_.settings, true);
     options.lines.push_back("innodb-data-home-dir = \"" + place + "\"");
-    options.lines.push_back(replay_log_option(place + "/server"));
+    const auto relay = mariadb_relay_options(place + "/server", replay.received);
+    options.lines.insert(options.lines.end(), relay.begin(), relay.end());
     MariadbSandbox server(job_.server, job_.files.target, place + "/server", stop_, options);
     on_server(server, [&] {
-      replay_binlogs(server, replay, stop_);
-      warn_of_own_account(server);
+      warn_of_events(replay_binlogs(server, replay, stop_));
       server.shut_down();
     });
     restored_.gtid = replay.after.text();
@@ -176,30 +178,12 @@ class Restoring {
     directory_.end(kMariadbSystemSpace);
   }
 
-  // mariadb-binlog does not print who ran a statement: what belongs to that account at the source
-  // belongs to ours here, which goes.
-  void warn_of_own_account(const MariadbSandbox& server) {
-    MariadbConnection connection = server.connect();
-    const std::string own = connection.quoted(kMariadbSandboxUser);
-    for (const MariadbRow& event : connection.query(
-             "SELECT db, name FROM mysql.event WHERE definer LIKE CONCAT(" + own + ", '@%')")) {
-      const std::string name = mariadb_identifier(event[0].value_or("")) + "." +
-                               mariadb_identifier(event[1].value_or(""));
+  void warn_of_events(const std::vector<std::string>& unknown) {
+    for (const std::string& name : unknown) {
       warnings_.add("the event " + printable(name) +
-                    " was altered in the log, which does not say by whom, and cannot run until it "
-                    "has a definer: ALTER DEFINER=USER@HOST EVENT " +
+                    " was made or altered in the log in a way that does not tell whether it is to "
+                    "run, and is off: ALTER EVENT " +
                     printable(name) + " ENABLE (or DISABLE)");
-    }
-    for (const MariadbRow& role :
-         connection.query("SELECT DISTINCT role FROM mysql.roles_mapping WHERE user = " + own +
-                          " AND role NOT IN (SELECT role FROM mysql.roles_mapping WHERE user <> " +
-                          own + " AND admin_option = 'Y')")) {
-      warnings_.add("the role " + printable(role[0].value_or("")) +
-                    " was made in the log, which does not say by whom: nobody may grant it until "
-                    "it has somebody who administers it: INSERT INTO mysql.roles_mapping VALUES "
-                    "('HOST', 'USER', " +
-                    printable(connection.quoted(role[0].value_or(""))) +
-                    ", 'Y'); FLUSH PRIVILEGES");
     }
   }
 

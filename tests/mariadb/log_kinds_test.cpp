@@ -4,6 +4,8 @@
 
 #include <csignal>
 #include <fstream>
+#include <memory>
+#include <set>
 
 #include "mariadb/shop.h"
 #include "os/file.h"
@@ -64,35 +66,134 @@ class Story {
   MariadbShop shop_{server_};
 };
 
-// Neither is a reason to end, nor to say nothing.
-TEST(MariadbLogKinds, WhatBelongsToWhoRanAStatementIsNamed) {
-  Story story({});
+// What belongs to whom.
+std::string belongings(const TestMariadb& server) {
+  MariadbConnection connection(server.settings(), {});
+  std::set<std::string> rows;  // the grants are in no order
+  for (const char* question :
+       {"SHOW GRANTS FOR boss@localhost", "SHOW GRANTS FOR staff",
+        "SELECT definer, name, status, comment FROM mysql.event ORDER BY name",
+        "SELECT host, user, role, admin_option FROM mysql.roles_mapping ORDER BY role, user"}) {
+    for (const MariadbRow& row : connection.query(question)) {
+      std::string text;
+      for (const auto& value : row) text += value.value_or("NULL") + "|";
+      rows.insert(text + "\n");
+    }
+  }
+  std::string all;
+  for (const std::string& row : rows) all += row;
+  return all;
+}
+
+class MariadbInvoker : public ::testing::TestWithParam<Options> {};
+
+// The log has who ran a statement beside its text.
+TEST_P(MariadbInvoker, WhatAStatementMeansByWhoRanItComesBack) {
+  Story story(GetParam());
   story.server_.run({"CREATE EVENT shop.e ON SCHEDULE EVERY 1 DAY DO DELETE FROM shop.t",
-                     "CREATE ROLE old_role", "CREATE USER clerk@localhost"});
+                     "CREATE EVENT shop.f ON SCHEDULE EVERY 1 DAY DO DELETE FROM shop.t",
+                     "CREATE USER boss@localhost IDENTIFIED BY 'pw'",
+                     "GRANT ALL ON *.* TO boss@localhost WITH GRANT OPTION", "CREATE ROLE staff",
+                     "GRANT staff TO boss@localhost"});
   Background stream = story.shop_.stream();
   story.shop_.back_up();
-  story.server_.run({"ALTER EVENT shop.e COMMENT 'weekly'", "CREATE ROLE new_role",
-                     "GRANT old_role TO clerk@localhost"});
+  const auto as_boss = [&](const std::vector<std::string>& statements) {
+    MariadbConnection boss(story.server_.settings("boss", "pw"), {});
+    for (const std::string& statement : statements) boss.query(statement);
+  };
+  as_boss({"GRANT SELECT ON shop.* TO CURRENT_USER", "GRANT INSERT ON shop.old TO CURRENT_USER()",
+           "GRANT INSERT, DELETE ON shop.t TO CURRENT_USER",
+           "REVOKE DELETE ON shop.t FROM CURRENT_USER", "CREATE ROLE ours",
+           "CREATE ROLE mine WITH ADMIN CURRENT_USER"});
+  story.server_.run({"FLUSH BINARY LOGS"});
+  as_boss({"SET ROLE staff", "GRANT UPDATE ON shop.t TO CURRENT_ROLE",
+           "CREATE ROLE theirs WITH ADMIN CURRENT_ROLE", "ALTER EVENT shop.e COMMENT 'weekly'",
+           "ALTER DEFINER = CURRENT_USER EVENT shop.f DISABLE", "CREATE USER clerk@localhost",
+           "GRANT mine TO clerk@localhost",
+           "CREATE EVENT shop.g ON SCHEDULE EVERY 1 DAY COMMENT 'enable' DO DELETE FROM shop.t",
+           "CREATE EVENT shop.h ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM shop.t",
+           "ALTER EVENT shop.h RENAME TO shop.k"});
+  const std::string wanted = belongings(story.server_);
   story.end(stream);
-  const auto done =
-      story.shop_.expect_json(3, {"restore", "latest:shop", "--target", story.shop_ / "restored"});
-  ASSERT_EQ(done.at("warnings").size(), 2u) << done.dump(1);
-  const std::string event = done.at("warnings").at(0);
-  const std::string role = done.at("warnings").at(1);
-  EXPECT_NE(event.find("EVENT `shop`.`e` ENABLE"), std::string::npos) << event;
-  EXPECT_NE(role.find("the role new_role was made"), std::string::npos) << role;
-  const TestMariadb restored = TestMariadb::on(story.shop_ / "restored");
-  EXPECT_EQ(
-      restored.sql("SELECT count(*) FROM mysql.roles_mapping WHERE role = 'old_role' AND user "
-                   "= 'clerk'"),
-      "1");
-  EXPECT_EQ(restored.sql("SELECT count(*) FROM mysql.roles_mapping WHERE user LIKE 'holdfast%'"),
-            "0");
-  // What the warnings say to type.
-  restored.run({"ALTER DEFINER=root@localhost EVENT shop.e ENABLE",
-                "INSERT INTO mysql.roles_mapping VALUES ('localhost', 'root', 'new_role', 'Y')",
-                "FLUSH PRIVILEGES", "GRANT new_role TO clerk@localhost"});
+  const TestMariadb restored = TestMariadb::on(story.shop_.restore("restored"), {});
+  EXPECT_EQ(belongings(restored), wanted);
 }
+
+// The two parts of one have others between them.
+TEST(MariadbLogKinds, XaTransactionsComeBack) {
+  Story story({});
+  Background stream = story.shop_.stream();
+  story.shop_.back_up();
+  const auto prepare = [&](const std::string& name, int id) {
+    auto connection =
+        std::make_unique<MariadbConnection>(story.server_.settings(), std::stop_token());
+    connection->query("XA START '" + name + "'");
+    connection->query("INSERT INTO shop.t VALUES (" + std::to_string(id) + ", '" + name + "')");
+    connection->query("XA END '" + name + "'");
+    connection->query("XA PREPARE '" + name + "'");
+    return connection;
+  };
+  const auto one = prepare("one", 1);
+  const auto two = prepare("two", 2);
+  const auto three = prepare("three", 3);
+  story.server_.run({"INSERT INTO shop.t VALUES (4, 'between')"});
+  two->query("XA ROLLBACK 'two'");
+  one->query("XA COMMIT 'one'");
+  story.server_.run({"INSERT INTO shop.t VALUES (5, 'behind')"});
+  const std::string wanted = story.server_.contents();
+  story.end(stream);
+  const TestMariadb restored = TestMariadb::on(story.shop_.restore("restored"), {});
+  EXPECT_EQ(restored.contents(), wanted);
+  // As at the source, it is for its owner to decide.
+  restored.run({"XA COMMIT 'three'"});
+  EXPECT_EQ(restored.sql("SELECT GROUP_CONCAT(id ORDER BY id) FROM shop.t"), "1,3,4,5");
+}
+
+TEST(MariadbLogKinds, TemporaryTablesEndWithTheirServer) {
+  Story story({});
+  Background stream = story.shop_.stream();
+  story.shop_.back_up();
+  story.server_.run({"SET GLOBAL binlog_format = 'STATEMENT'"});
+  // The numbers of sessions begin anew with the server.
+  const auto use_it = [&](int id) {
+    auto session = std::make_unique<MariadbConnection>(story.server_.settings(), std::stop_token());
+    session->query("CREATE TEMPORARY TABLE shop.some (id INT PRIMARY KEY)");
+    session->query("INSERT INTO shop.some VALUES (" + std::to_string(id) + ")");
+    session->query("INSERT INTO shop.t SELECT id, 'by way of it' FROM shop.some");
+    return session;
+  };
+  std::vector<std::unique_ptr<MariadbConnection>> sessions;
+  for (int i = 0; i < 30; ++i) sessions.push_back(use_it(i));
+  story.server_.kill();
+  sessions.clear();
+  story.server_.start();
+  story.server_.run({"SET GLOBAL binlog_format = 'STATEMENT'"});
+  for (int i = 30; i < 60; ++i) sessions.push_back(use_it(i));
+  const std::string wanted = story.server_.contents();
+  story.end(stream);
+  story.expect_restored("restored", wanted);
+}
+
+// What it had done to a table without transactions stays, and is in the log with its error.
+TEST(MariadbLogKinds, AStatementThatFailedInItsMiddleDoesSoAgain) {
+  Story story({});
+  Background stream = story.shop_.stream();
+  story.shop_.back_up();
+  MariadbConnection connection(story.server_.settings(), {});
+  connection.query("CREATE TABLE shop.part (id INT PRIMARY KEY) ENGINE=MyISAM");
+  connection.query("SET binlog_format = 'STATEMENT'");
+  EXPECT_THROW(connection.query("INSERT INTO shop.part VALUES (1), (2), (1), (3)"), Error);
+  connection.query("INSERT INTO shop.part VALUES (7)");
+  ASSERT_EQ(story.server_.sql("SELECT GROUP_CONCAT(id ORDER BY id) FROM shop.part"), "1,2,7");
+  const std::string wanted = story.server_.contents();
+  story.end(stream);
+  story.expect_restored("restored", wanted);
+}
+
+INSTANTIATE_TEST_SUITE_P(Logs, MariadbInvoker,
+                         ::testing::Values(Options{}, Options{"log-bin-compress=ON",
+                                                              "log-bin-compress-min-len=10"}),
+                         [](const auto& one) { return one.index == 0 ? "Plain" : "Compressed"; });
 
 TEST(MariadbLogKinds, LoadDataComesBackRowByRow) {
   Story story({"local-infile=1"});

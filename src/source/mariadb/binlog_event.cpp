@@ -35,19 +35,12 @@ std::uint32_t checksum_of(ByteView content, const BinlogEvent& event) {
   return static_cast<std::uint32_t>(::crc32_z(crc(header), rest.data(), rest.size()));
 }
 
-// u32 thread | u32 seconds | u8 length of the database | u16 error | u16 length of the status |
-// status | database and a zero | statement
-std::string_view statement_of(const BinlogEvent& event) {
-  WireReader in(event.body);
-  in.raw(8);
-  const std::size_t database = in.fixed<std::uint8_t>();
-  in.fixed<std::uint16_t>();
-  const std::size_t status = in.fixed<std::uint16_t>();
-  in.raw(status + database + 1);
-  return as_text(in.raw(in.left()));
-}
-
 }  // namespace
+
+BinlogType type_of_binlog_event(ByteView header) {
+  constexpr std::size_t kTypeAt = 4;
+  return static_cast<BinlogType>(header[kTypeAt]);
+}
 
 std::size_t binlog_event_size(ByteView bytes) {
   WireReader in(bytes.first(kBinlogHeader));
@@ -138,6 +131,22 @@ BinlogGtid read_gtid(const BinlogEvent& event) {
   return found;
 }
 
+// u32 thread | u32 seconds | u8 length of the database | u16 error | u16 length of the status |
+// status | database and a zero | statement
+BinlogQuery read_query(const BinlogEvent& event) {
+  WireReader in(event.body);
+  in.raw(8);
+  const std::size_t database = in.fixed<std::uint8_t>();
+  in.fixed<std::uint16_t>();
+  const std::size_t status = in.fixed<std::uint16_t>();
+  in.raw(status);
+  BinlogQuery query;
+  query.database = as_text(in.raw(database));
+  in.raw(1);
+  query.statement = as_text(in.raw(in.left()));
+  return query;
+}
+
 bool states_position(const BinlogEvent& event) {
   return event.type == BinlogType::kGtidList || event.type == BinlogType::kMysqlPreviousGtids;
 }
@@ -168,14 +177,14 @@ bool ends_transaction(const BinlogEvent& event) {
     return true;
   }
   if (event.type != BinlogType::kQuery) return false;
-  const std::string_view statement = statement_of(event);
+  const std::string_view statement = read_query(event).statement;
   return statement == "COMMIT" || statement == "ROLLBACK" || statement.starts_with("XA COMMIT") ||
          statement.starts_with("XA ROLLBACK");
 }
 
 bool opens_block(const BinlogEvent& event) {
   if (event.type != BinlogType::kQuery) return false;
-  const std::string_view statement = statement_of(event);
+  const std::string_view statement = read_query(event).statement;
   return statement == "BEGIN" || statement.starts_with("XA START");
 }
 

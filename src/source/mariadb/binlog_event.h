@@ -59,6 +59,7 @@ struct BinlogEvent {
 BinlogEvent parse_binlog_event(ByteView whole, bool checksums);
 // The same for a format event, which says itself.
 BinlogEvent parse_format_event(ByteView whole);
+BinlogType type_of_binlog_event(ByteView header);
 // The length that the header at the start of `bytes` (at least kBinlogHeader) gives. Throws
 // Error(kCorrupt) for one that cannot be.
 std::size_t binlog_event_size(ByteView bytes);
@@ -84,6 +85,13 @@ struct BinlogGtid {
 };
 BinlogGtid read_gtid(const BinlogEvent& event);
 bool begins_transaction(const BinlogEvent& event);  // one with a GTID
+
+// A statement in the clear.
+struct BinlogQuery {
+  std::string_view database;  // its session's
+  std::string_view statement;
+};
+BinlogQuery read_query(const BinlogEvent& event);
 
 // What a file says at its beginning of the log before it.
 bool states_position(const BinlogEvent& event);

@@ -19,8 +19,7 @@ namespace holdfast {
 namespace {
 
 constexpr unsigned kFirstWithWorkerStatus = 50700;  // in performance_schema
-constexpr std::size_t kTypeAt = 4;                  // in the header of an event
-constexpr auto kPoll = std::chrono::milliseconds{50};
+constexpr auto kBetweenQuestions = std::chrono::milliseconds{50};
 constexpr int kIdleForGood = 100;  // questions
 constexpr unsigned kBetweenLooks = 100;
 
@@ -36,7 +35,10 @@ struct ApplierStatus {
 };
 
 std::string worker_error(MariadbConnection& connection) {
-  if (connection.version() < kFirstWithWorkerStatus) return {};
+  if (connection.engine() != MariadbEngine::kMysql ||
+      connection.version() < kFirstWithWorkerStatus) {
+    return {};
+  }
   return connection.value(
       "SELECT last_error_message FROM performance_schema.replication_applier_status_by_worker "
       "WHERE last_error_number <> 0 LIMIT 1");
@@ -57,6 +59,7 @@ ApplierStatus status_of(MariadbConnection& connection) {
   return status;
 }
 
+// Of MySQL.
 bool has_all(MariadbConnection& connection, const GtidPosition& position) {
   return connection.value("SELECT GTID_SUBSET(" + connection.quoted(position.text()) +
                           ", @@GLOBAL.gtid_executed)") == "1";
@@ -100,7 +103,7 @@ std::string next_gtid(const std::string& directory, std::string name, std::uint6
     const Fd file = open_file(path, O_RDONLY);
     Bytes event(kBinlogHeader);
     while (pread_full(file.get(), event, offset, path) == event.size()) {
-      const auto type = static_cast<BinlogType>(event[kTypeAt]);
+      const auto type = type_of_binlog_event(event);
       event.resize(binlog_event_size(event));
       if (type == BinlogType::kMysqlGtid || type == BinlogType::kMysqlTaggedGtid) {
         if (pread_full(file.get(), event, offset, path) != event.size()) return {};
@@ -123,7 +126,7 @@ class Applier {
 
   void await(const std::stop_token& stop) {
     int idle = 0;
-    for (unsigned asked = 1; !has_all(connection_, replay_.after); ++asked) {
+    for (unsigned asked = 1; !is_there(); ++asked) {
       // Without room for its log the server waits, and says so in another one only.
       if (asked % kBetweenLooks == 0) server_.require_alive(false);
       const ApplierStatus status = status_of(connection_);
@@ -139,8 +142,15 @@ class Applier {
   }
 
  private:
+  bool is_there() {
+    if (connection_.engine() == MariadbEngine::kMysql) return has_all(connection_, replay_.after);
+    return has_replayed(GtidPosition(connection_.value("SELECT @@GLOBAL.gtid_binlog_pos")),
+                        replay_);
+  }
+
   static void pause(const std::stop_token& stop) {
-    if (!system_clock().sleep_for(kPoll, stop)) throw Error(Code::kCancelled, "interrupted");
+    if (!system_clock().sleep_for(kBetweenQuestions, stop))
+      throw Error(Code::kCancelled, "interrupted");
   }
 
   // What is only about a routine, an event or rights in a database that was not chosen is left out.
@@ -231,6 +241,19 @@ class Applier {
 };
 
 }  // namespace
+
+// Only domains in which something was replayed: the log of the server has no others.
+bool has_replayed(const GtidPosition& reached, const RelayReplay& replay) {
+  const auto& before = replay.before.domains();
+  const auto& at = reached.domains();
+  return std::all_of(replay.after.domains().begin(), replay.after.domains().end(),
+                     [&](const auto& domain) {
+                       const auto old = before.find(domain.first);
+                       if (old != before.end() && old->second == domain.second) return true;
+                       const auto found = at.find(domain.first);
+                       return found != at.end() && found->second == domain.second;
+                     });
+}
 
 void run_applier(const MariadbSandbox& server, MariadbConnection& connection,
                  const RelayReplay& replay, const std::stop_token& stop) {

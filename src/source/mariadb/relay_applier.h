@@ -1,4 +1,4 @@
-// The part of a MySQL server that applies what it received as a replica.
+// The part of a MariaDB or MySQL server that applies what it received as a replica.
 #pragma once
 
 #include <stop_token>
@@ -15,6 +15,9 @@ inline constexpr const char* kReplayNotComplete =
 
 // "relay.000002" behind "relay.000001".
 std::string next_relay_name(const std::string& name);
+
+// Whether the log of a MariaDB server has come to the end of `replay`.
+bool has_replayed(const GtidPosition& reached, const RelayReplay& replay);
 
 // Has it run until it has come to the end of `replay`, or has nothing left to do. Throws
 // as replay_as_replica(), but does not compare where it has come to.

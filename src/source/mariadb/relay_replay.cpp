@@ -20,7 +20,6 @@ constexpr const char* kReceivedLog = "/relay";
 constexpr std::uint32_t kServerId = 0xfffffffe;
 constexpr unsigned kFirstWithSources = 80023;    // CHANGE REPLICATION SOURCE
 constexpr unsigned kFirstWithoutMaster = 80200;  // RESET BINARY LOGS AND GTIDS
-constexpr std::size_t kTypeAt = 4;               // in the header of an event
 std::string relay_name(std::size_t number) { return fmt::format("{}.{:06}", kReceivedLog, number); }
 
 GtidPosition executed_by(MariadbConnection& connection) {
@@ -34,7 +33,7 @@ std::uint64_t end_of_head(int file, const std::string& path) {
   for (const BinlogType type : {BinlogType::kFormat, BinlogType::kMysqlPreviousGtids}) {
     Bytes header(kBinlogHeader);
     const bool there = pread_full(file, header, end, path) == header.size();
-    if (there && header[kTypeAt] == static_cast<std::uint8_t>(type)) {
+    if (there && type_of_binlog_event(header) == type) {
       end += binlog_event_size(header);
     }
   }
@@ -69,6 +68,14 @@ std::string pattern_of(const std::string& name) {
   return pattern;
 }
 
+std::string quoted(const std::string& text) { return '"' + text + '"'; }
+
+void add_received(std::vector<std::string>& lines, const std::string& received) {
+  lines.insert(lines.end(), {"relay-log = " + quoted(received + kReceivedLog),
+                             "relay-log-index = " + quoted(received + kReceivedLog + ".index"),
+                             "relay-log-purge = OFF"});
+}
+
 }  // namespace
 
 std::string next_relay_name(const std::string& name) {
@@ -77,7 +84,6 @@ std::string next_relay_name(const std::string& name) {
 
 std::vector<std::string> relay_options(const std::string& own, const std::string& received,
                                        const std::vector<std::string>& databases) {
-  const auto quoted = [](const std::string& text) { return '"' + text + '"'; };
   std::vector<std::string> lines{"log-bin = " + quoted(own + "/log"),
                                  "server-id = " + std::to_string(kServerId),
                                  "gtid-mode = ON",
@@ -87,10 +93,8 @@ std::vector<std::string> relay_options(const std::string& own, const std::string
                                  "loose-log-slave-updates",
                                  "loose-log-replica-updates",
                                  "loose-skip-slave-start",
-                                 "loose-skip-replica-start",
-                                 "relay-log = " + quoted(received + kReceivedLog),
-                                 "relay-log-index = " + quoted(received + kReceivedLog + ".index"),
-                                 "relay-log-purge = OFF"};
+                                 "loose-skip-replica-start"};
+  add_received(lines, received);
   if (databases.empty()) return lines;
   for (const std::string& database : databases) {
     lines.push_back("replicate-wild-do-table = " + quoted(pattern_of(database) + ".%"));
@@ -100,6 +104,19 @@ std::vector<std::string> relay_options(const std::string& own, const std::string
   // So that it stops behind everything before the transaction that it stops at.
   lines.insert(lines.end(),
                {"loose-slave-parallel-workers = 0", "loose-replica-parallel-workers = 1"});
+  return lines;
+}
+
+std::vector<std::string> mariadb_relay_options(const std::string& own,
+                                               const std::string& received) {
+  std::vector<std::string> lines{
+      "log-bin = " + quoted(own + "/replay"), "server-id = " + std::to_string(kServerId),
+      "log-slave-updates", "master-info-file = " + quoted(own + "/master.info"),
+      "relay-log-info-file = " + quoted(own + "/relay-log.info"), "relay-log-recovery = OFF",
+      "slave-max-allowed-packet = 1G",
+      // Where it would forgive, the directory is not what the log says.
+      "slave-exec-mode = STRICT", "slave-ddl-exec-mode = STRICT", "slave-sql-verify-checksum = ON"};
+  add_received(lines, received);
   return lines;
 }
 
@@ -132,7 +149,7 @@ void replay_as_replica(const MariadbSandbox& server, const RelayReplay& replay,
                        const std::stop_token& stop) {
   MariadbConnection connection = server.connect();
   const std::string place = fmt::format("RELAY_LOG_FILE = {}, RELAY_LOG_POS = {}",
-                                        connection.quoted(relay_name(1).substr(1)), replay.start);
+                                        connection.quoted(kFirstRelayLog), replay.start);
   connection.query(connection.version() >= kFirstWithSources
                        ? "CHANGE REPLICATION SOURCE TO SOURCE_HOST = 'nobody', " + place
                        : "CHANGE MASTER TO MASTER_HOST = 'nobody', " + place);

@@ -1,5 +1,5 @@
-// Applies a stretch of MySQL's binary log to a new server: the server takes the files for what it
-// received as a replica, so that every transaction keeps its GTID.
+// Applies a stretch of the binary log to a restored server: the server takes the files for what it
+// received as a replica, so that every transaction keeps its GTID, and means what it meant.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,15 @@
 
 namespace holdfast {
 
-// Lines of the configuration of a sandbox that has GTIDs and shall replay, with files of its own in
-// `own` and the log to be applied in `received`. `databases`: those that it has, and what is of
-// others is passed over; empty: all.
+// The first file of the log that is to be applied, as place_relay_log() calls it.
+inline constexpr const char* kFirstRelayLog = "relay.000001";
+
+// Lines of the configuration of a sandbox of MariaDB that shall replay, with files of its own in
+// `own` and the log to be applied in `received`.
+std::vector<std::string> mariadb_relay_options(const std::string& own, const std::string& received);
+
+// The same of MySQL with GTIDs. `databases`: those that it has, and what is of others is passed
+// over; empty: all.
 std::vector<std::string> relay_options(const std::string& own, const std::string& received,
                                        const std::vector<std::string>& databases);
 
@@ -28,13 +34,14 @@ void set_mysql_gtid(MariadbConnection& connection, const GtidPosition& before);
 
 struct RelayReplay {
   std::uint64_t start = 0;  // where place_relay_log() says
+  GtidPosition before;      // of MariaDB
   GtidPosition after;       // of the server, once everything is applied
   std::string received;     // where the log was placed
-  // As relay_options() had them. What is of others is passed over, and taken for applied.
+  // Of MySQL, as relay_options() had them. What is of others is passed over, and taken for applied.
   std::vector<std::string> databases;
 };
 
-// Runs the log that was placed and waits until the server has come to `after`. What is of a
+// Runs the log that was placed in MySQL and waits until it has come to `after`. What is of a
 // routine, an event or rights in a database that was not chosen is left out; a table that moves
 // there is gone. Leaves it a server that replicates from nobody. Throws kInvalid with what the
 // server said of the transaction that failed, kCorrupt when it has come elsewhere, kExhausted when

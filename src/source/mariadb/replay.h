@@ -1,31 +1,21 @@
-// Applies a stretch of the binary log to a restored server.
+// Applies a stretch of MariaDB's binary log to a restored server.
 #pragma once
 
 #include <stop_token>
 #include <string>
 #include <vector>
 
-#include "source/mariadb/gtid.h"
-#include "source/mariadb/sandbox.h"
+#include "source/mariadb/relay_replay.h"
 
 namespace holdfast {
 
-struct BinlogReplay {
-  std::vector<std::string> files;  // in order; the last one ends where the replay ends
-  std::uint64_t start = 0;         // offset in the first one
-  GtidPosition before;             // of the server
-  GtidPosition after;              // ... once everything is applied
-};
-
-// A line of a sandbox's configuration that makes it write a binary log of its own, in `directory`:
-// that log says what was replayed.
-std::string replay_log_option(const std::string& directory);
-
-// Runs the files through mariadb-binlog, in one go, so that temporary tables live as long as they
-// did, into the server. Checks that both ended well and that the server's own log has come to
-// `after`; then tells the server that it has everything up to there (gtid_slave_pos). Throws
-// kInvalid with what the server said of the statement that failed, kCorrupt when mariadb-binlog
-// cannot read the files or the server has come elsewhere, kUnsupported when a tool is missing.
-void replay_binlogs(const MariadbSandbox& server, const BinlogReplay& replay, std::stop_token stop);
+// Runs the log that was placed (place_relay_log) in a sandbox with mariadb_relay_options(), and
+// waits until the server has come to `after`. Then it replicates from nobody, knows that it has
+// everything up to there (gtid_slave_pos), and runs the events that ran at the source. Returns
+// those of which the log does not tell, quoted; they are off. Throws kInvalid with what the server
+// said of the transaction that failed, kCorrupt when it has come elsewhere, kExhausted when this
+// host has no room for it, kCancelled.
+std::vector<std::string> replay_binlogs(const MariadbSandbox& server, const RelayReplay& replay,
+                                        const std::stop_token& stop);
 
 }  // namespace holdfast

@@ -70,7 +70,7 @@ std::string mariadb_series(const std::string& version) {
   return version.substr(0, version.find('.', version.find('.') + 1));
 }
 
-void require_restore_tools(const MariadbSettings& settings, const std::string& version, bool log,
+void require_restore_tools(const MariadbSettings& settings, const std::string& version,
                            const std::stop_token& stop) {
   const MariadbTool backup = require_tool(settings, "mariadb-backup", stop);
   if (!version.empty() && mariadb_series(backup.version) != mariadb_series(version)) {
@@ -82,9 +82,6 @@ void require_restore_tools(const MariadbSettings& settings, const std::string& v
         "install mariadb-backup " + mariadb_series(version) +
             ", or set bin_directory to where it is; nothing has been changed");
   }
-  if (!log) return;
-  require_tool(settings, "mariadb-binlog", stop);
-  require_tool(settings, "mariadb", stop);
 }
 
 }  // namespace holdfast

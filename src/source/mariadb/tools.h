@@ -27,9 +27,8 @@ std::string mariadb_series(const std::string& version);
 std::string end_of_output(std::string_view said);
 
 // Throws kUnsupported unless what a restore of files of a server of `version` needs is here: what
-// prepares them, of the same series; with `log` also what reads the binary log and applies it.
-// (The server itself: require_mariadb_for().)
-void require_restore_tools(const MariadbSettings& settings, const std::string& version, bool log,
+// prepares them, of the same series. (The server itself: require_mariadb_for().)
+void require_restore_tools(const MariadbSettings& settings, const std::string& version,
                            const std::stop_token& stop);
 
 }  // namespace holdfast
