@@ -181,8 +181,8 @@ class Restoring {
   void warn_of_events(const std::vector<std::string>& unknown) {
     for (const std::string& name : unknown) {
       warnings_.add("the event " + printable(name) +
-                    " was made or altered in the log in a way that does not tell whether it is to "
-                    "run, and is off: ALTER EVENT " +
+                    " was made or altered in the log, and is off: its moment has passed, or it "
+                    "cannot be told whether it is to run: ALTER EVENT " +
                     printable(name) + " ENABLE (or DISABLE)");
     }
   }

@@ -92,6 +92,8 @@ TEST_P(MariadbInvoker, WhatAStatementMeansByWhoRanItComesBack) {
   Story story(GetParam());
   story.server_.run({"CREATE EVENT shop.e ON SCHEDULE EVERY 1 DAY DO DELETE FROM shop.t",
                      "CREATE EVENT shop.f ON SCHEDULE EVERY 1 DAY DO DELETE FROM shop.t",
+                     "CREATE EVENT shop.m ON SCHEDULE EVERY 1 DAY DISABLE ON SLAVE DO SELECT 1",
+                     "CREATE EVENT shop.n ON SCHEDULE EVERY 1 DAY DISABLE ON SLAVE DO SELECT 1",
                      "CREATE USER boss@localhost IDENTIFIED BY 'pw'",
                      "GRANT ALL ON *.* TO boss@localhost WITH GRANT OPTION", "CREATE ROLE staff",
                      "GRANT staff TO boss@localhost"});
@@ -112,7 +114,7 @@ TEST_P(MariadbInvoker, WhatAStatementMeansByWhoRanItComesBack) {
            "GRANT mine TO clerk@localhost",
            "CREATE EVENT shop.g ON SCHEDULE EVERY 1 DAY COMMENT 'enable' DO DELETE FROM shop.t",
            "CREATE EVENT shop.h ON SCHEDULE EVERY 1 DAY DISABLE DO DELETE FROM shop.t",
-           "ALTER EVENT shop.h RENAME TO shop.k"});
+           "ALTER EVENT shop.h RENAME TO shop.k", "ALTER EVENT shop.m ENABLE"});
   const std::string wanted = belongings(story.server_);
   story.end(stream);
   const TestMariadb restored = TestMariadb::on(story.shop_.restore("restored"), {});
@@ -147,6 +149,35 @@ TEST(MariadbLogKinds, XaTransactionsComeBack) {
   // As at the source, it is for its owner to decide.
   restored.run({"XA COMMIT 'three'"});
   EXPECT_EQ(restored.sql("SELECT GROUP_CONCAT(id ORDER BY id) FROM shop.t"), "1,3,4,5");
+}
+
+// It is in the source's log, and has nothing to put into that of the server that replays.
+TEST(MariadbLogKinds, TheLastStatementMayFindNothing) {
+  Story story({"log-bin-trust-function-creators=ON"});
+  Background stream = story.shop_.stream();
+  story.shop_.back_up();
+  story.server_.run({"CREATE FUNCTION shop.one() RETURNS INT RETURN 1",
+                     "INSERT INTO shop.t VALUES (1, 'there')", "SET binlog_format = 'STATEMENT'",
+                     "DELETE FROM shop.t WHERE id > 1 LIMIT 5"});
+  const std::string wanted = story.server_.contents();
+  story.end(stream);
+  story.expect_restored("restored", wanted);
+}
+
+// One whose moment has passed would run once more.
+TEST(MariadbLogKinds, AnEventThatMayHaveRunIsNamed) {
+  Story story({});
+  Background stream = story.shop_.stream();
+  story.shop_.back_up();
+  story.server_.run(
+      {"CREATE EVENT shop.once ON SCHEDULE AT '2026-11-01 00:00:00' ON COMPLETION "
+       "PRESERVE DO DELETE FROM shop.t"});
+  story.end(stream);
+  const auto done =
+      story.shop_.expect_json(3, {"restore", "latest:shop", "--target", story.shop_ / "restored"});
+  ASSERT_EQ(done.at("warnings").size(), 1u) << done.dump(1);
+  const std::string warning = done.at("warnings").at(0);
+  EXPECT_NE(warning.find("the event `shop`.`once`"), std::string::npos) << warning;
 }
 
 TEST(MariadbLogKinds, TemporaryTablesEndWithTheirServer) {

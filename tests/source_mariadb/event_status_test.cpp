@@ -7,10 +7,10 @@ namespace holdfast {
 namespace {
 
 std::string status_after(const std::vector<std::string>& statements) {
-  EventStatuses statuses{{{"shop", "old"}, "DISABLED"}};
-  for (const std::string& sql : statements) follow_event_statement("Shop", sql, statuses);
+  EventFollower follower({{{"shop", "old"}, "DISABLED"}});
+  for (const std::string& sql : statements) follower.see("Shop", sql);
   std::string text;
-  for (const auto& [name, status] : statuses) {
+  for (const auto& [name, status] : follower.statuses()) {
     text += name.first + "." + name.second + " " + status + "\n";
   }
   return text;
@@ -34,6 +34,22 @@ TEST(EventStatus, IsThatOfTheLastStatement) {
   EXPECT_EQ(status_after({"CREATE OR REPLACE EVENT old ON SCHEDULE EVERY 1 DAY DO SELECT 1"}),
             "shop.old ENABLED\n");
   EXPECT_EQ(status_after({"DROP EVENT IF EXISTS shop.old"}), "");
+  EXPECT_EQ(status_after({"ALTER DEFINER=event@localhost EVENT old ENABLE"}), "shop.old ENABLED\n");
+  EXPECT_EQ(status_after({"SET STATEMENT max_statement_time=5 FOR ALTER EVENT old ENABLE"}),
+            "shop.old ENABLED\n");
+  EXPECT_EQ(status_after({"DROP DATABASE IF EXISTS Shop", "CREATE DATABASE shop",
+                          "CREATE EVENT IF NOT EXISTS old ON SCHEDULE EVERY 1 DAY DO SELECT 1"}),
+            "shop.old ENABLED\n");
+}
+
+TEST(EventStatus, OfASourcesSourceIsOff) {
+  EventFollower follower({{{"shop", "old"}, "ENABLED"}});
+  EXPECT_FALSE(follower.has_seen({"shop", "old"}));
+  follower.see("shop", "ALTER EVENT old COMMENT 'x'", true);
+  EXPECT_TRUE(follower.has_seen({"shop", "old"}));
+  EXPECT_EQ(follower.statuses().at({"shop", "old"}), "SLAVESIDE_DISABLED");
+  follower.see("shop", "ALTER EVENT old ENABLE");
+  EXPECT_EQ(follower.statuses().at({"shop", "old"}), "ENABLED");
 }
 
 TEST(EventStatus, OtherStatementsChangeNothing) {

@@ -27,84 +27,105 @@ std::string lower(std::string text) {
   return text;
 }
 
-// One statement about an event.
+using EventKey = EventStatuses::key_type;
+
+// One statement, as far as it is about events.
 class EventStatement {
  public:
   EventStatement(std::string_view database, std::string_view sql)
       : words_(words_of_sql(sql)), database_(database) {
-    if (!is_keyword(words_, 0, {"CREATE", "ALTER", "DROP"})) return;
-    at_ = 1;
-    if (is_keyword(words_, at_, {"OR"})) at_ += 2;
-    if (is_keyword(words_, at_, {"DEFINER"})) {
-      // "DEFINER = u @ h EVENT"; no account is a keyword in its middle.
-      while (at_ < words_.size() && !is_keyword(words_, at_, {"EVENT"})) ++at_;
+    if (is_keyword(words_, 0, {"SET"}) && is_keyword(words_, 1, {"STATEMENT"})) {
+      while (at_ < words_.size() && !is_keyword(words_, at_, {"FOR"})) ++at_;
+      ++at_;
     }
-    is_one_ = is_keyword(words_, at_, {"EVENT"});
+    verb_ = at_++;
+    if (!is_verb({"CREATE", "ALTER", "DROP"})) return;
+    if (is_keyword(words_, at_, {"OR"})) at_ += 2;
+    if (is_keyword(words_, at_, {"DEFINER"})) skip_definer();
+    drops_database_ = is_verb({"DROP"}) && is_keyword(words_, at_, {"DATABASE", "SCHEMA"});
+    is_about_event_ = is_keyword(words_, at_, {"EVENT"});
     ++at_;
     while (is_keyword(words_, at_, {"IF", "NOT", "EXISTS"})) {
       if_not_exists_ = if_not_exists_ || is_keyword(words_, at_, {"NOT"});
       ++at_;
     }
-    is_one_ = is_one_ && at_ < words_.size();
   }
 
-  bool is_one() const { return is_one_; }
+  bool is_about_event() const { return is_about_event_ && at_ < words_.size(); }
+  bool drops_database() const { return drops_database_ && at_ < words_.size(); }
+  std::string database() const { return lower(words_[at_].text); }
 
-  void apply(EventStatuses& statuses) const {
+  // Returns the event's name afterwards.
+  EventKey apply(EventStatuses& statuses, bool replicated) const {
     std::size_t at = at_;
-    const auto key = name_at(at);
-    if (is_keyword(words_, 0, {"DROP"})) {
+    EventKey key = name_at(at);
+    if (is_verb({"DROP"})) {
       statuses.erase(key);
-      return;
+      return key;
     }
-    const bool creates = is_keyword(words_, 0, {"CREATE"});
-    if (creates && if_not_exists_ && statuses.contains(key)) return;
+    const bool creates = is_verb({"CREATE"});
+    if (creates && if_not_exists_ && statuses.contains(key)) return key;
     if (creates) statuses[key] = "ENABLED";
-    follow_clauses(at, key, statuses);
+    key = follow_clauses(at, std::move(key), statuses);
+    if (replicated) statuses[key] = kOff;
+    return key;
   }
 
  private:
-  // Behind "name" or "database.name", which begins at `at`.
-  std::pair<std::string, std::string> name_at(std::size_t& at) const {
+  bool is_verb(std::initializer_list<std::string_view> verbs) const {
+    return is_keyword(words_, verb_, verbs);
+  }
+  bool is_sign(std::size_t at, std::string_view sign) const {
+    return at < words_.size() && !words_[at].quoted && words_[at].text == sign;
+  }
+
+  // "DEFINER = user@host", "DEFINER = CURRENT_USER()"
+  void skip_definer() {
+    at_ += 3;
+    if (is_sign(at_, "@") || is_sign(at_, "(")) at_ += 2;
+  }
+
+  // Of "name" or "database.name" at `at`, which goes behind it.
+  EventKey name_at(std::size_t& at) const {
     std::string first = at < words_.size() ? words_[at].text : "";
     ++at;
-    const bool has_point = at + 1 < words_.size() && !words_[at].quoted && words_[at].text == ".";
-    if (!has_point) return {lower(database_), lower(first)};
+    if (!is_sign(at, ".") || at + 1 >= words_.size()) return {lower(database_), lower(first)};
     at += 2;
     return {lower(std::move(first)), lower(words_[at - 1].text)};
   }
 
   // Up to the body. What stands in parentheses is a schedule's.
-  void follow_clauses(std::size_t at, std::pair<std::string, std::string> key,
-                      EventStatuses& statuses) const {
+  EventKey follow_clauses(std::size_t at, EventKey key, EventStatuses& statuses) const {
     int depth = 0;
     for (; at < words_.size(); ++at) {
-      if (!words_[at].quoted && words_[at].text == "(") ++depth;
-      if (!words_[at].quoted && words_[at].text == ")") --depth;
+      if (is_sign(at, "(")) ++depth;
+      if (is_sign(at, ")")) --depth;
       if (depth > 0) continue;
-      if (is_keyword(words_, at, {"DO"})) return;
+      if (is_keyword(words_, at, {"DO"})) return key;
       if (is_keyword(words_, at, {"ENABLE"})) statuses[key] = "ENABLED";
       if (is_keyword(words_, at, {"DISABLE"})) {
-        statuses[key] =
-            is_keyword(words_, at + 1, {"ON"}) && is_keyword(words_, at + 2, {"SLAVE", "REPLICA"})
-                ? kOff
-                : "DISABLED";
+        const bool on_slave =
+            is_keyword(words_, at + 1, {"ON"}) && is_keyword(words_, at + 2, {"SLAVE", "REPLICA"});
+        statuses[key] = on_slave ? kOff : "DISABLED";
       }
       if (is_keyword(words_, at, {"RENAME"}) && is_keyword(words_, at + 1, {"TO"})) {
         std::size_t to = at + 2;
-        auto moved = name_at(to);
-        const auto found = statuses.extract(key);
-        if (found) statuses[moved] = found.mapped();
+        EventKey moved = name_at(to);
+        auto found = statuses.extract(key);
+        if (found) statuses[moved] = std::move(found.mapped());
         key = std::move(moved);
         at = to - 1;
       }
     }
+    return key;
   }
 
   const std::vector<SqlWord> words_;
   const std::string database_;
-  std::size_t at_ = 0;  // of the name
-  bool is_one_ = false;
+  std::size_t at_ = 0;  // behind the keywords, of the name
+  std::size_t verb_ = 0;
+  bool is_about_event_ = false;
+  bool drops_database_ = false;
   bool if_not_exists_ = false;
 };
 
@@ -127,43 +148,45 @@ std::string inflated(std::string_view compressed) {
 }
 
 // All statements of a file, which the server has applied.
-void follow_file(const std::string& path, EventStatuses& statuses, const std::stop_token& stop) {
+void follow_file(const std::string& path, EventFollower& follower, const std::stop_token& stop) {
   const Fd file = open_file(path, O_RDONLY);
-  bool checksums = false;
+  BinlogFormat format;
+  std::uint32_t source = 0;
   Bytes event(kBinlogHeader);
   for (std::uint64_t at = kBinlogMagic.size();; event.resize(kBinlogHeader)) {
     if (stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
     if (pread_full(file.get(), event, at, path) != event.size()) return;
-    const std::size_t size = binlog_event_size(event);
     const auto type = type_of_binlog_event(event);
-    const bool wanted = type == BinlogType::kFormat || type == BinlogType::kQuery ||
-                        type == BinlogType::kQueryCompressed;
-    if (wanted) {
-      event.resize(size);
+    event.resize(binlog_event_size(event));
+    const bool is_query = type == BinlogType::kQuery || type == BinlogType::kQueryCompressed;
+    if (is_query || type == BinlogType::kFormat) {
       if (pread_full(file.get(), event, at, path) != event.size()) return;
-      if (type == BinlogType::kFormat) {
-        checksums = read_format(parse_format_event(event)).checksums;
-      } else {
-        const BinlogQuery query = read_query(parse_binlog_event(event, checksums));
-        if (type == BinlogType::kQuery) {
-          follow_event_statement(query.database, query.statement, statuses);
-        } else {
-          follow_event_statement(query.database, inflated(query.statement), statuses);
-        }
-      }
     }
-    at += size;
+    if (type == BinlogType::kFormat) {
+      const BinlogEvent parsed = parse_format_event(event);
+      format = read_format(parsed);
+      source = parsed.server;
+    } else if (is_query) {
+      const BinlogEvent parsed = parse_binlog_event(event, format.checksums);
+      const BinlogQuery query = read_query(parsed);
+      const std::string sql =
+          type == BinlogType::kQuery ? std::string(query.statement) : inflated(query.statement);
+      follower.see(query.database, sql, parsed.server != source);
+    }
+    at += event.size();
   }
 }
 
-bool has_any_off(const EventStatuses& now, const EventStatuses& before) {
-  return std::any_of(now.begin(), now.end(), [&](const auto& event) {
-    const auto old = before.find(event.first);
-    return event.second == kOff && (old == before.end() || old->second != kOff);
+}  // namespace
+
+void EventFollower::see(std::string_view database, std::string_view sql, bool replicated) {
+  const EventStatement statement(database, sql);
+  if (statement.is_about_event()) seen_.insert(statement.apply(statuses_, replicated));
+  if (!statement.drops_database()) return;
+  std::erase_if(statuses_, [dropped = statement.database()](const auto& event) {
+    return event.first.first == dropped;
   });
 }
-
-}  // namespace
 
 EventStatuses event_statuses(MariadbConnection& connection) {
   EventStatuses statuses;
@@ -173,34 +196,38 @@ EventStatuses event_statuses(MariadbConnection& connection) {
   return statuses;
 }
 
-void follow_event_statement(std::string_view database, std::string_view sql,
-                            EventStatuses& statuses) {
-  const EventStatement statement(database, sql);
-  if (statement.is_one()) statement.apply(statuses);
-}
-
 std::vector<std::string> mend_event_statuses(MariadbConnection& connection, EventStatuses before,
                                              const std::string& received,
                                              const std::stop_token& stop) {
+  const auto off = connection.query(
+      "SELECT db, name, execute_at <= UTC_TIMESTAMP() FROM mysql.event WHERE status = "
+      "'SLAVESIDE_DISABLED'");
   std::vector<std::string> unknown;
-  if (!has_any_off(event_statuses(connection), before)) return unknown;
+  if (off.empty()) return unknown;
+  const EventStatuses old = before;
+  EventFollower follower(std::move(before));
   for (std::string name = kFirstRelayLog; path_exists(received + "/" + name);
        name = next_relay_name(name)) {
-    follow_file(received + "/" + name, before, stop);
+    follow_file(received + "/" + name, follower, stop);
   }
   connection.query("SET SESSION sql_log_bin = 0");
-  for (const MariadbRow& row :
-       connection.query("SELECT db, name FROM mysql.event WHERE status = 'SLAVESIDE_DISABLED'")) {
+  for (const MariadbRow& row : off) {
     const std::string database = row[0].value_or("");
     const std::string name = row[1].value_or("");
-    const auto found = before.find({lower(database), lower(name)});
-    if (found == before.end()) {
+    const EventKey key{lower(database), lower(name)};
+    const auto found = follower.statuses().find(key);
+    const auto was = old.find(key);
+    const bool was_off = was != old.end() && was->second == kOff;
+    const bool told = found != follower.statuses().end() && (was_off || follower.has_seen(key));
+    const bool has_passed = row[2] == "1";
+    if (told && found->second == kOff) continue;
+    if (!told || (found->second == "ENABLED" && has_passed)) {
       unknown.push_back(mariadb_identifier(database) + "." + mariadb_identifier(name));
-    } else if (found->second != kOff) {
-      connection.query(
-          "UPDATE mysql.event SET created = created, status = " + connection.quoted(found->second) +
-          " WHERE db = " + connection.quoted(database) + " AND name = " + connection.quoted(name));
+      continue;
     }
+    connection.query(
+        "UPDATE mysql.event SET created = created, status = " + connection.quoted(found->second) +
+        " WHERE db = " + connection.quoted(database) + " AND name = " + connection.quoted(name));
   }
   connection.query("SET SESSION sql_log_bin = 1");
   return unknown;

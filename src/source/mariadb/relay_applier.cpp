@@ -25,7 +25,7 @@ constexpr unsigned kBetweenLooks = 100;
 
 // Columns of SHOW REPLICA STATUS, which only ever grew at the end, and of SHOW PROCESSLIST.
 enum StatusColumn : std::size_t { kFile = 7, kOffset = 8, kRunning = 11, kLastError = 19 };
-enum ProcessColumn : std::size_t { kUser = 1, kState = 6 };
+enum ProcessColumn : std::size_t { kUser = 1, kCommand = 4, kState = 6 };
 
 struct ApplierStatus {
   bool running = false;
@@ -67,11 +67,14 @@ bool has_all(MariadbConnection& connection, const GtidPosition& position) {
 
 // All of the threads that apply wait for more; in older and newer words.
 bool is_idle(MariadbConnection& connection) {
+  const bool mysql = connection.engine() == MariadbEngine::kMysql;
   const auto threads = connection.query("SHOW PROCESSLIST");
-  return std::none_of(threads.begin(), threads.end(), [](const MariadbRow& thread) {
+  return std::none_of(threads.begin(), threads.end(), [&](const MariadbRow& thread) {
+    // Of MariaDB other threads may be the system's, too.
+    const bool applies = thread.at(kUser) == "system user" &&
+                         (mysql || thread.at(kCommand).value_or("").starts_with("Slave"));
     const std::string state = thread.at(kState).value_or("");
-    return thread.at(kUser) == "system user" &&
-           state.find("has read all relay log") == std::string::npos &&
+    return applies && state.find("has read all relay log") == std::string::npos &&
            state.find("aiting for an event from") == std::string::npos;
   });
 }
@@ -124,6 +127,12 @@ class Applier {
   Applier(const MariadbSandbox& server, MariadbConnection& connection, const RelayReplay& replay)
       : server_(server), connection_(connection), replay_(replay) {}
 
+  // Its last transaction may have failed after it was counted.
+  void require_no_error() {
+    const ApplierStatus status = status_of(connection_);
+    if (!status.error.empty()) refuse(status.error);
+  }
+
   void await(const std::stop_token& stop) {
     int idle = 0;
     for (unsigned asked = 1; !is_there(); ++asked) {
@@ -144,8 +153,7 @@ class Applier {
  private:
   bool is_there() {
     if (connection_.engine() == MariadbEngine::kMysql) return has_all(connection_, replay_.after);
-    return has_replayed(GtidPosition(connection_.value("SELECT @@GLOBAL.gtid_binlog_pos")),
-                        replay_);
+    return has_replayed(GtidPosition(connection_.value(kMariadbApplied)), replay_);
   }
 
   static void pause(const std::stop_token& stop) {
@@ -242,12 +250,12 @@ class Applier {
 
 }  // namespace
 
-// Only domains in which something was replayed: the log of the server has no others.
 bool has_replayed(const GtidPosition& reached, const RelayReplay& replay) {
   const auto& before = replay.before.domains();
   const auto& at = reached.domains();
   return std::all_of(replay.after.domains().begin(), replay.after.domains().end(),
                      [&](const auto& domain) {
+                       // Nothing of it had to be replayed.
                        const auto old = before.find(domain.first);
                        if (old != before.end() && old->second == domain.second) return true;
                        const auto found = at.find(domain.first);
@@ -258,8 +266,10 @@ bool has_replayed(const GtidPosition& reached, const RelayReplay& replay) {
 void run_applier(const MariadbSandbox& server, MariadbConnection& connection,
                  const RelayReplay& replay, const std::stop_token& stop) {
   start_applier(connection);
-  Applier(server, connection, replay).await(stop);
+  Applier applier(server, connection, replay);
+  applier.await(stop);
   stop_applier(connection);
+  applier.require_no_error();
 }
 
 }  // namespace holdfast

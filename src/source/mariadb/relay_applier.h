@@ -16,7 +16,11 @@ inline constexpr const char* kReplayNotComplete =
 // "relay.000002" behind "relay.000001".
 std::string next_relay_name(const std::string& name);
 
-// Whether the log of a MariaDB server has come to the end of `replay`.
+// Asks a MariaDB server what it has applied. Its own log may lack the last transaction: what
+// changes nothing here is not in it.
+inline constexpr const char* kMariadbApplied = "SELECT @@GLOBAL.gtid_slave_pos";
+
+// Whether a MariaDB server that has applied `reached` has come to the end of `replay`.
 bool has_replayed(const GtidPosition& reached, const RelayReplay& replay);
 
 // Has it run until it has come to the end of `replay`, or has nothing left to do. Throws

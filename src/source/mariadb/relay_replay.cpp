@@ -111,7 +111,8 @@ std::vector<std::string> mariadb_relay_options(const std::string& own,
                                                const std::string& received) {
   std::vector<std::string> lines{
       "log-bin = " + quoted(own + "/replay"), "server-id = " + std::to_string(kServerId),
-      "log-slave-updates", "master-info-file = " + quoted(own + "/master.info"),
+      "log-slave-updates", "log-bin-trust-function-creators = ON",
+      "master-info-file = " + quoted(own + "/master.info"),
       "relay-log-info-file = " + quoted(own + "/relay-log.info"), "relay-log-recovery = OFF",
       "slave-max-allowed-packet = 1G",
       // Where it would forgive, the directory is not what the log says.

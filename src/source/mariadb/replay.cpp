@@ -12,13 +12,15 @@ std::vector<std::string> replay_binlogs(const MariadbSandbox& server, const Rela
                                         const std::stop_token& stop) {
   MariadbConnection connection = server.connect();
   EventStatuses events = event_statuses(connection);
-  connection.query("SET GLOBAL gtid_binlog_state = " + connection.quoted(replay.before.text()));
+  const std::string before = connection.quoted(replay.before.text());
+  connection.query("SET GLOBAL gtid_binlog_state = " + before);
+  connection.query("SET GLOBAL gtid_slave_pos = " + before);
   connection.query(
       fmt::format("CHANGE MASTER TO MASTER_HOST = 'nobody', MASTER_USE_GTID = no, "
                   "RELAY_LOG_FILE = {}, RELAY_LOG_POS = {}",
                   connection.quoted(kFirstRelayLog), replay.start));
   run_applier(server, connection, replay, stop);
-  const GtidPosition reached(connection.value("SELECT @@GLOBAL.gtid_binlog_pos"));
+  const GtidPosition reached(connection.value(kMariadbApplied));
   if (!has_replayed(reached, replay)) {
     throw Error(Code::kCorrupt,
                 fmt::format("after the replay the server is at GTID {}, and should be at {}",
