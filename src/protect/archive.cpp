@@ -25,20 +25,6 @@ bool is_dump(const Entry& entry) {
   return entry.type == EntryType::kFile && entry.path.ends_with(kDumpSuffix);
 }
 
-std::unique_ptr<Lease> hold_lease(const Vault& vault) {
-  try {
-    vault.require_writable();
-    return std::make_unique<Lease>(vault.store(), vault.clock(), "restore");
-  } catch (const Error& error) {
-    // Without the right to write, packs that a prune moves are looked up again.
-    if (error.code() != Code::kDenied && error.code() != Code::kExhausted &&
-        error.code() != Code::kUnsupported) {
-      throw;
-    }
-    return nullptr;
-  }
-}
-
 class Export final : private EntryTaker {
  public:
   Export(const Vault& vault, const ArchiveJob& job, ArchiveProgress& progress, Warnings& warnings,
@@ -180,7 +166,7 @@ void Export::write(const ByteSink& sink) {
 ArchiveResult Export::run(const ByteSink& sink) {
   require_readable(backup_);
   const Duration begin = vault_.clock().monotonic();
-  const std::unique_ptr<Lease> lease = job_.dry_run ? nullptr : hold_lease(vault_);
+  const std::unique_ptr<Lease> lease = job_.dry_run ? nullptr : lease_if_allowed(vault_);
   measure();
   if (!job_.dry_run) {
     try {

@@ -108,21 +108,6 @@ class Restore {
   RestoreResult result_;
 };
 
-// Keeps a prune from removing packs under our hands; without the right to write we read again from
-// the new places.
-std::unique_ptr<Lease> lease_if_allowed(const Vault& vault) {
-  try {
-    vault.require_writable();
-    return std::make_unique<Lease>(vault.store(), vault.clock(), "restore");
-  } catch (const Error& error) {
-    if (error.code() != Code::kDenied && error.code() != Code::kExhausted &&
-        error.code() != Code::kUnsupported) {
-      throw;
-    }
-    return nullptr;
-  }
-}
-
 // What a restore needs before its first file, of a far store side by side: each part takes a few
 // round trips.
 void Restore::begin_reading() {

@@ -86,6 +86,19 @@ RestoreNeeds measure(ChunkReader& reader, const StoredBackup& backup, const Rest
 
 }  // namespace
 
+std::unique_ptr<Lease> lease_if_allowed(const Vault& vault) {
+  try {
+    vault.require_writable();
+    return std::make_unique<Lease>(vault.store(), vault.clock(), "restore");
+  } catch (const Error& error) {
+    if (error.code() != Code::kDenied && error.code() != Code::kExhausted &&
+        error.code() != Code::kUnsupported) {
+      throw;
+    }
+    return nullptr;
+  }
+}
+
 void refuse_other_unfinished(const RestoreJob& job) {
   const auto unfinished = unfinished_restore(job.target);
   if (!unfinished || unfinished->backup == job.backup.id()) return;

@@ -2,12 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <stop_token>
 
 #include "protect/restore.h"
 #include "vault/chunk_reader.h"
+#include "vault/lease.h"
 
 namespace holdfast {
+
+// Keeps a prune from removing packs under our hands. Without the right to write there is none: then
+// packs that a prune moves are looked up again. Throws what else keeps Lease from being made.
+std::unique_ptr<Lease> lease_if_allowed(const Vault& vault);
 
 struct RestoreNeeds {
   std::uint64_t files = 0;

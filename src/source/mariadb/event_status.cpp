@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <optional>
 
 #include "base/error.h"
 #include "base/wire.h"
@@ -129,6 +128,11 @@ class EventStatement {
   bool if_not_exists_ = false;
 };
 
+[[noreturn]] void damaged_log(const char* reason) {
+  throw Error(Code::kCorrupt, std::string("the binary log is damaged: ") + reason,
+              kReplayNotComplete);
+}
+
 // Of a compressed statement: u8 with the length of the length | length, its highest byte first |
 // deflated. Source: MariaDB's log_event.cc, query_event_uncompress().
 std::string inflated(std::string_view compressed) {
@@ -136,14 +140,12 @@ std::string inflated(std::string_view compressed) {
   std::size_t left = in.fixed<std::uint8_t>() & 0x07;
   std::uint64_t size = 0;
   for (; left > 0; --left) size = size << 8 | in.fixed<std::uint8_t>();
-  if (size > kMaxBinlogEvent) throw Error(Code::kCorrupt, "a compressed statement is too long");
+  if (size > kMaxBinlogEvent) damaged_log("a compressed statement is too long");
   Bytes sql(static_cast<std::size_t>(size));
   auto got = static_cast<uLongf>(size);
   const ByteView rest = in.raw(in.left());
   const int done = ::uncompress(sql.data(), &got, rest.data(), static_cast<uLong>(rest.size()));
-  if (done != Z_OK || got != size) {
-    throw Error(Code::kCorrupt, "a compressed statement cannot be inflated");
-  }
+  if (done != Z_OK || got != size) damaged_log("a compressed statement cannot be inflated");
   return std::string(as_text(sql));
 }
 
