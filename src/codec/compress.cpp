@@ -30,21 +30,25 @@ ZSTD_DCtx* decompressor() {
 }  // namespace
 
 ByteView compress(ByteView plain, int level) {
-  // Sized once: shrinking and growing a vector would fill it with zeros each time.
-  thread_local Bytes buffer;
+  // No vector: it would be filled with zeros, and most of it is never touched.
+  thread_local std::unique_ptr<std::uint8_t[]> buffer;
+  thread_local std::size_t capacity = 0;
   const std::size_t bound = ZSTD_compressBound(plain.size());
-  if (buffer.size() < bound) buffer.resize(bound);
+  if (capacity < bound) {
+    buffer = std::make_unique_for_overwrite<std::uint8_t[]>(bound);
+    capacity = bound;
+  }
   ZSTD_CCtx* context = compressor();
   ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters);
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
   // The fast levels look back 512 KiB only; the whole frame costs them no time and saves 3 %.
   if (level < 3) ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, kFrameLog);
   const std::size_t size =
-      ZSTD_compress2(context, buffer.data(), buffer.size(), plain.data(), plain.size());
+      ZSTD_compress2(context, buffer.get(), capacity, plain.data(), plain.size());
   if (ZSTD_isError(size) != 0) {
     throw Error(Code::kInternal, std::string("zstd: ") + ZSTD_getErrorName(size));
   }
-  return ByteView(buffer).first(size);
+  return {buffer.get(), size};
 }
 
 void decompress_into(ByteView compressed, MutableBytes out) {

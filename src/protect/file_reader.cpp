@@ -14,7 +14,6 @@ namespace holdfast {
 namespace {
 
 constexpr int kAttempts = 3;
-constexpr std::size_t kLeastBuffer = std::size_t{256} << 10;  // holds any fixed chunk
 constexpr std::uint64_t kToTheEnd = ~std::uint64_t{0};
 
 std::uint64_t total(const std::vector<Extent>& extents) {
@@ -63,9 +62,7 @@ FileReader::FileReader(WriteSession& session, const BackupJob& job, BackupProgre
       progress_(progress),
       warnings_(warnings),
       stop_(std::move(stop)),
-      writer_(session, ChunkKind::kData),
-      buffer_(2 *
-              std::max(std::size_t{session.vault().parameters().chunks.maximum}, kLeastBuffer)) {}
+      writer_(session, ChunkKind::kData) {}
 
 std::optional<ReadObject> FileReader::read(const PlacedFile& placed, const struct stat& status) {
   const std::string& file = placed.file;
@@ -113,7 +110,7 @@ ReadObject FileReader::read(const StreamedFile& stream, Timestamp now) {
     }
     return done;
   };
-  object.entry.size = store(source, 0, object.chunks);
+  object.entry.size = store(source, object.chunks);
   return object;
 }
 
@@ -182,18 +179,42 @@ std::uint64_t FileReader::store_file(int fd, const PlacedFile& placed, std::vect
     offset += got;
     return got;
   };
-  return store(source, placed.rules.fixed_chunk, chunks);
+  const std::uint32_t fixed_chunk = placed.rules.fixed_chunk;
+  return fixed_chunk > 0 ? store_fixed(source, fixed_chunk, chunks) : store(source, chunks);
 }
 
-std::size_t FileReader::next_cut(ByteView content, std::uint32_t fixed_chunk) const {
-  if (fixed_chunk > 0) return std::min<std::size_t>(fixed_chunk, content.size());
-  return session_.vault().chunker().cut(content);
+void FileReader::count(std::size_t bytes) {
+  progress_.bytes_read += bytes;
+  if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
 }
 
-std::uint64_t FileReader::store(const Source& source, std::uint32_t fixed_chunk,
-                                std::vector<Ref>& chunks) {
-  const std::size_t maximum =
-      fixed_chunk > 0 ? fixed_chunk : session_.vault().chunker().sizes().maximum;
+// Reads to where it is compressed; as much as a processor's cache holds while it is looked at.
+std::uint64_t FileReader::store_fixed(const Source& source, std::uint32_t fixed_chunk,
+                                      std::vector<Ref>& chunks) {
+  const std::size_t most =
+      std::min<std::size_t>(ChunkWriter::kRoom, session_.vault().parameters().frame_bytes);
+  const std::size_t batch = std::max<std::size_t>(most / fixed_chunk, 1) * fixed_chunk;
+  std::uint64_t length = 0;
+  std::vector<ByteView> cut;
+  for (bool more = true; more;) {
+    const MutableBytes all = writer_.room().first(batch);
+    const std::size_t got = source(all);
+    more = got == all.size();
+    count(got);
+    cut.clear();
+    for (std::size_t at = 0; at < got; at += fixed_chunk) {
+      cut.push_back(all.subspan(at, std::min<std::size_t>(fixed_chunk, got - at)));
+    }
+    writer_.add(cut, chunks);
+    length += got;
+  }
+  return length;
+}
+
+std::uint64_t FileReader::store(const Source& source, std::vector<Ref>& chunks) {
+  const Chunker& chunker = session_.vault().chunker();
+  const std::size_t maximum = chunker.sizes().maximum;
+  buffer_.resize(2 * maximum);
   std::size_t begin = 0;
   std::size_t end = 0;
   std::uint64_t length = 0;
@@ -207,12 +228,11 @@ std::uint64_t FileReader::store(const Source& source, std::uint32_t fixed_chunk,
     const std::size_t got = source(all.subspan(end));
     more = got == all.size() - end;
     end += got;
-    progress_.bytes_read += got;
-    if (stop_.stop_requested()) throw Error(Code::kCancelled, "interrupted");
+    count(got);
     // What is less than the longest chunk waits for more, unless there is no more.
     cut.clear();
     while (begin < end && (!more || end - begin >= maximum)) {
-      const std::size_t size = next_cut(all.subspan(begin, end - begin), fixed_chunk);
+      const std::size_t size = chunker.cut(all.subspan(begin, end - begin));
       cut.push_back(all.subspan(begin, size));
       begin += size;
     }

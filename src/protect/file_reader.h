@@ -49,8 +49,10 @@ class FileReader {
   bool read_content(const PlacedFile& placed, ReadObject& object);
   std::uint64_t store_file(int fd, const PlacedFile& placed, std::vector<Extent> extents,
                            std::vector<Ref>& chunks, bool& sound);
-  std::uint64_t store(const Source& source, std::uint32_t fixed_chunk, std::vector<Ref>& chunks);
-  std::size_t next_cut(ByteView content, std::uint32_t fixed_chunk) const;
+  std::uint64_t store(const Source& source, std::vector<Ref>& chunks);
+  std::uint64_t store_fixed(const Source& source, std::uint32_t fixed_chunk,
+                            std::vector<Ref>& chunks);
+  void count(std::size_t bytes);
 
   WriteSession& session_;
   const BackupJob& job_;

@@ -10,7 +10,7 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::size_t kChunksAtOnce = 8;  // whose ids are computed together
+constexpr std::size_t kChunksAtOnce = 16;  // whose ids are computed together
 const FileStyle kPlainDirectory{0700};
 
 }  // namespace

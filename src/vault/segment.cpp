@@ -40,6 +40,27 @@ std::uint64_t prefix_of(const std::uint8_t* id) {
   return __builtin_bswap64(load<std::uint64_t>(id));
 }
 
+// The places of `chunks` in the order of their ids. Sorting the beginnings of ids, which differ all
+// but always, takes a third of the time of sorting what they stand for.
+std::vector<std::uint32_t> order_of(const std::vector<ChunkLocation>& chunks) {
+  struct Key {
+    std::uint64_t prefix;
+    std::uint32_t place;
+  };
+  std::vector<Key> keys;
+  keys.reserve(chunks.size());
+  for (const ChunkLocation& chunk : chunks) {
+    keys.push_back({prefix_of(chunk.id.bytes.data()), static_cast<std::uint32_t>(keys.size())});
+  }
+  std::sort(keys.begin(), keys.end(), [&](const Key& a, const Key& b) {
+    return a.prefix != b.prefix ? a.prefix < b.prefix : chunks[a.place].id < chunks[b.place].id;
+  });
+  std::vector<std::uint32_t> order;
+  order.reserve(keys.size());
+  for (const Key& key : keys) order.push_back(key.place);
+  return order;
+}
+
 }  // namespace
 
 std::string segment_key(const SegmentName& name) { return "index/" + to_hex(name); }
@@ -257,8 +278,6 @@ void SegmentBuilder::add(const Segment& segment, bool cover,
 }
 
 Bytes SegmentBuilder::build() {
-  std::sort(chunks_.begin(), chunks_.end(),
-            [](const ChunkLocation& a, const ChunkLocation& b) { return a.id < b.id; });
   Bytes body;
   body.reserve(kHeaderSize + sessions_.size() * kSessionBlockSize + packs_.size() * kPackSize +
                frames_.size() * kFrameSize + chunks_.size() * kChunkSize + covers_.size() * 32);
@@ -288,7 +307,8 @@ Bytes SegmentBuilder::build() {
     out.fixed(std::uint16_t{0});
     out.fixed(frame.header.number);
   }
-  for (const ChunkLocation& chunk : chunks_) {
+  for (const std::uint32_t place : order_of(chunks_)) {
+    const ChunkLocation& chunk = chunks_[place];
     out.raw(chunk.id.bytes);
     out.fixed(chunk.frame);
     out.fixed(chunk.offset);

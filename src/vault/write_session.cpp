@@ -1,6 +1,7 @@
 #include "vault/write_session.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/error.h"
 #include "codec/compress.h"
@@ -20,13 +21,19 @@ const Vault& writable(const Vault& vault) {
   return vault;
 }
 
+bool lies_in(ByteView content, ByteView memory) {
+  const std::less<const std::uint8_t*> before;
+  return !memory.empty() && !before(content.data(), memory.data()) &&
+         before(content.data(), memory.data() + memory.size());
+}
+
 unsigned thread_count(unsigned wanted) { return wanted > 0 ? wanted : processors(); }
 
 }  // namespace
 
 struct WriteSession::Frame {
   ChunkKind kind;
-  Bytes raw;
+  FrameBuffer raw;
   std::vector<ChunkEntry> chunks;
 };
 
@@ -93,21 +100,21 @@ void WriteSession::fail(std::exception_ptr error) {
   changed_.notify_all();
 }
 
-Bytes WriteSession::take_buffer() {
+FrameBuffer WriteSession::take_buffer() {
   {
     MutexLock lock(mutex_);
     if (!spare_.empty()) {
-      Bytes buffer = std::move(spare_.back());
+      FrameBuffer buffer = std::move(spare_.back());
       spare_.pop_back();
       return buffer;
     }
   }
-  Bytes buffer;
-  buffer.reserve(vault_.parameters().frame_bytes + vault_.parameters().chunks.maximum);
-  return buffer;
+  const VaultParameters& parameters = vault_.parameters();
+  return FrameBuffer(parameters.frame_bytes +
+                     std::max(std::size_t{parameters.chunks.maximum}, ChunkWriter::kRoom));
 }
 
-void WriteSession::submit(ChunkKind kind, Bytes raw, std::vector<ChunkEntry> chunks) {
+void WriteSession::submit(ChunkKind kind, FrameBuffer raw, std::vector<ChunkEntry> chunks) {
   {
     MutexLock lock(mutex_);
     while (!error_ && queue_.size() >= sealer_count_) lock.wait(changed_);
@@ -150,7 +157,7 @@ void WriteSession::seal_one(Frame& frame) {
   header.number = next_frame_++;
   header.kind = frame.kind;
   const int level = options_.level != 0 ? options_.level : kDefaultCompression;
-  seal_frame(session_.keys, vault_.parameters().id, header, frame.raw, level, sealed);
+  seal_frame(session_.keys, vault_.parameters().id, header, frame.raw.view(), level, sealed);
   {
     MutexLock lock(mutex_);
     stats_.new_chunks += frame.chunks.size();
@@ -294,27 +301,45 @@ WriteStats WriteSession::stats() const {
 
 ChunkWriter::ChunkWriter(WriteSession& session, ChunkKind kind) : session_(session), kind_(kind) {}
 
-Ref ChunkWriter::add(ByteView content) { return store(session_.vault().id_of(content), content); }
+Ref ChunkWriter::add(ByteView content) {
+  const Ref ref = store(session_.vault().id_of(content), content);
+  if (is_full()) flush();
+  return ref;
+}
 
 void ChunkWriter::add(std::span<const ByteView> contents, std::vector<Ref>& refs) {
   const std::vector<ChunkId> ids = session_.vault().ids_of(contents);
-  for (std::size_t i = 0; i < ids.size(); ++i) refs.push_back(store(ids[i], contents[i]));
+  const MutableBytes room = raw_.room();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    refs.push_back(store(ids[i], contents[i]));
+    // The room goes with the frame, and so would the contents that are still there.
+    if (is_full() && !lies_in(contents.back(), room)) flush();
+  }
+  if (is_full()) flush();
+}
+
+MutableBytes ChunkWriter::room() {
+  if (raw_.capacity() == 0) raw_ = session_.take_buffer();
+  return raw_.room();
 }
 
 Ref ChunkWriter::store(const ChunkId& id, ByteView content) {
   const Ref ref{id, static_cast<std::uint32_t>(content.size()), kind_};
   if (!session_.claim(ref.id)) return ref;
   if (raw_.capacity() == 0) raw_ = session_.take_buffer();
-  append(raw_, content);
+  raw_.append(content);
   chunks_.push_back({ref.id, ref.length});
-  if (raw_.size() >= session_.vault().parameters().frame_bytes) flush();
   return ref;
+}
+
+bool ChunkWriter::is_full() const {
+  return raw_.size() >= session_.vault().parameters().frame_bytes;
 }
 
 void ChunkWriter::flush() {
   if (chunks_.empty()) return;
   session_.submit(kind_, std::move(raw_), std::move(chunks_));
-  raw_ = Bytes();
+  raw_ = FrameBuffer();
   chunks_.clear();
 }
 

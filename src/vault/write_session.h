@@ -12,6 +12,7 @@
 
 #include "os/mutex.h"
 #include "vault/doom.h"
+#include "vault/frame_buffer.h"
 #include "vault/lease.h"
 #include "vault/seen_set.h"
 #include "vault/vault.h"
@@ -50,9 +51,10 @@ class WriteSession {
 
   // A full frame: `raw` is the concatenation of `chunks`. Blocks while too many wait. Thread-safe.
   // Rethrows what went wrong in the background.
-  void submit(ChunkKind kind, Bytes raw, std::vector<ChunkEntry> chunks);
-  // An empty buffer with room for a frame; keeps allocations few.
-  Bytes take_buffer();
+  void submit(ChunkKind kind, FrameBuffer raw, std::vector<ChunkEntry> chunks);
+  // An empty buffer with memory for a frame and for what its last chunk exceeds it by; keeps
+  // allocations few.
+  FrameBuffer take_buffer();
 
   // Stores everything that was submitted, and its index. Then the backup object may be written.
   // To be called once, after the last submit().
@@ -98,7 +100,7 @@ class WriteSession {
   std::condition_variable_any changed_;
   std::deque<Frame> queue_ GUARDED_BY(mutex_);
   std::deque<std::unique_ptr<PackWriter>> full_packs_ GUARDED_BY(mutex_);
-  std::vector<Bytes> spare_ GUARDED_BY(mutex_);
+  std::vector<FrameBuffer> spare_ GUARDED_BY(mutex_);
   std::size_t busy_ GUARDED_BY(mutex_) = 0;
   bool closing_ GUARDED_BY(mutex_) = false;
   bool finished_ GUARDED_BY(mutex_) = false;
@@ -117,21 +119,28 @@ class WriteSession {
 // Collects the chunks of one thread into frames of one kind.
 class ChunkWriter {
  public:
+  static constexpr std::size_t kRoom = std::size_t{512} << 10;
+
   ChunkWriter(WriteSession& session, ChunkKind kind);
 
   // Stores `content` unless the vault has it.
   Ref add(ByteView content);
-  // The same for many, with their ids computed together; appends their references to `refs`.
+  // The same for many, with their ids computed together; appends their references to `refs`. Those
+  // that lie in room() must come in their order there; all of them go into one frame.
   void add(std::span<const ByteView> contents, std::vector<Ref>& refs);
+  // At least kRoom bytes, of any content, to read into for the next add(): what is new then needs
+  // no copy.
+  MutableBytes room();
   // Hands over the frame in the making.
   void flush();
 
  private:
   Ref store(const ChunkId& id, ByteView content);
+  bool is_full() const;
 
   WriteSession& session_;
   ChunkKind kind_;
-  Bytes raw_;
+  FrameBuffer raw_;
   std::vector<ChunkEntry> chunks_;
 };
 

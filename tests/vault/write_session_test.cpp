@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <thread>
 
@@ -86,6 +87,47 @@ TEST(WriteSession, FrameNumbersNeverRepeat) {
     }
   }
   EXPECT_GT(numbers.size(), 40u);
+}
+
+// Read to where they are compressed, several times the size of a frame, with known ones among them.
+TEST(WriteSession, ChunksInTheRoomBehindAFrameAreStored) {
+  constexpr std::size_t kSize = 700;
+  constexpr std::size_t kCount = 40;
+  TestVault made;
+  store_chunks(*made.vault, 7, kSize, 103);  // the ids 103 to 109
+  WriteSession session(*made.vault, {.threads = 2});
+  ChunkWriter writer(session, ChunkKind::kData);
+  std::vector<Ref> refs;
+  for (std::uint64_t batch = 0; batch < 5; ++batch) {
+    refs.push_back(writer.add(lcg_bytes(kSize, 100 + batch * (kCount + 1))));  // from elsewhere
+    const MutableBytes room = writer.room();
+    ASSERT_GE(room.size(), ChunkWriter::kRoom);
+    std::vector<ByteView> contents;
+    for (std::size_t i = 0; i < kCount; ++i) {
+      const MutableBytes place = room.subspan(i * kSize, kSize);
+      const Bytes content = lcg_bytes(kSize, 100 + batch * (kCount + 1) + 1 + i);
+      std::copy(content.begin(), content.end(), place.begin());
+      contents.push_back(place);
+    }
+    writer.add(contents, refs);
+  }
+  writer.flush();
+  session.finish();
+  EXPECT_EQ(session.stats().new_chunks, 5u * (kCount + 1) - 7);
+  expect_readable(*made.vault, refs, kSize, 100);
+}
+
+TEST(FrameBuffer, MovesWhatLiesInItsRoomAndGrows) {
+  FrameBuffer buffer(10);
+  std::copy_n("0123456789", 10, buffer.room().begin());
+  const ByteView room = buffer.room();
+  buffer.append(room.subspan(2, 5));  // onto itself
+  EXPECT_EQ(as_text(buffer.view()), "23456");
+  buffer.append(as_bytes("abcdefgh"));
+  EXPECT_EQ(as_text(buffer.view()), "23456abcdefgh");
+  const FrameBuffer taken = std::move(buffer);
+  EXPECT_EQ(taken.size(), 13u);
+  EXPECT_EQ(buffer.size() + buffer.capacity(), 0u);
 }
 
 TEST(WriteSession, DeduplicatesWithinASession) {
@@ -211,7 +253,7 @@ TEST_F(FaultyVault, ErrorsOfTheBackgroundComeOut) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code(), Code::kExhausted);
   EXPECT_TRUE(session.failed());
-  expect_error(Code::kExhausted, [&] { session.submit(ChunkKind::kData, Bytes(10), {}); });
+  expect_error(Code::kExhausted, [&] { session.submit(ChunkKind::kData, FrameBuffer(10), {}); });
   expect_error(Code::kExhausted, [&] { session.finish(); });
 }
 

@@ -49,9 +49,11 @@ std::optional<Bytes> read_page(const std::string& file, std::uint64_t offset) {
 bool PgPageWatch::look(const std::string& file, std::uint64_t offset, ByteView content) {
   std::uint64_t pages = 0;
   bool sound = true;
+  const std::uint32_t first = block_of(file, offset);
   for (std::size_t at = 0; at + kDataPage <= content.size(); at += kDataPage, ++pages) {
     const ByteView page = content.subspan(at, kDataPage);
-    const PageVerdict verdict = check_page(page, block_of(file, offset + at), since_, kNoLsnLimit);
+    const auto block = static_cast<std::uint32_t>(first + pages);
+    const PageVerdict verdict = check_page(page, block, since_, kNoLsnLimit);
     if (verdict == PageVerdict::kNew || verdict == PageVerdict::kOk) continue;
     sound = false;
     MutexLock lock(mutex_);
