@@ -21,9 +21,7 @@ Error other_bytes(const LogName& name, const ObjectStore& store) {
 
 bool is_same(const Vault& vault, const LogName& name, ByteView content) {
   try {
-    const LogHeader header = read_log_header(vault.store(), vault.ring(), name);
-    return header.size == content.size() &&
-           equal_constant_time(header.mac, log_mac(vault.ring(), content));
+    return is_content(vault.ring(), read_log_header(vault.store(), vault.ring(), name), content);
   } catch (Error& error) {
     if (error.code() == Code::kNotFound) {
       throw Error(Code::kUnavailable, name.key() + " vanished while it was stored",

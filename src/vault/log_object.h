@@ -24,15 +24,16 @@ struct LogFrame {
 // What everyone with a key may know.
 struct LogHeader {
   std::uint64_t size = 0;  // bytes of the content
-  Digest mac{};            // log_mac of it
+  Digest mac{};            // see is_content()
+  unsigned version = 2;    // of the object
   Timestamp created{};
   std::string facts = "{}";  // a JSON object that this room does not look into
   std::vector<LogFrame> frames;
   std::uint64_t object_size = 0;  // of the whole object, as the parts add up
 };
 
-// HMAC(K_id, content): tells same bytes from other ones. Throws Error(kDenied) for an operator.
-Digest log_mac(const KeyRing& ring, ByteView content);
+// Whether `content` is what the header's MAC was made of. Throws Error(kDenied) for an operator.
+bool is_content(const KeyRing& ring, const LogHeader& header, ByteView content);
 
 // The whole object, in memory. `facts` is the text of a JSON object, else Error(kInvalid). Needs a
 // ring that can write, else Error(kDenied). Thread-safe.

@@ -15,9 +15,11 @@
 #include "protect/restore.h"
 #include "protect/validate.h"
 #include "protect/verdict.h"
+#include "store/expect_error.h"
 #include "store/file_store.h"
 #include "support/temp_dir.h"
 #include "vault/held_clock.h"
+#include "vault/log_object.h"
 #include "vault/tree.h"
 
 namespace holdfast {
@@ -215,6 +217,23 @@ TEST_F(Golden, RestoresWhatItHolds) {
         });
     EXPECT_GT(compared, 50u);
   }
+}
+
+// Version 1 of log objects: one MAC over all of the content.
+TEST(GoldenLog, AnObjectOfTheFirstVersionIsRead) {
+  const KeyRing ring = KeyRing::from_master({}, {});
+  const LogName name{"source", "1", "file", {}};
+  const Bytes object = read_file(kGolden + "/log_object");
+  Bytes scratch = object;
+  const LogContent content = decode_log(scratch, ring, name);
+  EXPECT_EQ(content.bytes, Bytes(100));
+  EXPECT_EQ(content.header.version, 1u);
+  EXPECT_TRUE(is_content(ring, content.header, Bytes(100)));
+  EXPECT_FALSE(is_content(ring, content.header, Bytes(100, 1)));
+  // Its version cannot be changed.
+  scratch = object;
+  scratch.at(5) = '2';
+  expect_error(Code::kCorrupt, [&] { decode_log(scratch, ring, name); });
 }
 
 }  // namespace
