@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -92,6 +93,7 @@ class WalPush {
   void check_identity_in(const OpenedVault& place, const std::string& stream) const;
   void store(const std::string& name);
   void in_all_places(const std::function<void(const Vault&)>& action) const;
+  void leave_worker_if_others_wait();
   void leave_worker();
 
   Context& context_;
@@ -241,24 +243,31 @@ void WalPush::run() {
   if (queue_.take_note(name_) || queue_.await(name_, context_.stop)) return;
   if (context_.stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
   open();
+  leave_worker_if_others_wait();
   store(name_);
-  for (const std::string& other : queue_.waiting(2)) {
-    if (other == name_) continue;
-    try {
-      leave_worker();
-    } catch (const Error& error) {
-      // The log goes on without, a call at a time, and this file is durable.
-      context_.output.warning("no worker for the files that wait: " + error.message());
-    }
-    break;
+}
+
+// Before this call's own file, so that both processors work on the rest meanwhile.
+void WalPush::leave_worker_if_others_wait() {
+  const std::vector<std::string> files = queue_.waiting(2);
+  if (std::none_of(files.begin(), files.end(), [&](const auto& file) { return file != name_; })) {
+    return;
+  }
+  try {
+    leave_worker();
+  } catch (const Error& error) {
+    // The log goes on without, a call at a time.
+    context_.output.warning("no worker for the files that wait: " + error.message());
   }
 }
 
 // Ends with the first that fails: the call for that one tries itself, and says why.
 void WalPush::work() {
   open();
-  for (;;) {
-    const std::vector<std::string> files = queue_.waiting(kMaxFiles);
+  for (bool first = true;; first = false) {
+    std::vector<std::string> files = queue_.waiting(kMaxFiles);
+    // The call that left this worker stores its own; when it could not, it is one of the others.
+    if (first) std::erase(files, name_);
     if (files.empty() || context_.stop.stop_requested()) return;
     std::atomic<std::size_t> stored{0};
     const auto one = [&](std::size_t i) {

@@ -18,7 +18,7 @@
 namespace holdfast {
 namespace {
 
-// One byte more than parse_settings takes, so that it can refuse what is longer.
+// More than parse_settings takes, so that it can refuse what is longer.
 constexpr std::size_t kReadLimit = (1 << 20) + 1;
 
 // Hooks run as whoever runs the program, and the search begins in the current directory: a file
@@ -37,8 +37,13 @@ void refuse_foreign_file(int fd, const std::string& path) {
 Settings read_settings(const std::string& path, bool searched) {
   const Fd fd = open_file(path, O_RDONLY);
   if (searched) refuse_foreign_file(fd.get(), path);
-  Bytes data(kReadLimit);
-  data.resize(read_full(fd.get(), data, path));
+  // It is short, and read at the start of every command.
+  Bytes data;
+  for (std::uint8_t part[4096]; data.size() < kReadLimit;) {
+    const std::size_t size = read_full(fd.get(), part, path);
+    if (size == 0) break;
+    append(data, ByteView(part, size));
+  }
   Settings settings = parse_settings(std::string(as_text(data)), path);
   settings.file = path;
   return settings;
