@@ -14,6 +14,10 @@ void read_event(const BinlogEvent& event) {
     require(rotate.file.find('/') == std::string::npos, "a file is a name");
   });
   refuse_or_accept([&] { read_gtid(event); });
+  refuse_or_accept([&] {
+    const BinlogQuery query = read_query(event);
+    require(query.database.size() + query.statement.size() <= event.whole.size(), "both are in it");
+  });
   refuse_or_accept([&] { read_stated_position(event); });
   refuse_or_accept([&] { opens_block(event); });
   refuse_or_accept([&] { ends_transaction(event); });

@@ -162,7 +162,8 @@ class Meeting {
 
 }  // namespace
 
-std::optional<ListedMember> parse_listed_member(std::string_view line) {
+ListedMember parse_listed_member(std::string_view line) {
+  const std::string_view whole = line;
   std::string_view fields[kFieldsBeforeName];
   for (std::string_view& field : fields) {
     line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
@@ -170,7 +171,10 @@ std::optional<ListedMember> parse_listed_member(std::string_view line) {
     line.remove_prefix(field.size());
   }
   line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-  if (!line.starts_with('"')) return std::nullopt;
+  if (!line.starts_with('"')) {
+    throw Error(Code::kInvalid, "tar lists what is no member: " + printable(whole),
+                "nothing was written; unpack it by hand: holdfast cat ARCHIVE | tar -x");
+  }
   ListedMember member;
   member.type = fields[0].front();
   member.size = number_in<std::uint64_t>(fields[2]);
@@ -201,9 +205,9 @@ void TarPreflight::look() {
   Meeting meeting(target_);
   const auto see = [&](std::string_view line) {
     try {
-      const auto member = parse_listed_member(line);
-      if (failure_ || !member || member->path.empty()) return;
-      if (meeting.differs(*member)) differing_.push_back(member->path);
+      if (failure_) return;
+      const ListedMember member = parse_listed_member(line);
+      if (!member.path.empty() && meeting.differs(member)) differing_.push_back(member.path);
     } catch (...) {
       failure_ = std::current_exception();
     }

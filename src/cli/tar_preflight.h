@@ -24,9 +24,9 @@ struct ListedMember {
   std::string link;        // of links: where they lead
 };
 
-// Of a line of `tar --list --verbose --full-time --quoting-style=c` in UTC; nothing for one that is
-// no member's.
-std::optional<ListedMember> parse_listed_member(std::string_view line);
+// Of a line of `tar --list --verbose --full-time --quoting-style=c` in UTC. Throws Error(kInvalid)
+// for any other.
+ListedMember parse_listed_member(std::string_view line);
 
 // Has tar list an archive that is fed to it, and looks below `target` for each member.
 class TarPreflight {
@@ -42,7 +42,7 @@ class TarPreflight {
   // The paths of those where another thing than the member is, in order: a file of another size or
   // time, say. Throws kConflict when the way to one leads over a symlink, which tar would follow,
   // out of the target maybe; kInvalid with what tar said, when it does not find all that was
-  // chosen.
+  // chosen, or when a line of its list cannot be read.
   std::vector<std::string> finish();
 
  private:

@@ -37,6 +37,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxFiles = 64;  // between two looks at what waits
+constexpr std::uint64_t kSmallFile = 64u << 20;
 
 struct PushOptions {
   std::string path;
@@ -93,8 +94,10 @@ class WalPush {
   void check_identity_in(const OpenedVault& place, const std::string& stream) const;
   void store(const std::string& name);
   void in_all_places(const std::function<void(const Vault&)>& action) const;
-  void leave_worker_if_others_wait();
-  void leave_worker();
+  bool others_wait() const;
+  bool will_be_stored() const;
+  bool leave_worker() const;
+  void start_worker() const;
 
   Context& context_;
   const PushOptions& options_;
@@ -222,8 +225,19 @@ void WalPush::open_others() {
   }
 }
 
+// Without a worker the log goes on, a call at a time.
+bool WalPush::leave_worker() const {
+  try {
+    start_worker();
+    return true;
+  } catch (const std::exception& error) {
+    context_.output.warning(std::string("no worker for the files that wait: ") + error.what());
+    return false;
+  }
+}
+
 // The same command line, which finds configuration and keys where this one did.
-void WalPush::leave_worker() {
+void WalPush::start_worker() const {
   const Fd right = queue_.begin_work();
   if (!right.valid()) return;
   std::ifstream words("/proc/self/cmdline", std::ios::binary);
@@ -243,22 +257,28 @@ void WalPush::run() {
   if (queue_.take_note(name_) || queue_.await(name_, context_.stop)) return;
   if (context_.stop.stop_requested()) throw Error(Code::kCancelled, "interrupted");
   open();
-  leave_worker_if_others_wait();
+  const std::string before = queue_.stamp(name_);
+  const bool others = others_wait();
+  // Before this call's own file, so that all processors have work meanwhile.
+  const bool foreseen = others && will_be_stored();
+  const bool at_work = foreseen && leave_worker();
   store(name_);
+  if (at_work) queue_.note(name_, before);  // else the worker would store it again
+  if (others && !foreseen) leave_worker();
 }
 
-// Before this call's own file, so that both processors work on the rest meanwhile.
-void WalPush::leave_worker_if_others_wait() {
+bool WalPush::others_wait() const {
   const std::vector<std::string> files = queue_.waiting(2);
-  if (std::none_of(files.begin(), files.end(), [&](const auto& file) { return file != name_; })) {
-    return;
-  }
-  try {
-    leave_worker();
-  } catch (const Error& error) {
-    // The log goes on without, a call at a time.
-    context_.output.warning("no worker for the files that wait: " + error.message());
-  }
+  return std::any_of(files.begin(), files.end(), [&](const auto& file) { return file != name_; });
+}
+
+// As far as one can see. A history that another one has taken the place of must not go on behind
+// its first file, and two processes with large files do not go into memory.
+bool WalPush::will_be_stored() const {
+  if (away_ || queue_.largest({name_}) > kSmallFile) return false;
+  const std::string key = LogName{source_, stream_, name_, {}}.key();
+  const auto has = [&](const OpenedVault& place) { return place.store->stat(key).has_value(); };
+  return !has(opened_) && std::none_of(others_.begin(), others_.end(), has);
 }
 
 // Ends with the first that fails: the call for that one tries itself, and says why.
@@ -266,8 +286,12 @@ void WalPush::work() {
   open();
   for (bool first = true;; first = false) {
     std::vector<std::string> files = queue_.waiting(kMaxFiles);
-    // The call that left this worker stores its own; when it could not, it is one of the others.
-    if (first) std::erase(files, name_);
+    const unsigned threads = wal_threads(*opened_.store, queue_.largest(files));
+    if (first) {
+      // The call that left this worker stores its own. When it could not, that one comes soon.
+      std::erase(files, name_);
+      files.resize(std::min<std::size_t>(files.size(), threads));
+    }
     if (files.empty() || context_.stop.stop_requested()) return;
     std::atomic<std::size_t> stored{0};
     const auto one = [&](std::size_t i) {
@@ -277,7 +301,7 @@ void WalPush::work() {
       queue_.note(files[i], before);
       ++stored;
     };
-    first_and_others(files.size(), wal_threads(*opened_.store, queue_.largest(files)), one);
+    first_and_others(files.size(), threads, one);
     if (stored < files.size()) return;
   }
 }

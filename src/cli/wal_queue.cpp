@@ -68,7 +68,7 @@ void WalQueue::note(const std::string& name, const std::string& stamp) const {
 
 bool WalQueue::is_noted(const std::string& name) const {
   const std::string noted = text_if_there(note_path(name));
-  return !noted.empty() && noted == stamp(name);
+  return !noted.empty() && path_exists(path_of(name)) && noted == stamp(name);
 }
 
 bool WalQueue::take_note(const std::string& name) const {

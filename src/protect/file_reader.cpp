@@ -191,6 +191,7 @@ void FileReader::count(std::size_t bytes) {
 // Reads to where it is compressed; as much as a processor's cache holds while it is looked at.
 std::uint64_t FileReader::store_fixed(const Source& source, std::uint32_t fixed_chunk,
                                       std::vector<Ref>& chunks) {
+  if (fixed_chunk > ChunkWriter::kRoom) throw Error(Code::kInternal, "a fixed chunk is too long");
   const std::size_t most =
       std::min<std::size_t>(ChunkWriter::kRoom, session_.vault().parameters().frame_bytes);
   const std::size_t batch = std::max<std::size_t>(most / fixed_chunk, 1) * fixed_chunk;

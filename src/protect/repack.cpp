@@ -92,10 +92,11 @@ void Repacker::move_kept(ChunkKind kind, ByteView raw, const std::vector<Copy>& 
     if (copy.keep) {
       append(making.raw, raw.subspan(offset, copy.chunk.length));
       making.chunks.push_back(copy.chunk);
+      // Not only at the end: a frame has a greatest length.
+      if (making.raw.size() >= vault_.parameters().frame_bytes) seal(kind);
     }
     offset += copy.chunk.length;
   }
-  if (making.raw.size() >= vault_.parameters().frame_bytes) seal(kind);
 }
 
 void Repacker::move_whole(FrameKey key, ByteView sealed, const std::vector<Copy>& copies) {

@@ -67,6 +67,7 @@ SessionKeys open_session(const SessionBlock& block, const KeyRing& ring) {
 
 void seal_frame(const SessionKeys& keys, const VaultId& vault, FrameHeader& header, ByteView raw,
                 int level, Bytes& sealed) {
+  if (raw.size() > kMaxFrame) throw Error(Code::kInternal, "a frame is too long to be read again");
   header.raw_length = static_cast<std::uint32_t>(raw.size());
   const ByteView compressed = compress(raw, level);
   // What saves less than one part in 64 is not worth the time to decompress it.

@@ -32,6 +32,11 @@ Session new_session(const KeyRing& ring);
 // Opens a block as far as `ring` can. Throws Error(kCorrupt) when a restorer cannot open it.
 SessionKeys open_session(const SessionBlock& block, const KeyRing& ring);
 
+// Raw bytes. What is written has less: `frame` bytes of the vault's parameters, and what the last
+// chunks exceed it by. Programs up to 2026-11 wrote up to three times `frame` when they pruned.
+inline constexpr std::uint32_t kMaxFrame = 2 * (kMaxChunk + 1);
+inline constexpr std::uint32_t kMaxReadFrame = 2 * kMaxFrame;
+
 enum class FrameMethod : std::uint8_t { kStored = 0, kZstd = 1 };
 
 // What one must know of a frame to open it, besides its keys.

@@ -105,13 +105,22 @@ struct Parts {
   std::size_t header_end() const { return kFixedSize + header_length; }
 };
 
+unsigned version_of(std::string_view magic) {
+  const auto* const found = std::find(kLogMagic.begin(), kLogMagic.end(), magic);
+  if (found != kLogMagic.end()) return static_cast<unsigned>(found - kLogMagic.begin() + 1);
+  std::string newer(magic);
+  newer[5] = kLogMagic.back()[5];
+  if (newer == kLogMagic.back() && magic[5] > newer[5] && magic[5] <= '9') {
+    throw Error(Code::kUnsupported, "a newer program wrote it", "update holdfast on this host");
+  }
+  throw Error(Code::kCorrupt, "it is not a log object");
+}
+
 Parts split(ByteView object) {
   WireReader in(object);
   if (object.size() < kFixedSize) throw Error(Code::kCorrupt, "it is too short for a log object");
-  const auto* const magic = std::find(kLogMagic.begin(), kLogMagic.end(), as_text(in.raw(8)));
-  if (magic == kLogMagic.end()) throw Error(Code::kCorrupt, "it is not a log object");
   Parts parts;
-  parts.version = static_cast<unsigned>(magic - kLogMagic.begin() + 1);
+  parts.version = version_of(as_text(in.raw(8)));
   parts.session = to_array<kSessionBlockSize>(in.raw(kSessionBlockSize));
   parts.salt = in.raw(kSaltSize);
   parts.header_length = in.fixed<std::uint32_t>();
@@ -142,8 +151,9 @@ auto naming(const LogName& name, const Decode& decode) {
     return decode();
   } catch (const Json::exception& error) {
     throw Error(Code::kCorrupt, name.key() + " is damaged: " + error.what(), kHint);
-  } catch (const Error& error) {
+  } catch (Error& error) {
     if (error.code() == Code::kDenied) throw;
+    if (error.code() == Code::kUnsupported) throw error.add_context(name.key());
     throw Error(Code::kCorrupt, name.key() + " is damaged: " + error.message(), kHint);
   }
 }

@@ -71,7 +71,7 @@ FrameEntry parse_frame(WireReader& in, std::size_t sessions, std::uint64_t& offs
   frame.header.raw_length = u32_varint(in);
   frame.offset = static_cast<std::uint32_t>(offset);
   offset += frame.sealed_length;
-  if (offset > frames_end || frame.header.raw_length > 2 * (kMaxChunk + 1u)) {
+  if (offset > frames_end || frame.header.raw_length > kMaxReadFrame) {
     damaged("a frame is out of bounds");
   }
   std::uint64_t raw = 0;

@@ -119,7 +119,7 @@ void Segment::check() const {
   for (std::uint32_t i = 0; i < frames_; ++i) {
     const FrameLocation f = frame(i);
     if (f.pack >= packs_ || f.session >= sessions_) damaged_segment("a frame names no pack");
-    if (f.header.raw_length > 2 * (kMaxChunk + 1u) ||
+    if (f.header.raw_length > kMaxReadFrame ||
         std::uint64_t{f.offset} + f.sealed_length > pack(f.pack).size) {
       damaged_segment("a frame is out of bounds");
     }

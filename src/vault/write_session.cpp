@@ -21,10 +21,16 @@ const Vault& writable(const Vault& vault) {
   return vault;
 }
 
-bool lies_in(ByteView content, ByteView memory) {
+// All of them, or none.
+bool lie_in(std::span<const ByteView> contents, ByteView memory) {
   const std::less<const std::uint8_t*> before;
-  return !memory.empty() && !before(content.data(), memory.data()) &&
-         before(content.data(), memory.data() + memory.size());
+  const auto inside = std::count_if(contents.begin(), contents.end(), [&](ByteView content) {
+    return !memory.empty() && !before(content.data(), memory.data()) &&
+           before(content.data(), memory.data() + memory.size());
+  });
+  if (inside == 0) return false;
+  if (inside == static_cast<std::ptrdiff_t>(contents.size())) return true;
+  throw Error(Code::kInternal, "chunks of a batch lie in different memory");
 }
 
 unsigned thread_count(unsigned wanted) { return wanted > 0 ? wanted : processors(); }
@@ -309,11 +315,11 @@ Ref ChunkWriter::add(ByteView content) {
 
 void ChunkWriter::add(std::span<const ByteView> contents, std::vector<Ref>& refs) {
   const std::vector<ChunkId> ids = session_.vault().ids_of(contents);
-  const MutableBytes room = raw_.room();
+  // The room goes with the frame, and so would contents that are still there.
+  const bool in_room = lie_in(contents, raw_.room());
   for (std::size_t i = 0; i < ids.size(); ++i) {
     refs.push_back(store(ids[i], contents[i]));
-    // The room goes with the frame, and so would the contents that are still there.
-    if (is_full() && !lies_in(contents.back(), room)) flush();
+    if (is_full() && !in_room) flush();
   }
   if (is_full()) flush();
 }

@@ -52,7 +52,7 @@ class WriteSession {
   // A full frame: `raw` is the concatenation of `chunks`. Blocks while too many wait. Thread-safe.
   // Rethrows what went wrong in the background.
   void submit(ChunkKind kind, FrameBuffer raw, std::vector<ChunkEntry> chunks);
-  // An empty buffer with memory for a frame and for what its last chunk exceeds it by; keeps
+  // An empty buffer with memory for a frame and for what its last chunks exceed it by; keeps
   // allocations few.
   FrameBuffer take_buffer();
 
@@ -125,8 +125,8 @@ class ChunkWriter {
 
   // Stores `content` unless the vault has it.
   Ref add(ByteView content);
-  // The same for many, with their ids computed together; appends their references to `refs`. Those
-  // that lie in room() must come in their order there; all of them go into one frame.
+  // The same for many, with their ids computed together; appends their references to `refs`. All
+  // lie in room(), in their order there, and go into one frame; or none does.
   void add(std::span<const ByteView> contents, std::vector<Ref>& refs);
   // At least kRoom bytes, of any content, to read into for the next add(): what is new then needs
   // no copy.

@@ -141,7 +141,7 @@ TEST_F(Wal, APushStoresAllThatWaitAndTheNextCallsFindThat) {
   EXPECT_EQ(push(2).code, 0);
 }
 
-// Its own file is durable: PostgreSQL has to hear that, or the log would stand still.
+// Its own file becomes durable: PostgreSQL has to hear that, or the log would stand still.
 TEST_F(Wal, ACallThatCanLeaveNoWorkerIsASuccess) {
   write_segment(1);
   write_segment(2);
@@ -253,6 +253,26 @@ TEST_F(Wal, ANoteIsAboutThatVeryFile) {
   const Outcome other = push(2);
   EXPECT_EQ(other.code, 6) << other.err;
   EXPECT_NE(other.err.find("other bytes"), std::string::npos) << other.err;
+}
+
+// Set back to an earlier state, a server writes other bytes under the same names.
+TEST_F(Wal, NothingIsStoredBehindAFileWithOtherBytes) {
+  write_segment(1);
+  EXPECT_EQ(push(1).code, 0);
+  write_segment(1, 'y');
+  write_segment(2);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(push(1).code, 6);
+    EXPECT_FALSE(path_exists(object(2)));
+  }
+}
+
+TEST_F(Wal, AFileThatIsThereAlreadyLeavesAWorkerForTheOthers) {
+  write_segment(1);
+  EXPECT_EQ(push(1).code, 0);
+  write_segment(2);
+  EXPECT_EQ(push(1).code, 0);  // its success did not reach the server
+  EXPECT_TRUE(path_exists(object(2)));
 }
 
 TEST_F(Wal, ANoteIsAboutThatVault) {

@@ -148,9 +148,22 @@ TEST_F(LogObjectTest, EveryChangedByteIsCorrupt) {
     bad[i] ^= 1;
     const auto error = error_of([&] { decoded(bad); });
     ASSERT_TRUE(error) << i;
-    EXPECT_EQ(error->code(), Code::kCorrupt);
+    constexpr std::size_t kVersion = 5;  // a 3 looks like what a newer program wrote
+    EXPECT_EQ(error->code(), i == kVersion ? Code::kUnsupported : Code::kCorrupt);
     EXPECT_NE(error->message().find(some_log_name().key()), std::string::npos);
     EXPECT_FALSE(error->hint().empty());
+  }
+}
+
+TEST_F(LogObjectTest, AnUnknownVersionIsNoDamage) {
+  Bytes object = encoded(some_content(300));
+  for (const char version : {'3', '9'}) {
+    object.at(5) = static_cast<std::uint8_t>(version);
+    expect_error(Code::kUnsupported, [&] { decoded(object); });
+  }
+  for (const char version : {'0', ':', 'X'}) {
+    object.at(5) = static_cast<std::uint8_t>(version);
+    expect_error(Code::kCorrupt, [&] { decoded(object); });
   }
 }
 
