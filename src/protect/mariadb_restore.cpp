@@ -166,7 +166,7 @@ class Restoring {
     options.lines.insert(options.lines.end(), relay.begin(), relay.end());
     MariadbSandbox server(job_.server, job_.files.target, place + "/server", stop_, options);
     on_server(server, [&] {
-      warn_of_events(replay_binlogs(server, replay, stop_));
+      warn_of(replay_binlogs(server, replay, stop_));
       server.shut_down();
     });
     restored_.gtid = replay.after.text();
@@ -178,8 +178,13 @@ class Restoring {
     directory_.end(kMariadbSystemSpace);
   }
 
-  void warn_of_events(const std::vector<std::string>& unknown) {
-    for (const std::string& name : unknown) {
+  void warn_of(const Unreplayed& unreplayed) {
+    for (const std::string& statement : unreplayed.statements) {
+      warnings_.add("the statement " + printable(statement) +
+                    " was passed over: the log does not say whose roles it was about, and no "
+                    "replica can run it. Give or take them by hand");
+    }
+    for (const std::string& name : unreplayed.events) {
       warnings_.add("the event " + printable(name) +
                     " was made or altered in the log, and is off: its moment has passed, or it "
                     "cannot be told whether it is to run: ALTER EVENT " +

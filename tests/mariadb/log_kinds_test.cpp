@@ -121,6 +121,43 @@ TEST_P(MariadbInvoker, WhatAStatementMeansByWhoRanItComesBack) {
   EXPECT_EQ(belongings(restored), wanted);
 }
 
+// No replica of MariaDB can run them. What was done behind them comes back, they are named.
+class MariadbOwnRoles : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(MariadbOwnRoles, AreNamed) {
+  Story story({});
+  story.server_.run({"CREATE USER boss@localhost IDENTIFIED BY 'pw'",
+                     "GRANT ALL ON *.* TO boss@localhost WITH GRANT OPTION"});
+  Background stream = story.shop_.stream();
+  story.shop_.back_up();
+  {
+    MariadbConnection boss(story.server_.settings("boss", "pw"), {});
+    boss.query("SET SESSION sql_mode = '" + std::string(GetParam()) + "'");
+    for (const char* statement :
+         {"CREATE ROLE staff", "GRANT staff TO CURRENT_USER WITH ADMIN OPTION",
+          "INSERT INTO shop.t VALUES (1, 'behind it')", "CREATE ROLE other",
+          "REVOKE other FROM CURRENT_USER"}) {
+      boss.query(statement);
+    }
+  }
+  const std::string contents = story.server_.contents();
+  story.end(stream);
+  const auto done =
+      story.shop_.expect_json(3, {"restore", "latest:shop", "--target", story.shop_ / "restored"});
+  ASSERT_EQ(done.at("warnings").size(), 2u) << done.dump(1);
+  const std::string first = done.at("warnings").at(0);
+  EXPECT_NE(first.find("GRANT staff TO CURRENT_USER"), std::string::npos) << first;
+  const std::string second = done.at("warnings").at(1);
+  EXPECT_NE(second.find("REVOKE other FROM CURRENT_USER"), std::string::npos) << second;
+  const TestMariadb restored = TestMariadb::on(story.shop_ / "restored", {});
+  EXPECT_EQ(restored.contents(), contents);
+  // Nor is there an account that lets everybody in, which the first one makes in the second mode.
+  EXPECT_EQ(restored.sql("SELECT COUNT(*) FROM mysql.user WHERE user = '' AND host = ''"), "0");
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, MariadbOwnRoles,
+                         ::testing::Values("STRICT_TRANS_TABLES,NO_AUTO_CREATE_USER", ""));
+
 // The two parts of one have others between them.
 TEST(MariadbLogKinds, XaTransactionsComeBack) {
   Story story({});

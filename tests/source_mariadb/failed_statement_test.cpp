@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "source/mariadb/own_roles.h"
+
 namespace holdfast {
 namespace {
 
@@ -97,6 +99,23 @@ TEST(FailedStatement, OthersDoNot) {
         "/*",
         "UPDATE shop.t SET a = 1"}) {
     EXPECT_EQ(object_of(statement), "") << statement;
+  }
+}
+
+TEST(OwnRoles, AreThoseOfWhoeverRunsTheStatement) {
+  for (const char* sql :
+       {"grant r to current_user", "GRANT r, s TO CURRENT_USER() WITH ADMIN OPTION",
+        "GRANT r TO CURRENT_ROLE", "revoke r from current_user",
+        "REVOKE ADMIN OPTION FOR r FROM CURRENT_USER",
+        "SET STATEMENT max_statement_time=5 FOR GRANT r TO Current_User"}) {
+    EXPECT_TRUE(is_about_own_roles(sql)) << sql;
+  }
+  for (const char* sql :
+       {"GRANT SELECT ON shop.t TO CURRENT_USER", "GRANT r TO boss@localhost",
+        "GRANT r TO 'current_user'@localhost", "CREATE ROLE r WITH ADMIN CURRENT_USER",
+        "REVOKE ALL PRIVILEGES, GRANT OPTION FROM CURRENT_USER",
+        "ALTER USER CURRENT_USER IDENTIFIED BY 'x'", "GRANT", ""}) {
+    EXPECT_FALSE(is_about_own_roles(sql)) << sql;
   }
 }
 

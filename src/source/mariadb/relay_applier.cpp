@@ -13,6 +13,7 @@
 #include "os/host_trouble.h"
 #include "source/mariadb/failed_statement.h"
 #include "source/mariadb/mysql_event.h"
+#include "source/mariadb/own_roles.h"
 #include "source/mariadb/proof.h"
 
 namespace holdfast {
@@ -140,7 +141,11 @@ class Applier {
       if (asked % kBetweenLooks == 0) server_.require_alive(false);
       const ApplierStatus status = status_of(connection_);
       if (!status.running) {
-        go_around(status, stop);
+        if (connection_.engine() == MariadbEngine::kMysql) {
+          go_around(status, stop);
+        } else {
+          pass_over_own_role(status);
+        }
         start_applier(connection_);
       }
       // Between two questions it may have begun, or ended, with the last ones.
@@ -177,6 +182,16 @@ class Applier {
     } else {
       refuse(status.error);
     }
+  }
+
+  // Of MariaDB: what no replica can run.
+  void pass_over_own_role(const ApplierStatus& status) {
+    const auto failed = parse_failed_statement(status.error);
+    const bool again = !seen_.insert(status.file + ":" + std::to_string(status.offset)).second;
+    if (!failed || again || names_host_trouble(status.error) || !is_about_own_roles(failed->statement)) {
+      refuse(status.error);
+    }
+    connection_.query("SET GLOBAL sql_slave_skip_counter = 1");
   }
 
   std::set<std::string> lacking_databases(const FailedStatement& failed) {

@@ -4,14 +4,16 @@
 
 #include "base/error.h"
 #include "source/mariadb/event_status.h"
+#include "source/mariadb/own_roles.h"
 #include "source/mariadb/relay_applier.h"
 
 namespace holdfast {
 
-std::vector<std::string> replay_binlogs(const MariadbSandbox& server, const RelayReplay& replay,
-                                        const std::stop_token& stop) {
+Unreplayed replay_binlogs(const MariadbSandbox& server, const RelayReplay& replay,
+                          const std::stop_token& stop) {
   MariadbConnection connection = server.connect();
   EventStatuses events = event_statuses(connection);
+  const bool had_nameless = has_nameless_account(connection);
   const std::string before = connection.quoted(replay.before.text());
   connection.query("SET GLOBAL gtid_binlog_state = " + before);
   connection.query("SET GLOBAL gtid_slave_pos = " + before);
@@ -27,11 +29,13 @@ std::vector<std::string> replay_binlogs(const MariadbSandbox& server, const Rela
                             reached.empty() ? "(none)" : reached.text(), replay.after.text()),
                 kReplayNotComplete);
   }
-  std::vector<std::string> unknown =
-      mend_event_statuses(connection, std::move(events), replay.received, stop);
+  Unreplayed unreplayed;
+  unreplayed.statements = statements_about_own_roles(replay.received, stop);
+  if (!had_nameless && has_nameless_account(connection)) drop_nameless_account(connection);
+  unreplayed.events = mend_event_statuses(connection, std::move(events), replay.received, stop);
   connection.query("RESET SLAVE ALL");
   connection.query("SET GLOBAL gtid_slave_pos = " + connection.quoted(replay.after.text()));
-  return unknown;
+  return unreplayed;
 }
 
 }  // namespace holdfast

@@ -89,6 +89,13 @@ bool is_keyword(const std::vector<SqlWord>& words, std::size_t at,
   return std::find(names.begin(), names.end(), upper) != names.end();
 }
 
+std::size_t verb_of_sql(const std::vector<SqlWord>& words) {
+  if (!is_keyword(words, 0, {"SET"}) || !is_keyword(words, 1, {"STATEMENT"})) return 0;
+  std::size_t at = 2;
+  while (at < words.size() && !is_keyword(words, at, {"FOR"})) ++at;
+  return at + 1;
+}
+
 bool is_part_of_sql_word(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return std::isalnum(byte) != 0 || c == '_' || c == '$' || byte >= 0x80;

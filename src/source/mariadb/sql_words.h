@@ -22,6 +22,9 @@ std::vector<SqlWord> words_of_sql(std::string_view sql);
 bool is_keyword(const std::vector<SqlWord>& words, std::size_t at,
                 std::initializer_list<std::string_view> names);
 
+// Where the statement begins: behind SET STATEMENT ... FOR. May be behind the end.
+std::size_t verb_of_sql(const std::vector<SqlWord>& words);
+
 // Of a word without quotes.
 bool is_part_of_sql_word(char c);
 
