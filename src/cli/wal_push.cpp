@@ -95,6 +95,7 @@ class WalPush {
   void store(const std::string& name);
   void in_all_places(const std::function<void(const Vault&)>& action) const;
   bool others_wait() const;
+  void note_for_worker(const std::string& stamp) const;
   bool will_be_stored() const;
   bool leave_worker() const;
   void start_worker() const;
@@ -263,8 +264,17 @@ void WalPush::run() {
   const bool foreseen = others && will_be_stored();
   const bool at_work = foreseen && leave_worker();
   store(name_);
-  if (at_work) queue_.note(name_, before);  // else the worker would store it again
+  if (at_work) note_for_worker(before);
   if (others && !foreseen) leave_worker();
+}
+
+// That this call's file is stored. Where no note can be written the worker finds it in the store.
+void WalPush::note_for_worker(const std::string& stamp) const {
+  try {
+    queue_.note(name_, stamp);
+  } catch (const Error& error) {
+    context_.output.warning(error.message());
+  }
 }
 
 bool WalPush::others_wait() const {
@@ -278,7 +288,11 @@ bool WalPush::will_be_stored() const {
   if (away_ || queue_.largest({name_}) > kSmallFile) return false;
   const std::string key = LogName{source_, stream_, name_, {}}.key();
   const auto has = [&](const OpenedVault& place) { return place.store->stat(key).has_value(); };
-  return !has(opened_) && std::none_of(others_.begin(), others_.end(), has);
+  try {
+    return !has(opened_) && std::none_of(others_.begin(), others_.end(), has);
+  } catch (const Error&) {
+    return false;  // storing it says what is wrong, and goes to the places that are there
+  }
 }
 
 // Ends with the first that fails: the call for that one tries itself, and says why.

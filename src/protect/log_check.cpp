@@ -92,8 +92,14 @@ std::string log_object_problem(const Vault& vault, const LogObject& object,
   } catch (const nlohmann::json::exception& error) {
     return std::string("its facts cannot be read: ") + error.what();
   } catch (const Error& error) {
-    if (error.code() != Code::kCorrupt && error.code() != Code::kInvalid) throw;
-    return error.message();
+    switch (error.code()) {
+      case Code::kCorrupt:
+      case Code::kInvalid:
+      case Code::kUnsupported:  // a bit may have made it another version
+        return error.message();
+      default:
+        throw;
+    }
   }
 }
 

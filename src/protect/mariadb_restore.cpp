@@ -181,8 +181,8 @@ class Restoring {
   void warn_of(const Unreplayed& unreplayed) {
     for (const std::string& statement : unreplayed.statements) {
       warnings_.add("the statement " + printable(statement) +
-                    " was passed over: the log does not say whose roles it was about, and no "
-                    "replica can run it. Give or take them by hand");
+                    " was passed over: it goes by roles that somebody gave to or took from "
+                    "themselves, and the log does not say who. Give or take them by hand");
     }
     for (const std::string& name : unreplayed.events) {
       warnings_.add("the event " + printable(name) +

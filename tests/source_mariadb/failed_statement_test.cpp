@@ -114,8 +114,20 @@ TEST(OwnRoles, AreThoseOfWhoeverRunsTheStatement) {
        {"GRANT SELECT ON shop.t TO CURRENT_USER", "GRANT r TO boss@localhost",
         "GRANT r TO 'current_user'@localhost", "CREATE ROLE r WITH ADMIN CURRENT_USER",
         "REVOKE ALL PRIVILEGES, GRANT OPTION FROM CURRENT_USER",
-        "ALTER USER CURRENT_USER IDENTIFIED BY 'x'", "GRANT", ""}) {
+        "ALTER USER CURRENT_USER IDENTIFIED BY 'x'", "GRANT CURRENT_ROLE TO bob@localhost", "GRANT",
+        ""}) {
     EXPECT_FALSE(is_about_own_roles(sql)) << sql;
+  }
+}
+
+TEST(OwnRoles, OthersGoByThem) {
+  for (const char* sql : {"SET DEFAULT ROLE 'r' FOR 'boss'@'localhost'", "REVOKE r FROM boss",
+                          "GRANT r TO boss WITH ADMIN OPTION"}) {
+    EXPECT_TRUE(is_about_roles(sql)) << sql;
+  }
+  for (const char* sql : {"SET ROLE r", "GRANT SELECT ON *.* TO boss", "REVOKE ALL FROM boss",
+                          "INSERT INTO t VALUES ('GRANT r TO boss')", ""}) {
+    EXPECT_FALSE(is_about_roles(sql)) << sql;
   }
 }
 

@@ -1,8 +1,5 @@
 #include "source/mariadb/own_roles.h"
 
-#include <algorithm>
-#include <cctype>
-
 #include "source/mariadb/relay_statements.h"
 #include "source/mariadb/sql_words.h"
 
@@ -11,29 +8,40 @@ namespace {
 
 constexpr unsigned kFirstWithGlobalPriv = 100400;
 
-// Before a statement, which may be long, is cut into words.
-bool may_name_its_user(std::string_view sql) {
-  constexpr std::string_view kBeginning = "CURRENT_";
-  const auto same = [](char a, char b) { return std::toupper(static_cast<unsigned char>(a)) == b; };
-  return std::search(sql.begin(), sql.end(), kBeginning.begin(), kBeginning.end(), same) !=
-         sql.end();
+// Longer ones are about rows.
+constexpr std::size_t kLongest = std::size_t{64} << 10;
+
+// Of a statement that gives or takes roles: where TO or FROM stands, else the end.
+std::size_t whom(const std::vector<SqlWord>& words) {
+  const std::size_t verb = verb_of_sql(words);
+  if (!is_keyword(words, verb, {"GRANT", "REVOKE"})) return words.size();
+  // All rights of an account are taken with its name; the log has that.
+  if (is_keyword(words, verb + 1, {"ALL"})) return words.size();
+  std::size_t found = words.size();
+  for (std::size_t at = words.size(); at-- > verb + 1;) {
+    if (is_keyword(words, at, {"ON"})) return words.size();  // rights, of which the log says it
+    if (is_keyword(words, at, {"TO", "FROM"})) found = at;
+  }
+  return found;
 }
 
 }  // namespace
 
 bool is_about_own_roles(std::string_view sql) {
-  if (!may_name_its_user(sql)) return false;
+  if (sql.size() > kLongest) return false;
+  const std::vector<SqlWord> words = words_of_sql(sql);
+  for (std::size_t at = whom(words); at < words.size(); ++at) {
+    if (is_keyword(words, at, {"CURRENT_USER", "CURRENT_ROLE"})) return true;
+  }
+  return false;
+}
+
+bool is_about_roles(std::string_view sql) {
   const std::vector<SqlWord> words = words_of_sql(sql);
   const std::size_t verb = verb_of_sql(words);
-  if (!is_keyword(words, verb, {"GRANT", "REVOKE"})) return false;
-  // All rights of an account are taken with its name; the log has that.
-  if (is_keyword(words, verb + 1, {"ALL"})) return false;
-  bool names_itself = false;
-  for (std::size_t at = verb + 1; at < words.size(); ++at) {
-    if (is_keyword(words, at, {"ON"})) return false;  // rights, of which the log says it
-    names_itself = names_itself || is_keyword(words, at, {"CURRENT_USER", "CURRENT_ROLE"});
-  }
-  return names_itself;
+  const bool sets = is_keyword(words, verb, {"SET"}) && is_keyword(words, verb + 1, {"DEFAULT"}) &&
+                    is_keyword(words, verb + 2, {"ROLE"});
+  return sets || whom(words) < words.size();
 }
 
 std::vector<std::string> statements_about_own_roles(const std::string& received,

@@ -155,6 +155,8 @@ class Applier {
     }
   }
 
+  const std::vector<std::string>& passed_over() const { return passed_over_; }
+
  private:
   bool is_there() {
     if (connection_.engine() == MariadbEngine::kMysql) return has_all(connection_, replay_.after);
@@ -188,10 +190,12 @@ class Applier {
   void pass_over_own_role(const ApplierStatus& status) {
     const auto failed = parse_failed_statement(status.error);
     const bool again = !seen_.insert(status.file + ":" + std::to_string(status.offset)).second;
-    if (!failed || again || names_host_trouble(status.error) || !is_about_own_roles(failed->statement)) {
+    if (!failed || again || names_host_trouble(status.error) || !replay_.own_roles ||
+        !is_about_roles(failed->statement)) {
       refuse(status.error);
     }
     connection_.query("SET GLOBAL sql_slave_skip_counter = 1");
+    passed_over_.push_back(failed->statement);
   }
 
   std::set<std::string> lacking_databases(const FailedStatement& failed) {
@@ -260,7 +264,8 @@ class Applier {
   const MariadbSandbox& server_;
   MariadbConnection& connection_;
   const RelayReplay& replay_;
-  std::set<std::string> seen_;  // transactions that it stopped at
+  std::set<std::string> seen_;            // transactions that it stopped at
+  std::vector<std::string> passed_over_;  // statements
 };
 
 }  // namespace
@@ -278,13 +283,14 @@ bool has_replayed(const GtidPosition& reached, const RelayReplay& replay) {
                      });
 }
 
-void run_applier(const MariadbSandbox& server, MariadbConnection& connection,
-                 const RelayReplay& replay, const std::stop_token& stop) {
+std::vector<std::string> run_applier(const MariadbSandbox& server, MariadbConnection& connection,
+                                     const RelayReplay& replay, const std::stop_token& stop) {
   start_applier(connection);
   Applier applier(server, connection, replay);
   applier.await(stop);
   stop_applier(connection);
   applier.require_no_error();
+  return applier.passed_over();
 }
 
 }  // namespace holdfast

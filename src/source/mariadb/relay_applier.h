@@ -23,10 +23,10 @@ inline constexpr const char* kMariadbApplied = "SELECT @@GLOBAL.gtid_slave_pos";
 // Whether a MariaDB server that has applied `reached` has come to the end of `replay`.
 bool has_replayed(const GtidPosition& reached, const RelayReplay& replay);
 
-// Has it run until it has come to the end of `replay`, or has nothing left to do. Passes over what
-// no replica can run (own_roles.h). Throws
-// as replay_as_replica(), but does not compare where it has come to.
-void run_applier(const MariadbSandbox& server, MariadbConnection& connection,
-                 const RelayReplay& replay, const std::stop_token& stop);
+// Has it run until it has come to the end of `replay`, or has nothing left to do. Returns the
+// statements that it passed over, as no replica can run them (own_roles.h). Throws as
+// replay_as_replica(), but does not compare where it has come to.
+std::vector<std::string> run_applier(const MariadbSandbox& server, MariadbConnection& connection,
+                                     const RelayReplay& replay, const std::stop_token& stop);
 
 }  // namespace holdfast

@@ -39,6 +39,7 @@ struct RelayReplay {
   std::string received;     // where the log was placed
   // Of MySQL, as relay_options() had them. What is of others is passed over, and taken for applied.
   std::vector<std::string> databases;
+  bool own_roles = false;  // of MariaDB: whether own_roles.h finds some in it
 };
 
 // Runs the log that was placed in MySQL and waits until it has come to `after`. What is of a

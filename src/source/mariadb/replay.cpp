@@ -9,8 +9,11 @@
 
 namespace holdfast {
 
-Unreplayed replay_binlogs(const MariadbSandbox& server, const RelayReplay& replay,
+Unreplayed replay_binlogs(const MariadbSandbox& server, RelayReplay replay,
                           const std::stop_token& stop) {
+  Unreplayed unreplayed;
+  unreplayed.statements = statements_about_own_roles(replay.received, stop);
+  replay.own_roles = !unreplayed.statements.empty();
   MariadbConnection connection = server.connect();
   EventStatuses events = event_statuses(connection);
   const bool had_nameless = has_nameless_account(connection);
@@ -21,7 +24,9 @@ Unreplayed replay_binlogs(const MariadbSandbox& server, const RelayReplay& repla
       fmt::format("CHANGE MASTER TO MASTER_HOST = 'nobody', MASTER_USE_GTID = no, "
                   "RELAY_LOG_FILE = {}, RELAY_LOG_POS = {}",
                   connection.quoted(kFirstRelayLog), replay.start));
-  run_applier(server, connection, replay, stop);
+  for (const std::string& statement : run_applier(server, connection, replay, stop)) {
+    if (!is_about_own_roles(statement)) unreplayed.statements.push_back(statement);
+  }
   const GtidPosition reached(connection.value(kMariadbApplied));
   if (!has_replayed(reached, replay)) {
     throw Error(Code::kCorrupt,
@@ -29,8 +34,6 @@ Unreplayed replay_binlogs(const MariadbSandbox& server, const RelayReplay& repla
                             reached.empty() ? "(none)" : reached.text(), replay.after.text()),
                 kReplayNotComplete);
   }
-  Unreplayed unreplayed;
-  unreplayed.statements = statements_about_own_roles(replay.received, stop);
   if (!had_nameless && has_nameless_account(connection)) drop_nameless_account(connection);
   unreplayed.events = mend_event_statuses(connection, std::move(events), replay.received, stop);
   connection.query("RESET SLAVE ALL");

@@ -20,7 +20,7 @@ struct Unreplayed {
 // everything up to there (gtid_slave_pos), and runs the events that ran at the source. Throws
 // kInvalid with what the server said of the transaction that failed, kCorrupt when it has come
 // elsewhere, kExhausted when this host has no room for it, kCancelled.
-Unreplayed replay_binlogs(const MariadbSandbox& server, const RelayReplay& replay,
+Unreplayed replay_binlogs(const MariadbSandbox& server, RelayReplay replay,
                           const std::stop_token& stop);
 
 }  // namespace holdfast
