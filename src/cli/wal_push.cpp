@@ -36,8 +36,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxFiles = 64;  // between two looks at what waits
-constexpr std::uint64_t kSmallFile = 64u << 20;
+constexpr std::size_t kMaxFiles = 64;            // between two looks at what waits
+constexpr std::uint64_t kSmallFile = 64u << 20;  // a call and its worker may hold it at once
 
 struct PushOptions {
   std::string path;
